@@ -1,0 +1,51 @@
+"""The lock is exact, complete and free of what must not be installed."""
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
+# asked for by the metadata of a locked package; why each is left out stands in requirements/lock.txt
+LEFT_OUT = {'opencv-python', 'av', 'imagecorruptions-imaug'}
+BROUGHT_BY_TORCH = ('nvidia-', 'cuda-', 'triton')  # its CUDA build pins them itself
+
+
+def pins() -> dict[str, str]:
+    lines = [line for path in REQUIREMENTS.glob('*.txt') for line in path.read_text().splitlines()]
+    named = [line for line in lines if line and not line.startswith('#')]
+    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in named)  # exact; no local version, no hash
+    names = [canonicalize_name(line.partition('==')[0]) for line in named]
+    assert len(names) == len(set(names))
+    return dict(zip(names, (line.partition('==')[2] for line in named), strict=True))
+
+
+def test_nothing_that_overwrites_or_taints_is_locked():
+    originals = {'mmcv', 'mmengine', 'mmdet', 'opencv-contrib-python', 'opencv-contrib-python-headless', 'torchvision'}
+    assert not (LEFT_OUT | originals | {'ultralytics', 'mmyolo'}) & set(pins())
+
+
+@pytest.mark.parametrize('name', sorted(pins()))
+def test_all_that_a_locked_package_asks_for_is_locked_in_a_version_it_accepts(name):
+    try:
+        asked = [Requirement(text) for text in requires(name) or []]
+    except PackageNotFoundError:
+        pytest.fail(f'{name} is locked but not installed; run make setup')
+    locked = pins()
+    for requirement in asked:
+        needed = canonicalize_name(requirement.name)
+        applies = requirement.marker is None or requirement.marker.evaluate({'extra': ''})
+        if applies and needed not in LEFT_OUT and not needed.startswith(BROUGHT_BY_TORCH):
+            assert needed in locked, f'{name} asks for {requirement}'
+            assert requirement.specifier.contains(locked[needed], prereleases=True), f'{name} asks for {requirement}'
+
+
+def test_all_that_the_project_asks_for_is_locked_in_a_version_it_accepts():
+    locked = pins()
+    asked = [Requirement(text) for text in requires('detplug')]
+    for requirement in asked:
+        if requirement.marker is None or requirement.marker.evaluate({'extra': 'dev'}):
+            assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement

@@ -1,0 +1,1 @@
+"""What tools/setup.py is made of. Standard library only: nothing is installed yet when it runs."""

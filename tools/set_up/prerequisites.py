@@ -1,0 +1,90 @@
+"""What the machine must have; each thing that is missing is one line with its cure.
+
+Older Pythons read this file too (to be told that they are older), so its syntax stays simple.
+"""
+
+import importlib.util
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
+GIB = 2**30
+# Measured: .venv with the CPU build of torch 1.8 GiB; beside it pip unpacks one download at a time.
+NEEDED_GIB = 2.5
+# The CUDA build of torch brings its own CUDA libraries; estimated from the sizes of its wheels, not measured.
+NEEDED_CUDA_GIB = 9
+AGAIN = 'then call the same command again'
+
+
+class SetUpError(Exception):
+    """One line: what is missing and how to cure it."""
+
+
+def check_python(version):
+    """Raise SetUpError unless ``version`` (as sys.version_info) is Python 3.11."""
+    if tuple(version[:2]) != (3, 11):
+        raise SetUpError(
+            'Python {}.{} is not 3.11, for which the packages are locked; install Python 3.11 and say '
+            '`make setup PYTHON=/path/to/python3.11`'.format(*version[:2])
+        )
+
+
+def check_venv(find=importlib.util.find_spec):
+    """Raise SetUpError unless this Python can make environments (Debian and Ubuntu ship that apart)."""
+    missing = [name for name in ('venv', 'ensurepip') if find(name) is None]
+    if missing:
+        raise SetUpError(
+            f'Python without {" and ".join(missing)}; install it (Debian, Ubuntu: apt install python3.11-venv), {AGAIN}'
+        )
+
+
+def find_compiler(environ) -> str:
+    """The C++ compiler: $CXX, or the first of c++, g++, clang++ on the PATH.
+
+    Raises:
+        SetUpError: there is none.
+    """
+    names = [environ['CXX'].split()[0]] if environ.get('CXX', '').split() else ['c++', 'g++', 'clang++']
+    found = [path for path in (shutil.which(name, path=environ.get('PATH', os.defpath)) for name in names) if path]
+    if not found:
+        raise SetUpError(
+            f'no C++ compiler ({", ".join(names)}), which mmcv is compiled with; install one '
+            f'(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install), {AGAIN}'
+        )
+    return environ['CXX'] if 'CXX' in environ else found[0]
+
+
+def check_headers(include=None):
+    """Raise SetUpError unless Python's C headers are in the folder ``include`` (by default this Python's own)."""
+    header = Path(include or sysconfig.get_paths()['include']) / 'Python.h'
+    if not header.exists():
+        raise SetUpError(
+            f'{header}: not found, mmcv needs it to compile; install the headers of Python '
+            f'(Debian, Ubuntu: apt install python3.11-dev), {AGAIN}'
+        )
+
+
+def check_disk(free: int, there: int = 0) -> str:
+    """Raise SetUpError if ``free`` bytes are too few, of which ``there`` bytes are already in .venv.
+
+    Returns:
+        A note where the disk is enough for the CPU build of torch only; else ''.
+    """
+    needed = max(NEEDED_GIB - there / GIB, 0.3)
+    if free < needed * GIB:
+        raise SetUpError(
+            f'{free / GIB:.1f} GiB free on this disk, the environment needs {needed:.1f} GiB more; '
+            f'free some space or move the project to a larger disk, {AGAIN}'
+        )
+    if free < (NEEDED_CUDA_GIB - there / GIB) * GIB:
+        return (
+            f'note: {free / GIB:.1f} GiB free is enough for the CPU build of torch only; where pip would take the CUDA '
+            'build: set PIP_EXTRA_INDEX_URL to the CPU index that the site of PyTorch names'
+        )
+    return ''
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below ``folder``; 0 where it does not exist."""
+    return sum(os.lstat(os.path.join(parent, name)).st_size for parent, _, names in os.walk(folder) for name in names)
