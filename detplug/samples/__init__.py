@@ -1,0 +1,1 @@
+"""Generators of the embedded sample data, deterministic by seed."""

@@ -1,0 +1,200 @@
+"""The sample data set: pictures of slides with parasite eggs, COCO annotations, a manifest.
+
+Layout of the folder: ``images/SPLIT_0000.jpg``, ``annotations/{train,val,test}.json``, ``manifest.json``.
+Boxes are those of the visible part of an egg (spine, plugs and coat included; halo and blur not); at least a quarter of
+every egg is visible, none is drawn below that. Unknown species are annotated under their own names in every split:
+a config declares them as ``unknown_classes``. Training counts are imbalanced 50:1 among known species; val and test
+are balanced.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from detplug.errors import UserError
+from detplug.samples.layout import DEFAULT_COUNTS, Label, plan, populate
+from detplug.samples.slide import Slide
+from detplug.samples.species import SPECIES
+
+VERSION = 1  # raise it with every change that changes a byte of the data
+JPEG_QUALITY = 95
+MANIFEST = 'manifest.json'
+
+
+def generate(
+    folder: str | os.PathLike,
+    seed: int = 0,
+    counts: Mapping[str, int] | None = None,
+    size: int = 320,
+    workers: int | None = None,
+) -> Path:
+    """Write the data set to ``folder``, all or nothing; a complete folder of the same settings is left as it is.
+
+    Args:
+        folder: replaced when it holds sample data of other settings, or damaged data.
+        seed: the same seed gives the same bytes (on one machine, with the same numpy and OpenCV).
+        counts: images a split, by default 140 train, 50 val, 50 test; other counts scale the boxes a class.
+        size: width and height of the images in pixels; the field of view stays the same.
+        workers: threads, by default one a core; the bytes do not depend on it.
+
+    Raises:
+        UserError: settings out of range, or a folder that holds something else.
+    """
+    folder = Path(folder)
+    settings = _settings(seed, counts, size)
+    if folder.exists() and _complete(folder, settings):
+        return folder
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
+        raise UserError(f'{folder}: holds something that is not sample data; give another folder or remove it')
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+    try:
+        with _one_opencv_thread():
+            _write(scratch / 'new', settings, workers or os.cpu_count() or 1)
+        if folder.exists():
+            folder.rename(scratch / 'old')
+        (scratch / 'new').rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """OpenCV's own threads only get in the way of ours: the pictures are small."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def draw_slide(eggs: list[int], size: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Label]]:
+    """One picture with the given species (indices into SPECIES): (size, size, 3) uint8 RGB and its labels."""
+    slide = Slide(size, rng)
+    labels = populate(slide, eggs, rng)
+    return slide.photograph(rng), labels
+
+
+def _settings(seed: int, counts: Mapping[str, int] | None, size: int) -> dict:
+    counts = dict(DEFAULT_COUNTS if counts is None else counts)
+    if not counts:
+        raise UserError(f'counts: no split; give a number of images for {", ".join(DEFAULT_COUNTS)}')
+    for split, images in counts.items():
+        if split not in DEFAULT_COUNTS:
+            raise UserError(f'counts: {split!r} is not a split; use {", ".join(DEFAULT_COUNTS)}')
+        if not isinstance(images, int) or images < 1:
+            raise UserError(f'counts: {split}={images!r}: give a number of images of at least 1')
+    if not isinstance(size, int) or not 64 <= size <= 2048:
+        raise UserError(f'size: {size!r}: give a number of pixels from 64 to 2048')
+    if not isinstance(seed, int) or seed < 0:
+        raise UserError(f'seed: {seed!r}: give a number of at least 0')
+    return {'generator': 'detplug.samples.parasites', 'version': VERSION, 'seed': seed, 'size': size, 'counts': counts}
+
+
+def _complete(folder: Path, settings: dict) -> bool:
+    """Whether the manifest has these settings and every file its checksum."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        sums = manifest['sha256']
+        return {key: manifest.get(key) for key in settings} == settings and sums == _checksums(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob('*') if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _write(folder: Path, settings: dict, workers: int) -> None:
+    (folder / 'images').mkdir(parents=True)
+    (folder / 'annotations').mkdir()
+    boxes = {}
+    for number, split in enumerate(DEFAULT_COUNTS):  # the stream of a split does not depend on the other splits
+        if split not in settings['counts']:
+            continue
+        seed, images = [settings['seed'], number], settings['counts'][split]
+        eggs = plan(split, images, np.random.default_rng([*seed, 0]))
+        draw = partial(_write_image, folder / 'images', split, settings['size'], seed)
+        with ThreadPoolExecutor(workers) as pool:
+            labels = list(pool.map(draw, range(images), eggs))
+        coco = to_coco(split, labels, settings['size'])
+        (folder / 'annotations' / f'{split}.json').write_text(json.dumps(coco, indent=1))
+        boxes[split] = {
+            s.name: sum(label.species == i for some in labels for label in some) for i, s in enumerate(SPECIES)
+        }
+    manifest = {**settings, 'boxes': boxes, 'sha256': _checksums(folder)}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+
+def _write_image(folder: Path, split: str, size: int, seed: list[int], index: int, eggs: list[int]) -> list[Label]:
+    picture, labels = draw_slide(eggs, size, np.random.default_rng([*seed, 1, index]))
+    bgr = np.ascontiguousarray(picture[..., ::-1])
+    _, encoded = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    (folder / _file_name(split, index)).write_bytes(encoded.tobytes())
+    return labels
+
+
+def _file_name(split: str, index: int) -> str:
+    return f'{split}_{index:04d}.jpg'
+
+
+def to_coco(split: str, labels: list[list[Label]], size: int) -> dict:
+    """The labels of a split's images as a COCO dictionary; every species is a category, unknown ones too."""
+    images = [{'id': i, 'file_name': _file_name(split, i), 'width': size, 'height': size} for i in range(len(labels))]
+    annotations = [
+        {
+            'id': number,
+            'image_id': image,
+            'category_id': label.species + 1,
+            'bbox': list(label.box),
+            'area': label.area,
+            'iscrowd': 0,
+        }
+        for number, (image, label) in enumerate(_flat(labels), 1)
+    ]
+    categories = [{'id': i, 'name': s.name, 'supercategory': 'egg'} for i, s in enumerate(SPECIES, 1)]
+    return {
+        'info': {'description': 'generated parasite slides', 'version': str(VERSION)},
+        'images': images,
+        'annotations': annotations,
+        'categories': categories,
+    }
+
+
+def _flat(labels: list[list[Label]]) -> Iterator[tuple[int, Label]]:
+    return ((image, label) for image, some in enumerate(labels) for label in some)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """``python -m detplug.samples.parasites OUT [--seed N] [--size PX]``."""
+    parser = argparse.ArgumentParser(prog='python -m detplug.samples.parasites', description=__doc__.splitlines()[0])
+    parser.add_argument('out', help='folder to write')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--size', type=int, default=320, help='width and height of the images in pixels')
+    for split, images in DEFAULT_COUNTS.items():
+        parser.add_argument(f'--{split}', type=int, default=images, help=f'images of the {split} split')
+    args = parser.parse_args(argv)
+    folder = generate(args.out, args.seed, {split: getattr(args, split) for split in DEFAULT_COUNTS}, args.size)
+    print(f'{folder}: {len(list((folder / "images").iterdir()))} images')
+    return 0
+
+
+if __name__ == '__main__':
+    from detplug.cli.run import run
+
+    sys.exit(run(main))
