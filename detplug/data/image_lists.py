@@ -1,0 +1,72 @@
+"""Which images of a data set make a split: a text file of names, or a json of named lists."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from detplug.data.coco_file import read_json
+from detplug.data.records import ImageRecord, one_line
+from detplug.errors import UserError
+
+
+def read_image_list(path: str | Path, key: str | Sequence[str] | None = None) -> list[str]:
+    """Names of a split, in the file's order.
+
+    Args:
+        path: a text file with one name a line, or (``.json``) an object of named lists, or one list.
+        key: name of the list in a json object; several names give their union.
+
+    Raises:
+        UserError: missing or broken file, no such key, not a list of texts, or a name listed twice.
+    """
+    if str(path).endswith('.json'):
+        names = _from_json(path, key)
+    elif key is not None:
+        raise UserError(f'{path}: images_key: {key!r}: a text file has no named lists; give a json file, or no key')
+    else:
+        names = _from_text(path)
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise UserError(f'{path}: {key or "names"}: listed twice: {one_line(", ".join(twice))}')
+    return names
+
+
+def select_images(records: list[ImageRecord], names: Sequence[str], source: str) -> list[ImageRecord]:
+    """The records of ``names`` in their order; a name is the image's file name, or its file name without suffix.
+
+    Raises:
+        UserError: a name that no image has.
+    """
+    by_name = {Path(record.file_name).stem: record for record in records}
+    by_name |= {record.file_name: record for record in records}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        shown = one_line(', '.join(missing[:5]))
+        raise UserError(f'{source}: {len(missing)} of {len(names)} names are no image of the data set: {shown}')
+    return [by_name[name] for name in names]
+
+
+def _from_json(path, key) -> list[str]:
+    content = read_json(path)
+    if key is None:
+        lists = [content]
+    else:
+        keys = [key] if isinstance(key, str) else list(key)
+        known = list(content) if isinstance(content, dict) else []
+        absent = [name for name in keys if name not in known]
+        if absent:
+            raise UserError(f'{path}: images_key: no list {absent[0]!r}; it has {one_line(", ".join(known)) or "none"}')
+        lists = [content[name] for name in keys]
+    for names in lists:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError(f'{path}: {key or "names"}: not a list of image names; name one with images_key')
+    return [name for names in lists for name in names]
+
+
+def _from_text(path) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError:
+        raise UserError(f'{path}: not found; see data/README.md, or set data_root') from None
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: not readable as text ({one_line(error)})') from None
+    return [line.strip() for line in lines if line.strip()]

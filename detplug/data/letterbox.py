@@ -1,0 +1,67 @@
+"""The test transform: keep-ratio resize and padding."""
+
+import math
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+
+from detplug.data.images import check_size
+
+STRIDE = 32  # px; the coarsest grid of the detectors
+
+
+def fit_size(shape: tuple[int, int], scale: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of an image of ``shape`` = (height, width) resized, ratio kept, to fit ``scale`` = (w, h).
+
+    Smaller images grow. Sides are rounded to the nearest pixel and are at least 1.
+    """
+    height, width = shape
+    ratio = min(scale[0] / width, scale[1] / height)
+    return max(int(width * ratio + 0.5), 1), max(int(height * ratio + 0.5), 1)
+
+
+@TRANSFORMS.register_module()
+class Letterbox(BaseTransform):
+    """Resize to fit ``scale`` with the ratio kept (smaller images grow), then pad.
+
+    Args:
+        scale: (width, height) px.
+        fixed: pad to exactly ``scale``; else to the next multiple of 32 px of each side.
+        pad_val: grey value of the padding.
+        centre: pad all sides equally, as YOLOv5 does; the head must subtract ``pad_offset`` (YOLOv5Head does, mmdet's
+            heads do not). Otherwise pad right and bottom.
+
+    Sets img, scale_factor (x, y; resized over original, per axis), img_shape = (height, width) of the image without its
+    padding (predictions are clipped to it), pad_shape with it and pad_offset = (left, top) px. Boxes are read after it, in original pixels.
+
+    Raises:
+        UserError: the image has another size than its annotation says.
+    """
+
+    def __init__(self, scale: tuple[int, int], fixed: bool = False, pad_val: int = 114,
+                 centre: bool = False) -> None:
+        self.scale, self.fixed, self.pad_val, self.centre = tuple(scale), fixed, pad_val, centre
+
+    def transform(self, results: dict) -> dict:
+        image = results['img']
+        check_size(results, image)
+        height, width = image.shape[:2]
+        size = fit_size((height, width), self.scale)
+        if size != (width, height):
+            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        outer = self.scale if self.fixed else tuple(STRIDE * math.ceil(side / STRIDE) for side in size)
+        canvas = np.full((outer[1], outer[0], *image.shape[2:]), self.pad_val, dtype=image.dtype)
+        left, top = ((outer[0] - size[0]) // 2, (outer[1] - size[1]) // 2) if self.centre else (0, 0)
+        canvas[top : top + size[1], left : left + size[0]] = image
+        results['img'] = canvas
+        results['img_shape'], results['pad_shape'] = size[::-1], canvas.shape[:2]
+        results['scale_factor'] = (size[0] / width, size[1] / height)
+        results['pad_offset'] = (left, top)
+        results['keep_ratio'] = True
+        return results
+
+    def __repr__(self) -> str:
+        kind = 'centred' if self.centre else 'right and bottom'
+        return f'{type(self).__name__}(scale={self.scale}, fixed={self.fixed}, pad_val={self.pad_val}, {kind})'

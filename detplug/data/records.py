@@ -1,0 +1,102 @@
+"""What every annotation format is read into, and the one place where boxes are cleaned.
+
+Boxes are (x1, y1, x2, y2) in pixels of the original image; edges of pixels are whole numbers, the image spans 0..w.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of the file, not an anomaly
+
+
+@dataclass
+class ObjectRecord:
+    """One box: ``box`` xyxy px, ``area`` px^2 (of the mask where the file has one), ``key`` names it in messages."""
+
+    name: str
+    box: tuple[float, float, float, float]
+    key: Any
+    area: float | None = None
+    ignored: bool = False
+
+
+@dataclass
+class ImageRecord:
+    """One image and its boxes; an image without boxes is valid. ``width`` and ``height`` in px."""
+
+    img_id: Any
+    file_name: str
+    width: int
+    height: int
+    objects: list[ObjectRecord] = field(default_factory=list)
+
+
+def clean_boxes(image: ImageRecord) -> tuple[list[ObjectRecord], list[str]]:
+    """The boxes of an image that have an area inside it, clipped to the image, and a line for each change.
+
+    Returns:
+        (objects, anomalies); an anomaly reads ``KIND: FILE NAME: object KEY: details``. Nothing is changed in place.
+    """
+    kept, anomalies = [], []
+    for item in image.objects:
+        x1, y1, x2, y2 = item.box
+        clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(image.width)), min(y2, float(image.height)))
+        where = f'{one_line(image.file_name)}: object {one_line(item.key)} ({one_line(item.name)}): {_show(item.box)}'
+        if x2 <= x1 or y2 <= y1:
+            anomalies.append(f'degenerate box dropped: {where}')
+            continue
+        if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+            anomalies.append(f'box outside the image dropped: {where} in {image.width}x{image.height}')
+            continue
+        overhang = max(abs(a - b) for a, b in zip(item.box, clipped, strict=True))
+        if overhang > ROUNDING:
+            anomalies.append(f'box clipped to the image: {where} in {image.width}x{image.height}')
+        box_area = (clipped[2] - clipped[0]) * (clipped[3] - clipped[1])
+        if item.area is not None and item.area <= 0:
+            anomalies.append(f'area replaced by the area of the box: {where} has area {item.area:g}')
+        area = item.area if item.area and item.area > 0 else box_area
+        kept.append(ObjectRecord(item.name, clipped, item.key, area, item.ignored))
+    return kept, anomalies
+
+
+def duplicate_boxes(image: ImageRecord, iou: float = 0.9) -> list[str]:
+    """A line for each pair of boxes of one name in one image that overlap by at least ``iou`` (nothing is removed)."""
+    lines = []
+    for i, first in enumerate(image.objects):
+        for second in image.objects[i + 1 :]:
+            if first.name == second.name and box_iou(first.box, second.box) >= iou:
+                keys = f'{one_line(first.key)} and {one_line(second.key)} ({one_line(first.name)})'
+                lines.append(
+                    f'near-duplicate boxes: {one_line(image.file_name)}: objects {keys}: '
+                    f'{_show(first.box)}, {_show(second.box)}'
+                )
+    return lines
+
+
+def box_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union of two xyxy boxes; 0 where one has no area."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def finite_number(value: Any) -> float | None:
+    """``value`` as a float where it is a finite number (no bool, no text), else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e9 or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def one_line(text: Any, longest: int = 120) -> str:
+    """``text`` from a file for a message: printable, one line, not too long."""
+    text = str(text)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= longest else f'{text[:longest]}...'
+
+
+def _show(box: tuple[float, ...]) -> str:
+    return f'({", ".join(f"{x:g}" for x in box)})'
