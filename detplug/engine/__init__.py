@@ -1,0 +1,19 @@
+"""Training around mmengine's Runner: safe atomic checkpoints, resumable sampling, non-finite guard, progress."""
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from detplug.engine import (  # noqa: F401
+        checkpoint,
+        checkpoint_hook,
+        distributed,
+        foreach_ema,
+        history,
+        non_finite_guard,
+        progress,
+        runner,
+        sampling,
+        seeded_dataset,
+        step_info,
+        train_loop,
+    )

@@ -1,0 +1,94 @@
+"""When checkpoints are written and which of them stay."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+
+from detplug.engine.atomic_file import link_atomic, remove_temporaries
+from detplug.errors import UserError
+
+LAST, BEST = 'last.pth', 'best.pth'
+
+
+def numbered_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
+    """(step, path) of every ``iter_N.pth`` in ``folder``, newest first."""
+    found = [(re.fullmatch(r'iter_(\d+)\.pth', path.name), path) for path in Path(folder).glob('iter_*.pth')]
+    return sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(Hook):
+    """Keeps the newest checkpoints, ``last.pth`` and ``best.pth`` in the work folder, each whole at every moment.
+
+    ``last.pth`` and ``best.pth`` are hard links of ``iter_N.pth`` where the file system has them. A checkpoint is
+    written before the validation of its step; older ones are deleted after the new one is complete.
+
+    Args:
+        interval: steps between two checkpoints; the last step always gets one.
+        keep: number of ``iter_N.pth`` that stay.
+        metric: name of the validation metric, higher is better, that chooses ``best.pth``; None keeps no best.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, interval: int = 500, keep: int = 2, metric: str | None = 'map'):
+        self.interval, self.keep, self.metric = interval, max(keep, 1), metric
+        self.best: float | None = None
+        self._training = False
+
+    def before_train(self, runner) -> None:
+        self._training = True
+        if runner.rank == 0:
+            remove_temporaries(runner.work_dir)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        step = runner.iter + 1
+        if step % self.interval == 0 or step == runner.max_iters:
+            self._save(runner, step)
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        if self.metric is None or not self._training:
+            return
+        score = self._score(metrics or {})
+        if score is None or (self.best is not None and score <= self.best):
+            return
+        self.best = score
+        path = Path(runner.work_dir) / f'iter_{runner.iter}.pth'
+        if runner.iter % self.interval and runner.iter != runner.max_iters:
+            meta = dict(epoch=runner.epoch, iter=runner.iter)
+            runner.save_checkpoint(runner.work_dir, BEST, meta=meta, by_epoch=False)
+        elif runner.rank == 0:
+            link_atomic(path, path.with_name(BEST))
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        checkpoint['meta']['best'] = self.best
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner._resume:
+            best = checkpoint['meta'].get('best')
+            self.best = float(best) if isinstance(best, int | float) else None
+
+    def _score(self, metrics: dict[str, float]) -> float | None:
+        names = [name for name in metrics if name == self.metric or name.endswith(f'/{self.metric}')]
+        if not names:
+            raise UserError(
+                f'AtomicCheckpointHook: metric: {self.metric!r} is not among the metrics '
+                f'{", ".join(metrics) or "(none)"}; name one of these, or None'
+            )
+        score = float(metrics[names[0]])
+        return score if score == score else None
+
+    def _save(self, runner, step: int) -> None:
+        name = f'iter_{step}.pth'
+        runner.save_checkpoint(runner.work_dir, name, meta=dict(epoch=runner.epoch, iter=step), by_epoch=False)
+        if runner.rank != 0:
+            return
+        folder = Path(runner.work_dir)
+        link_atomic(folder / name, folder / LAST)
+        stay = [path for number, path in numbered_checkpoints(folder) if number <= step][: self.keep]
+        for _, path in numbered_checkpoints(folder):
+            if path not in stay:
+                path.unlink()

@@ -1,0 +1,22 @@
+"""Keep freed memory in the process: on CPU every step frees and takes the same large tensors again."""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h of the GNU C library
+LARGEST = 2**31 - 1  # bytes; mallopt takes an int
+
+
+def keep_freed_memory() -> bool:
+    """Tell malloc to reuse large blocks instead of returning them to the kernel; returns whether it took the hint.
+
+    By default glibc maps every tensor above 32 MB anew, so that a training step of YOLOv5n (16 images, 320 px) pays for
+    thousands of page faults. Memory stays at its peak between steps. Elsewhere than with glibc nothing happens.
+    """
+    if not sys.platform.startswith('linux'):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    return mallopt is not None and all(
+        mallopt(option, value)
+        for option, value in ((M_MMAP_THRESHOLD, LARGEST), (M_TRIM_THRESHOLD, LARGEST), (M_TOP_PAD, 64 * 2**20))
+    )

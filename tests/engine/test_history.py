@@ -1,0 +1,76 @@
+"""Laws: one JSON object a step and a validation; a resume continues the file without doubles."""
+
+import json
+
+import pytest
+from tiny_training import build, write_images
+
+from detplug.engine.history import is_kept, read_history, to_number
+
+
+def test_rows_of_a_training(tmp_path):
+    write_images(tmp_path)
+    build(tmp_path, train_cfg__max_iters=6, train_cfg__val_interval=3).train()
+    rows = read_history(tmp_path / 'work' / 'history.jsonl')
+    assert [row['step'] for row in rows] == [1, 2, 3, 3, 4, 5, 6, 6]
+    training = [row for row in rows if 'lr' in row]
+    for row in training:
+        assert row['loss'] == pytest.approx(row['loss_box'] + row['loss_number'], rel=1e-5)
+        assert 0 <= row['data_time'] <= row['time']
+    assert training[0]['lr'] == pytest.approx(0.002)  # 0.02 * start_factor: the rate that step 1 used
+    assert [set(row) for row in rows if 'lr' not in row] == [{'step', 'val/score', 'val/time'}] * 2
+
+
+def test_means_over_an_interval_continue_after_a_resume(tmp_path):
+    write_images(tmp_path)
+    whole, parts, every = (dict(work_dir=str(tmp_path / name)) for name in ('whole', 'parts', 'every'))
+    interval = dict(
+        default_hooks__history=dict(type='HistoryHook', interval=4),
+        default_hooks__checkpoint__interval=3,
+        train_cfg__max_iters=9,
+        train_cfg__val_interval=9,
+    )
+    build(tmp_path, **interval, **whole).train()
+    build(tmp_path, **interval | dict(default_hooks__history=dict(type='HistoryHook')), **every).train()
+    losses = [row['loss'] for row in read_history(tmp_path / 'every' / 'history.jsonl') if 'loss' in row]
+    rows = [row for row in read_history(tmp_path / 'whole' / 'history.jsonl') if 'loss' in row]
+    assert [row['step'] for row in rows] == [4, 8, 9]
+    assert [row['loss'] for row in rows] == pytest.approx([sum(losses[:4]) / 4, sum(losses[4:8]) / 4, losses[8]])
+
+    stopped = build(tmp_path, **interval, **parts)
+    stopped.train_loop._max_iters = 9
+    stopped.register_hook(StopAt(7))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    build(tmp_path, resume=True, **interval, **parts).train()
+    resumed = [row for row in read_history(tmp_path / 'parts' / 'history.jsonl') if 'loss' in row]
+    assert [row['loss'] for row in resumed] == pytest.approx([row['loss'] for row in rows], abs=1e-6)
+
+
+def StopAt(step):  # noqa: N802 - reads as the hook it returns
+    """A hook that interrupts the training at the start of ``step``."""
+    from mmengine.hooks import Hook
+
+    class Stop(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if runner.iter + 1 == step:
+                raise KeyboardInterrupt
+
+    return Stop()
+
+
+def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path):
+    path = tmp_path / 'history.jsonl'
+    assert read_history(path) == []
+    path.write_text(json.dumps(dict(step=1)) + '\n' + '{"step": 2, "lo')
+    assert read_history(path) == [dict(step=1)]
+
+
+def test_rows_kept_on_resume():
+    train, validation = (lambda step: dict(step=step, loss=1.0)), (lambda step: {'step': step, 'val/map': 1.0})
+    assert is_kept(train(4), 4, True) and not is_kept(train(5), 4, True)
+    assert is_kept(validation(3), 4, True) and not is_kept(validation(4), 4, True) and is_kept(validation(4), 4, False)
+
+
+def test_numbers_that_json_does_not_have():
+    assert to_number(float('nan')) is None and to_number(float('-inf')) is None and to_number(2) == 2.0
