@@ -1,0 +1,3 @@
+"""Evaluation: average precision, curves and confusion matrix on boxes in pixels of the original image."""
+
+from detplug.evaluation.box_ap import BoxAP  # noqa: F401

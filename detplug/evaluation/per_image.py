@@ -1,0 +1,38 @@
+"""Right, missed and false detections of each image, to show the worst images first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detplug.evaluation.image_result import ImageResult
+from detplug.evaluation.matching import match_image
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """Counts of one image: objects found, objects missed, detections that find nothing."""
+
+    found: int
+    missed: int
+    false: int
+
+    @property
+    def f1(self) -> float:
+        """2 found / (2 found + missed + false); 1 for an image without objects and detections."""
+        total = 2 * self.found + self.missed + self.false
+        return 2 * self.found / total if total else 1.0
+
+
+def score_image(image: ImageResult, score_thr: float, iou_thr: float = 0.5) -> ImageScore:
+    """Counts over the detections with at least ``score_thr``; ignored objects do not count."""
+    match, ignored = match_image(image, iou_thr)
+    kept = image.scores >= score_thr
+    found = int((kept & (match >= 0)).sum())
+    return ImageScore(found, int((~image.gt_ignored).sum()) - found, int((kept & (match < 0) & ~ignored).sum()))
+
+
+def worst_first(
+    images: Sequence[ImageResult], score_thr: float, iou_thr: float = 0.5
+) -> list[tuple[ImageResult, ImageScore]]:
+    """Images with their counts: lowest F1 first, of equal F1 the one with more mistakes."""
+    scored = [(image, score_image(image, score_thr, iou_thr)) for image in images]
+    return sorted(scored, key=lambda pair: (pair[1].f1, -pair[1].missed - pair[1].false))

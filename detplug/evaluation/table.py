@@ -1,0 +1,38 @@
+"""The table that a training or test ends with."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+HEADLINES = {
+    'map': 'mAP',
+    'map50': 'mAP50',
+    'map75': 'mAP75',
+    'map_s': 'mAP small',
+    'map_m': 'mAP medium',
+    'map_l': 'mAP large',
+    'ar': 'AR',
+}
+
+
+def figure(value: float | None) -> str:
+    """Three digits, or a dash where the figure does not exist (COCO's -1, or none)."""
+    return '–' if value is None or value < 0 else f'{value:.3f}'
+
+
+def metrics_table(metrics: Mapping[str, float], classes: Sequence[str], console: Console | None = None) -> None:
+    """Print AP and AP50 per class, all classes in the first row, and the other headline figures below."""
+    table = Table('class', box=None, header_style='bold')
+    for name in ('AP', 'AP50'):
+        table.add_column(name, justify='right')
+    table.add_row('all', figure(metrics.get('map')), figure(metrics.get('map50')), style='bold')
+    for name in classes:
+        table.add_row(escape(name), figure(metrics.get(f'ap/{name}')), figure(metrics.get(f'ap50/{name}')))
+    console = console or Console()
+    console.print(table)
+    console.print(
+        '  '.join(f'{title} {figure(metrics[key])}' for key, title in HEADLINES.items() if key in metrics),
+        highlight=False,
+    )
