@@ -1,0 +1,125 @@
+"""The hook that writes report.html after a training and after a test."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmdet.registry import HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from detplug.evaluation.box_ap import BoxAP
+from detplug.evaluation.image_result import ImageResult
+
+
+@HOOKS.register_module()
+class ReportHook(Hook):
+    """Writes ``work_dir``/report.html and its pictures, on the main process only.
+
+    After training the report shows the evaluation with the highest ``key`` of this process; a training that was
+    resumed has its earlier curves from history.jsonl, but pictures only since then.
+
+    Args:
+        key: figure by which the best validation is chosen, without ``val/``; higher is better.
+        val_split: name of the split that the validations use, for the report.
+        test_split: name of the split that the test uses, for the report.
+        facts: more rows for the run information, such as the checkpoint of a test.
+    """
+
+    priority = 'VERY_LOW'  # after the hooks that write history and checkpoints
+
+    def __init__(
+        self, key: str = 'map', val_split: str = 'val', test_split: str = 'test', facts: Mapping[str, str] | None = None
+    ) -> None:
+        self.key = key
+        self.val_split = val_split
+        self.test_split = test_split
+        self.facts = dict(facts or {})
+        self.best: tuple[int, Mapping[str, float], list[ImageResult]] | None = None
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Remember the images of the best validation."""
+        metric = find_box_ap(runner.val_loop)
+        if metric is None or not metrics or self.key not in metrics:
+            return
+        if self.best is None or metrics[self.key] > self.best[1][self.key]:
+            self.best = runner.iter, dict(metrics), metric.images
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Write the report of the training."""
+        from detplug.engine.history import FILE, read_history  # loaded late: the engine may import evaluation
+
+        step, metrics, images = self.best or (runner.iter, {}, [])
+        facts = {'figures and pictures of step': str(step) if self.best else None}
+        self._write(
+            runner,
+            runner.val_loop,
+            self.val_split,
+            history=read_history(Path(runner.work_dir) / FILE),
+            images=images,
+            metrics=metrics,
+            facts=facts,
+            train=runner.train_dataloader,
+        )
+
+    @master_only
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the report of the test."""
+        metric = find_box_ap(runner.test_loop)
+        if metric is not None:
+            self._write(
+                runner,
+                runner.test_loop,
+                self.test_split,
+                history=[],
+                images=metric.images,
+                metrics=metrics or {},
+                facts={},
+            )
+
+    def _write(
+        self, runner: Runner, loop, split: str, *, facts: Mapping[str, str | None], train=None, **results
+    ) -> None:
+        # Drawing libraries take a second to load; commands that write no report do without.
+        from detplug.report.facts import run_facts
+        from detplug.report.write import count_objects, write_report
+
+        if loop is None:
+            return
+        classes = tuple(loop.dataloader.dataset.metainfo['classes'])
+        counts = {} if train is None else {'train': count_labels(train.dataset, classes)}
+        counts[split] = count_objects(results['images'], classes)
+        name = runner.cfg.filename or runner.experiment_name
+        path = write_report(
+            runner.work_dir,
+            title=f'{Path(name).stem}: report of the {split} split',
+            classes=classes,
+            split=split,
+            label_counts=counts,
+            facts=run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **facts, **self.facts),
+            **results,
+        )
+        runner.logger.info(f'report: {path}')
+
+
+def find_box_ap(loop) -> BoxAP | None:
+    """The first BoxAP of the evaluator of a validation or test loop, None where there is none."""
+    metrics = loop.evaluator.metrics if loop is not None else ()
+    return next((metric for metric in metrics if isinstance(metric, BoxAP)), None)
+
+
+def count_labels(dataset, classes: tuple[str, ...]) -> dict[str, int]:
+    """Class name -> number of objects that are not ignored, in a data set that may be wrapped or concatenated."""
+    if hasattr(dataset, 'datasets'):
+        parts = [count_labels(part, classes) for part in dataset.datasets]
+        return {name: sum(part[name] for part in parts) for name in classes}
+    if hasattr(dataset, 'dataset'):
+        return count_labels(dataset.dataset, classes)
+    counts = dict.fromkeys(classes, 0)
+    for index in range(len(dataset)):
+        for instance in dataset.get_data_info(index)['instances']:
+            if not instance.get('ignore_flag', 0) and 0 <= instance['bbox_label'] < len(classes):
+                counts[classes[instance['bbox_label']]] += 1
+    return counts

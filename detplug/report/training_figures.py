@@ -1,0 +1,83 @@
+"""Curves over the training steps: the losses and the validation figures of history.jsonl."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from detplug.report.colours import class_colour
+
+SMOOTH_OVER = 1 / 40  # share of the steps that the running mean spans
+VALIDATION = {'val/map': 'mAP', 'val/map50': 'mAP50'}
+
+
+def series(history: Sequence[Mapping], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps (M,) and values (M,) of the rows of ``history`` that have a finite ``key``."""
+    pairs = [(row['step'], row[key]) for row in history if 'step' in row and isinstance(row.get(key), int | float)]
+    steps, values = np.array(pairs, float).reshape(-1, 2).T
+    finite = np.isfinite(values)
+    return steps[finite], values[finite]
+
+
+def loss_figure(history: Sequence[Mapping]) -> Figure | None:
+    """The total loss and its terms against the step; None where the history has none."""
+    found = {key for row in history for key in row if key.startswith('loss')}
+    keys = sorted(found, key=lambda key: (key != 'loss', key))
+    lines = {key: series(history, key) for key in keys}
+    lines = {key: line for key, line in lines.items() if line[0].size}
+    if not lines:
+        return None
+    figure = Figure(figsize=(7, 4), layout='constrained')
+    axes = figure.subplots()
+    for position, (key, (steps, values)) in enumerate(lines.items()):
+        colour = 'black' if key == 'loss' else [x / 255 for x in class_colour(position)]
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, running_mean(values), color=colour, linewidth=1.6, label='total' if key == 'loss' else key)
+    axes.set(xlabel='step', ylabel='loss (mean over neighbours; pale: as logged)', ylim=(0, None))
+    _finish(axes)
+    return figure
+
+
+def validation_figure(history: Sequence[Mapping]) -> Figure | None:
+    """mAP and mAP50 of each validation, the best one marked; None where there was no validation."""
+    lines = {key: series(history, key) for key in VALIDATION}
+    if not lines['val/map'][0].size:
+        return None
+    figure = Figure(figsize=(7, 4), layout='constrained')
+    axes = figure.subplots()
+    for position, (key, (steps, values)) in enumerate(lines.items()):
+        axes.plot(
+            steps,
+            values,
+            marker='o',
+            markersize=3,
+            color=[x / 255 for x in class_colour(position)],
+            label=VALIDATION[key],
+        )
+    steps, values = lines['val/map']
+    best = values.argmax()
+    axes.annotate(
+        f'best {values[best]:.3f} at step {steps[best]:.0f}',
+        (steps[best], values[best]),
+        xytext=(0, -18),
+        textcoords='offset points',
+        ha='right' if best > len(steps) / 2 else 'left',
+        fontsize=9,
+    )
+    axes.plot(steps[best], values[best], marker='*', markersize=13, color='black')
+    axes.set(xlabel='step', ylabel='average precision', ylim=(0, 1))
+    _finish(axes)
+    return figure
+
+
+def running_mean(values: np.ndarray) -> np.ndarray:
+    """(M,) mean of each value and its neighbours; fewer neighbours at the ends."""
+    width = max(1, int(len(values) * SMOOTH_OVER)) | 1  # odd, so that it is centred
+    window = np.ones(width)
+    return np.convolve(values, window, mode='same') / np.convolve(np.ones_like(values), window, mode='same')
+
+
+def _finish(axes) -> None:
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.spines[['top', 'right']].set_visible(False)

@@ -1,0 +1,176 @@
+"""Write report.html and its pictures from the results of an evaluation."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from detplug.evaluation.confusion import confusion_matrix
+from detplug.evaluation.curves import ClassCurve, class_curves
+from detplug.evaluation.image_result import ImageResult
+from detplug.evaluation.per_image import worst_first
+from detplug.evaluation.table import HEADLINES, figure
+from detplug.report import page
+from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
+from detplug.report.mosaic import mosaic
+from detplug.report.training_figures import loss_figure, validation_figure
+
+SHOWN = 6  # images in each mosaic
+TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
+MOSAIC_BYTES = 900_000  # of each embedded mosaic; keeps the page below 3 MB
+SCORE_THR = 0.25  # where no score is best
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    title: str,
+    history: Sequence[Mapping],
+    images: Sequence[ImageResult],
+    classes: Sequence[str],
+    metrics: Mapping[str, float],
+    split: str = 'val',
+    label_counts: Mapping[str, Mapping[str, int]] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
+
+    Args:
+        history: rows of history.jsonl; may be empty.
+        images: results of the split that the figures are of; may be empty.
+        metrics: flat figures as BoxAP gives them.
+        split: name of the split of ``images`` and ``metrics``.
+        label_counts: split -> class name -> number of objects; the split of ``images`` is counted here if not given.
+        facts: name -> text for the run information.
+
+    Returns:
+        Path of report.html.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = dict(label_counts or {})
+    counts.setdefault(split, count_objects(images, classes))
+    curves = class_curves(images, len(classes))
+    best = curves[-1].best
+    sections = [
+        _headline(metrics, split, images, best),
+        *_training(folder, history),
+        page.section(
+            'Classes',
+            "AP is COCO's (IoU .50 to .95), AP50 at IoU .50; best F1 at IoU .50 and the score that "
+            'gives it. – : no such objects.',
+            _class_tables(metrics, classes, curves),
+            kind='tables',
+        ),
+        *_class_plots(folder, images, classes, curves, split),
+        page.section('Objects a class', '', _plot(folder, 'labels', label_figure(counts, classes))),
+        *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
+        page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
+    ]
+    path = folder / 'report.html'
+    path.write_text(page.page(title, sections), encoding='utf-8')
+    return path
+
+
+def count_objects(images: Sequence[ImageResult], classes: Sequence[str]) -> dict[str, int]:
+    """Class name -> number of objects in ``images`` that are not ignored."""
+    labels = [image.gt_labels[~image.gt_ignored] for image in images]
+    counts = np.bincount(np.concatenate([np.empty(0, np.int64), *labels]), minlength=len(classes))
+    return dict(zip(classes, counts.tolist(), strict=False))
+
+
+def _headline(
+    metrics: Mapping[str, float], split: str, images: Sequence[ImageResult], best: tuple[float, float] | None
+) -> str:
+    figures = {name: figure(metrics[key]) for key, name in HEADLINES.items() if key in metrics}
+    if best:
+        figures[f'best F1, at score {best[0]:.2f}'] = figure(best[1])
+    objects = sum(int((~image.gt_ignored).sum()) for image in images)
+    return page.section(
+        f'Figures on the {split} split', f'{len(images)} images, {objects} objects', page.tiles(figures), kind='figures'
+    )
+
+
+def _training(folder: Path, history: Sequence[Mapping]) -> list[str]:
+    plots = {'loss': loss_figure(history), 'map': validation_figure(history)}
+    shown = [_plot(folder, name, plot) for name, plot in plots.items() if plot is not None]
+    for name, plot in plots.items():
+        if plot is None:  # a picture of an earlier report would not belong to this one
+            (folder / f'{name}.png').unlink(missing_ok=True)
+    return [page.section('Training', '', *shown, kind='pair')] if shown else []
+
+
+def _class_plots(
+    folder: Path, images: Sequence[ImageResult], classes: Sequence[str], curves: Sequence[ClassCurve], split: str
+) -> list[str]:
+    plots = [
+        _plot(folder, name, curve_figure(curves, classes, kind))
+        for name, kind in (('precision_recall', 'pr'), ('f1', 'f1'))
+    ]
+    confusion = confusion_figure(confusion_matrix(images, len(classes)), classes)
+    note = (
+        f'{split} split, score from .25, IoU from .45. Row "background": detections without object; '
+        'column "background": objects that were missed.'
+    )
+    return [
+        page.section('Precision, recall and F1', f'{split} split, IoU .50', *plots, kind='pair'),
+        page.section('Confusion matrix', note, _plot(folder, 'confusion', confusion)),
+    ]
+
+
+def _class_tables(metrics: Mapping[str, float], classes: Sequence[str], curves: Sequence[ClassCurve]) -> str:
+    keys = [('map', 'map50'), *((f'ap/{name}', f'ap50/{name}') for name in classes)]
+    rows = []
+    for name, (ap, ap50), curve in zip(['all', *classes], keys, [curves[-1], *curves[:-1]], strict=True):
+        score, f1 = curve.best or (None, None)
+        rows.append(
+            (name, str(curve.objects), figure(metrics.get(ap)), figure(metrics.get(ap50)), figure(f1), figure(score))
+        )
+    head = ('class', 'objects', 'AP', 'AP50', 'best F1', 'at score')
+    step = max(TABLE_ROWS, -(-len(rows) // 2))
+    return ''.join(page.table(head, rows[i : i + step]) for i in range(0, len(rows), step))
+
+
+def _pictures(folder: Path, images: Sequence[ImageResult], classes: Sequence[str], score_thr: float) -> list[str]:
+    positions = np.unique(np.linspace(0, len(images) - 1, SHOWN if images else 0).round().astype(int))
+    spread = [images[i] for i in positions]
+    worst = [image for image, score in worst_first(images, score_thr)[:SHOWN] if score.f1 < 1]
+    drawn = f'Left the truth, right the detections with score from {score_thr:.2f} (best F1 over all classes).'
+    rule = (
+        'Lowest F1 of the image first (same threshold, IoU .50), of equal F1 the image with more missed and false '
+        'boxes. '
+    )
+    parts = []
+    for name, heading, note, chosen in (
+        ('images', 'Images', f'Evenly spaced over the split. {drawn}', spread),
+        ('worst_images', 'Worst images', rule + drawn, worst),
+    ):
+        if chosen:
+            picture = mosaic(chosen, classes, score_thr)
+            cv2.imwrite(str(folder / f'{name}.png'), picture)
+            embedded = page.image(_small_jpeg(picture), heading, 'image/jpeg')
+            parts.append(page.section(heading, note, embedded, kind='wide'))
+        else:
+            (folder / f'{name}.png').unlink(missing_ok=True)
+            parts.append(page.section(heading, 'none'))
+    return parts
+
+
+def _plot(folder: Path, name: str, plot: Figure) -> str:
+    """Save ``plot`` as PNG and return it as html."""
+    buffer = io.BytesIO()
+    plot.savefig(buffer, format='png', dpi=110)
+    (folder / f'{name}.png').write_bytes(buffer.getvalue())
+    return page.image(buffer.getvalue(), name)
+
+
+def _small_jpeg(picture: np.ndarray) -> bytes:
+    """``picture`` (H, W, 3) BGR as JPEG in the best quality that fits; the PNG beside the page has every pixel."""
+    for quality in (88, 75, 60, 40):
+        data = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
+        if len(data) <= MOSAIC_BYTES:
+            break
+    return data

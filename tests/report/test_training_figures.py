@@ -1,0 +1,36 @@
+"""Curves over the steps take what the history has."""
+
+import numpy as np
+
+from detplug.report.training_figures import loss_figure, running_mean, series, validation_figure
+
+
+def test_rows_without_a_finite_value_are_left_out():
+    history = [
+        {'step': 1, 'loss': 2.0},
+        {'step': 2, 'loss': float('nan')},
+        {'step': 3, 'loss': None},
+        {'step': 4, 'val/map': 0.5},
+        {'step': 5, 'loss': 1},
+    ]
+    steps, values = series(history, 'loss')
+    assert steps.tolist() == [1, 5] and values.tolist() == [2, 1]
+
+
+def test_the_total_and_every_term_have_a_curve():
+    history = [{'step': s, 'loss': 1.0, 'loss_cls': 0.4, 'loss_bbox': 0.6, 'lr': 0.1} for s in range(3)]
+    assert [line.get_text() for line in loss_figure(history).axes[0].get_legend().get_texts()] == [
+        'total',
+        'loss_bbox',
+        'loss_cls',
+    ]
+
+
+def test_no_history_gives_no_figures():
+    assert loss_figure([]) is None and validation_figure([]) is None
+    assert validation_figure([{'step': 1, 'loss': 1.0}]) is None
+
+
+def test_the_running_mean_keeps_constants_and_length():
+    for count in (1, 2, 39, 400):
+        np.testing.assert_allclose(running_mean(np.full(count, 3.0)), np.full(count, 3.0))
