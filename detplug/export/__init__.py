@@ -1,0 +1,10 @@
+"""Export of trained detectors, and the runtime that runs what was exported.
+
+Importing this package loads onnxruntime, numpy and OpenCV only: a device that runs an exported detector needs neither
+torch nor mmdet. The side that exports lives in :mod:`detplug.export.formats` and is imported by the command line.
+"""
+
+from detplug.export.detections import Detections
+from detplug.export.runtime import Detector
+
+__all__ = ['Detections', 'Detector']

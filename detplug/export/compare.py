@@ -1,0 +1,133 @@
+"""Is what the runtime finds what torch finds? No bundle is written that fails here.
+
+D detections, A anchors, K classes. Tolerances are those of float32 sums in another order, far below what a user sees.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.registry import TRANSFORMS
+from torch import nn
+
+from detplug.errors import UserError
+from detplug.export.detections import Detections
+from detplug.export.runtime import Detector
+
+BOX_TOLERANCE = 0.05  # pixels of the original image
+SCORE_TOLERANCE = 1e-4
+
+
+@dataclass
+class Agreement:
+    """How torch and the runtime differ over a set of images.
+
+    Attributes:
+        max_box_px: largest difference of a coordinate of two matched boxes, pixels of the original image.
+        max_score_diff: largest difference of their scores.
+        images, boxes: how many were compared.
+        unmatched: detections that only one of the two has.
+        near_threshold: such detections whose score is within 1e-4 of the score that decides about keeping them;
+            they do not count as unmatched, but more than a few are a failure too.
+    """
+
+    max_box_px: float = 0.0
+    max_score_diff: float = 0.0
+    images: int = 0
+    boxes: int = 0
+    unmatched: int = 0
+    near_threshold: int = 0
+
+    def add(self, torch_found: Detections, found: Detections, score_thr: float, limit: int) -> None:
+        """Count one image; ``score_thr`` and ``limit`` (detections an image) are what both were selected with."""
+        i, j = mutual_nearest(torch_found, found)
+        self.images += 1
+        self.boxes += len(i)
+        if len(i):
+            self.max_box_px = max(self.max_box_px, float(np.abs(torch_found.boxes[i] - found.boxes[j]).max()))
+            self.max_score_diff = max(self.max_score_diff, float(np.abs(torch_found.scores[i] - found.scores[j]).max()))
+        # the last score of a full list decides as the threshold does
+        decisive = max([score_thr] + [float(x.scores[-1]) for x in (torch_found, found) if len(x) >= limit])
+        alone = np.concatenate([np.delete(torch_found.scores, i), np.delete(found.scores, j)])
+        excused = int((alone <= decisive + SCORE_TOLERANCE).sum())
+        self.near_threshold += excused
+        self.unmatched += len(alone) - excused
+
+    @property
+    def passed(self) -> bool:
+        """Within the tolerances, no detection unmatched, at most 2 or 5 % of them at the threshold."""
+        return (
+            self.unmatched == 0
+            and self.near_threshold <= max(2, self.boxes // 20)
+            and self.max_box_px < BOX_TOLERANCE
+            and self.max_score_diff < SCORE_TOLERANCE
+        )
+
+    def to_dict(self) -> dict[str, float]:
+        """The error table of the manifest."""
+        return asdict(self)
+
+
+def mutual_nearest(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (into ``a``, into ``b``) of the pairs of one class that are each other's nearest.
+
+    The distance is the largest difference of a coordinate; it has no limit, so a shifted box is a pair with a large
+    difference, not a missing box.
+    """
+    if not len(a) or not len(b):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    distance = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=2)
+    distance[a.labels[:, None] != b.labels[None]] = np.inf
+    nearest = distance.argmin(axis=1)
+    rows = np.arange(len(a))
+    paired = (distance.argmin(axis=0)[nearest] == rows) & np.isfinite(distance[rows, nearest])
+    return rows[paired], nearest[paired]
+
+
+class TorchDetector:
+    """The torch model behind the same call as the runtime's, with the host's own transforms."""
+
+    def __init__(self, model: nn.Module, side: int, centre: bool = False):
+        self.model, self.names = model, tuple(model.dataset_meta['classes'])
+        keys = ('img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_offset')
+        steps = (
+            dict(type='LoadImageFromFile'),
+            dict(type='Letterbox', scale=(side, side), fixed=True, centre=centre),
+            dict(type='PackDetInputs', meta_keys=keys),
+        )
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+
+    def __call__(self, path: str | Path) -> Detections:
+        """Detect in one image file."""
+        data = self.pipeline(dict(img_path=str(path)))
+        with torch.no_grad():
+            sample = self.model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
+        found = sample.pred_instances.cpu().numpy()
+        return Detections(found.bboxes, found.scores, found.labels, self.names)
+
+
+def compare(model: nn.Module, detector: Detector, paths: Sequence[str | Path]) -> Agreement:
+    """Compare the torch model with a bundle end to end, from the image file to the boxes."""
+    nms, centre = detector.manifest['nms'], detector.manifest['letterbox']['centre']
+    reference = TorchDetector(model, detector.side, centre)
+    agreement = Agreement()
+    for path in paths:
+        agreement.add(reference(path), detector(path), nms['score_thr'], nms['max_per_img'])
+    return agreement
+
+
+def require(found: Agreement, what: str) -> None:
+    """Refuse a bundle that differs from the torch model.
+
+    Raises:
+        UserError: the agreement is outside the tolerances.
+    """
+    if not found.passed:
+        raise UserError(
+            f'{what}: differs from the torch model: {found.unmatched} boxes unmatched of {found.boxes}, '
+            f'{found.near_threshold} at the threshold, max_box_px {found.max_box_px:.3g} (limit {BOX_TOLERANCE}), '
+            f'max_score_diff {found.max_score_diff:.3g} (limit {SCORE_TOLERANCE}); nothing was written'
+        )

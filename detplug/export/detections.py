@@ -1,0 +1,79 @@
+"""What a detector found in one image, and how such findings are selected from dense predictions, in numpy.
+
+A anchors, K classes, D detections. Boxes are xyxy in pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes of one image in descending order of score.
+
+    Attributes:
+        boxes: (D, 4) float32 xyxy, pixels of the original image.
+        scores: (D,) float32, 0 to 1.
+        labels: (D,) int64, index into ``names``.
+        names: names of the classes in label order.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score_thr: float) -> 'Detections':
+        """The detections whose score is greater than ``score_thr``."""
+        kept = self.scores > score_thr
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names)
+
+
+def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score threshold, class-wise NMS and the best ``max_per_img`` over all classes.
+
+    Args:
+        boxes: (A, 4) xyxy. scores: (A, K).
+        nms: the manifest's settings ``score_thr, iou_threshold, max_per_img, multi_label``.
+
+    Returns:
+        boxes (D, 4), scores (D,), labels (D,) in descending order of score.
+    """
+    kept = scores > nms['score_thr']
+    if not nms['multi_label']:
+        kept &= scores == scores.max(axis=1, keepdims=True)
+    anchor, label = np.nonzero(kept)
+    score = scores[anchor, label]
+    order = np.argsort(-score, kind='stable')
+    boxes, score, label = boxes[anchor[order]], score[order], label[order]
+    chosen = greedy_nms(boxes, label, nms['iou_threshold'], nms['max_per_img'])
+    return boxes[chosen], score[chosen], label[chosen].astype(np.int64)
+
+
+def greedy_nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
+    """Indices of the first ``limit`` boxes that no better kept box of their class covers by IoU > ``iou_threshold``.
+
+    Args:
+        boxes: (D, 4) xyxy in descending order of score. labels: (D,).
+
+    Returns:
+        (at most ``limit``,) int64, ascending. One pass over kept boxes, each against all at once.
+    """
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    alive = np.ones(len(boxes), dtype=bool)
+    kept = []
+    for i in range(len(boxes)):
+        if not alive[i]:
+            continue
+        kept.append(i)
+        if len(kept) == limit:
+            break
+        size = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:]) - np.maximum(boxes[i, :2], boxes[i + 1 :, :2])
+        inter = np.prod(np.maximum(size, 0), axis=1)
+        union = area[i] + area[i + 1 :] - inter
+        alive[i + 1 :] &= (inter <= iou_threshold * union) | (labels[i + 1 :] != labels[i])
+    return np.asarray(kept, dtype=np.int64)

@@ -1,0 +1,91 @@
+"""The registry of export formats: the seam where plugins add theirs.
+
+A plugin's module, imported through the config's ``custom_imports``, registers a function::
+
+    @register_format('qonnx')
+    def export_qonnx(request: ExportRequest, folder: Path) -> dict:
+        ...  # write files into ``folder``, compare with ``request.model``, return the manifest
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from torch import nn
+
+from detplug.errors import UserError
+from detplug.export.bundle import staging, write_manifest
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What an exporter works from.
+
+    Attributes:
+        model: detector in eval mode with its weights; ``model.dataset_meta['classes']`` names its classes.
+        cfg: the whole config; its data sets give images for comparison and calibration.
+        img_size: side of the square network input, pixels.
+        raw: leave decoding and NMS out of the graph.
+        dynamic_batch: any number of images at once; otherwise one.
+        max_map_loss: a quantised model that loses more mAP than this on the val split is refused.
+    """
+
+    model: nn.Module
+    cfg: Config
+    img_size: int
+    raw: bool = False
+    dynamic_batch: bool = False
+    max_map_loss: float = 0.03
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in label order."""
+        return tuple(self.model.dataset_meta['classes'])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A finished export: its folder and its manifest."""
+
+    folder: Path
+    manifest: dict
+
+
+Exporter = Callable[[ExportRequest, Path], dict]
+FORMATS: dict[str, Exporter] = {}
+
+
+def register_format(name: str) -> Callable[[Exporter], Exporter]:
+    """Decorator that adds an exporter under ``name``.
+
+    Raises:
+        KeyError: the name is taken.
+    """
+
+    def add(exporter: Exporter) -> Exporter:
+        if name in FORMATS:
+            raise KeyError(f'export format {name!r} is registered already: {FORMATS[name].__module__}')
+        FORMATS[name] = exporter
+        return exporter
+
+    return add
+
+
+def export(name: str, request: ExportRequest, out: str | Path) -> Bundle:
+    """Export into folder ``out``, which appears only when the exporter found its result equal to the torch model.
+
+    Raises:
+        UserError: an unknown format, a model the format cannot take, a result that does not match, an ``out`` that
+            holds something else than an earlier bundle.
+    """
+    if name not in FORMATS:
+        raise UserError(
+            f'--format {name}: no such format; one of {", ".join(sorted(FORMATS))} (plugins add theirs '
+            'through custom_imports of the config)'
+        )
+    out = Path(out)
+    with staging(out) as folder:
+        manifest = {'format': name} | FORMATS[name](request, folder)
+        write_manifest(folder, manifest)
+    return Bundle(out, manifest)

@@ -1,0 +1,135 @@
+"""The runtime of an exported detector: onnxruntime, numpy and OpenCV, nothing else.
+
+found = Detector('bundle')('image.jpg').above(0.25)
+print(found.boxes, found.scores, [found.names[i] for i in found.labels])
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from detplug.errors import UserError
+from detplug.export.decode import DECODERS
+from detplug.export.detections import Detections, select
+from detplug.export.letterbox import Placement, letterbox, network_input
+
+MODEL, MANIFEST = 'model.onnx', 'manifest.json'
+
+
+class Detector:
+    """A detector read from a bundle folder (``model.onnx`` and ``manifest.json``).
+
+    Args:
+        folder: what ``tools/export.py --format onnx`` or ``onnx-int8`` wrote.
+        threads: threads inside an operator; all cores by default.
+
+    Raises:
+        UserError: a file is missing, or the model is not the one the manifest was written for.
+    """
+
+    def __init__(self, folder: str | Path, threads: int | None = None):
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        self.names = tuple(self.manifest['classes'])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        self.session = onnxruntime.InferenceSession(
+            str(self.folder / MODEL), options, providers=['CPUExecutionProvider']
+        )
+
+    @property
+    def side(self) -> int:
+        """Side of the square network input, in pixels."""
+        return self.manifest['input']['shape'][-1]
+
+    @property
+    def dynamic_batch(self) -> bool:
+        """Whether the network takes any number of images at once."""
+        return self.manifest['input']['shape'][0] != 1
+
+    def __call__(self, image: str | Path | np.ndarray) -> Detections:
+        """Detect in one image: a path, or (H, W, 3) uint8 in BGR order.
+
+        Raises:
+            UserError: the file is missing or is not an image.
+        """
+        return self.detect([image])[0]
+
+    def detect(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
+        """Detect in several images: one batch where the network has a dynamic batch size, else one after another."""
+        if not images:
+            return []
+        size = len(images) if self.dynamic_batch else 1
+        return [found for i in range(0, len(images), size) for found in self._batch(images[i : i + size])]
+
+    def prepare(self, images: Sequence[str | Path | np.ndarray]) -> tuple[np.ndarray, list[Placement]]:
+        """Network input (N, 3, S, S) float32 of the images, and where each lies in it."""
+        rule = self.manifest['letterbox']
+        placed = [letterbox(read_image(x), self.side, rule['pad_value'], rule['centre']) for x in images]
+        canvases, placements = zip(*placed, strict=True)
+        return network_input(list(canvases), self.manifest['input']), list(placements)
+
+    def run(self, batch: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores (D,), labels (D,)."""
+        outputs = self.session.run(self.manifest['outputs']['names'], {self.manifest['input']['name']: batch})
+        if self.manifest['outputs']['kind'] == 'detections':
+            count, boxes, scores, labels = outputs
+            return [(boxes[i, :n], scores[i, :n], labels[i, :n]) for i, n in enumerate(count)]
+        rule = self.manifest['outputs']['decode']
+        return [
+            select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
+        ]
+
+    def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
+        batch, placements = self.prepare(images)
+        return [
+            Detections(place.to_original(boxes), scores, labels, self.names)
+            for (boxes, scores, labels), place in zip(self.run(batch), placements, strict=True)
+        ]
+
+
+def read_image(image: str | Path | np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 BGR of a file or an array.
+
+    Raises:
+        UserError: no such file, not an image, or an array of another form.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise UserError(f'image: {image.dtype} array of shape {image.shape}; give (H, W, 3) uint8 in BGR order')
+        return image
+    if not Path(image).is_file():
+        raise UserError(f'{image}: no such image; check the path')
+    pixels = cv2.imdecode(np.fromfile(image, dtype=np.uint8), cv2.IMREAD_COLOR) if Path(image).stat().st_size else None
+    if pixels is None:
+        raise UserError(f'{image}: is not an image that OpenCV reads; convert it to PNG or JPEG')
+    return pixels
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a bundle whose model file is the one that was checked when it was exported.
+
+    Raises:
+        UserError: a file is missing, the manifest is not JSON, or the model's sha256 differs.
+    """
+    for name in (MANIFEST, MODEL):
+        if not (folder / name).is_file():
+            raise UserError(f'{folder}: no {name}; give a folder that tools/export.py wrote')
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        expected = manifest['model']['sha256']
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{folder / MANIFEST}: is not a manifest of tools/export.py; export again') from error
+    if sha256(folder / MODEL) != expected:
+        raise UserError(f'{folder / MODEL}: sha256 differs from manifest.json; export again or copy both files')
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,69 @@
+"""The ONNX subgraph that selects detections equals the selection in numpy."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from detplug.export.detections import select
+from detplug.export.graph import DETECTIONS, quiet_exporter
+from detplug.export.nms_op import OPSET, TRANSLATIONS, select_detections
+
+NMS = dict(score_thr=0.2, iou_threshold=0.6, max_per_img=25, multi_label=True)
+
+
+class Selecting(torch.nn.Module):
+    def forward(self, boxes, scores):
+        return select_detections(boxes, scores, NMS['score_thr'], NMS['iou_threshold'], NMS['max_per_img'])
+
+
+@pytest.fixture(scope='module')
+def session(tmp_path_factory):
+    path, batch = tmp_path_factory.mktemp('nms') / 'nms.onnx', torch.export.Dim('batch')
+    with quiet_exporter():
+        program = torch.onnx.export(
+            Selecting().eval(),
+            (torch.zeros(2, 60, 4), torch.zeros(2, 60, 3)),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=({0: batch}, {0: batch}),
+            custom_translation_table=TRANSLATIONS,
+            input_names=['dense_boxes', 'dense_scores'],
+            output_names=DETECTIONS,
+            verbose=False,
+        )
+    program.save(path)
+    return onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+
+
+def dense(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 20, (images, 60, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(0, 20, (images, 60, 2))], 2)
+    return boxes.astype(np.float32), rng.uniform(0, 1, (images, 60, 3)).astype(np.float32) ** 2
+
+
+@pytest.mark.parametrize('images', [1, 2, 5])
+@pytest.mark.parametrize('seed', range(5))
+def test_every_image_equals_the_selection_in_numpy(session, images, seed):
+    boxes, scores = dense(images, seed)
+    scores[0] *= seed % 2  # an image without detections among others
+    scores[-1, 10:] *= seed != 2  # fewer than the limit
+    count, *found = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
+    for i in range(images):
+        expected = select(boxes[i], scores[i], NMS)
+        for values, wanted in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(values[i, : count[i]], wanted)
+    assert count.max() <= NMS['max_per_img']
+
+
+def test_rows_after_the_count_are_padding(session):
+    boxes, scores = dense(1, 0)
+    count, boxes, scores, labels = session.run(None, dict(dense_boxes=boxes, dense_scores=scores * 0))
+    assert count.tolist() == [0] and not boxes.any() and not scores.any() and (labels == -1).all()
+    assert boxes.shape == (1, 25, 4)
+
+
+def test_the_operator_does_not_run_in_torch():
+    with pytest.raises(NotImplementedError):
+        Selecting()(torch.zeros(1, 60, 4), torch.zeros(1, 60, 3))
