@@ -1,0 +1,151 @@
+"""YOLOv5's training loss over all levels at once: complete IoU of the boxes, objectness, classes.
+
+N images, A anchors a level, K classes, M ground-truth boxes, P positives (see assigner.py), L levels.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from .assigner import assign, covered_cells
+from .box_coding import decode
+from .ciou import complete_iou
+from .sparse_gradients import ClassEntropy, PickPlaces
+
+
+class ImageBoxes(NamedTuple):
+    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label."""
+
+    boxes: Tensor
+    images: Tensor
+    labels: Tensor
+
+
+class Places(NamedTuple):
+    """What the positives of one level, or of all, are made of."""
+
+    boxes: Tensor  # (P, 4) the network's outputs there
+    entropy: Tensor  # (P,) of the classes, summed over them
+    objectness: Tensor  # (T,) of all T places
+    cells: Tensor  # (P, 2) column, row
+    anchors: Tensor  # (P, 2) pixels
+    stride: Tensor  # (P, 1) pixels a cell
+    index: Tensor  # (P,) into the objectness of all levels, flattened
+    share: Tensor  # (P,) 1 / positives of the level
+    target: Tensor  # (P,) index of the ground-truth box
+
+
+@MODELS.register_module()
+class YOLOv5Loss(nn.Module):
+    """Returns ``loss_box``, ``loss_obj``, ``loss_cls``, already weighted; their sum grows with the batch size.
+
+    Args:
+        box_weight, obj_weight, cls_weight: gains at 3 levels, 640 px and 80 classes; they are scaled to other numbers.
+        level_weights: of the objectness of each level, shallow first.
+        max_ratio: of a box's side to an anchor's, see :func:`plugins.yolov5.assigner.assign`.
+        label_smoothing: class targets are 1 - s / 2 and s / 2 instead of 1 and 0.
+
+    Ours: where several boxes share a cell and anchor, objectness learns the largest IoU; a cell that is in no positive
+    and whose centre lies in an ignored box has no objectness loss; "640 px" is the root of the input's area.
+    """
+
+    def __init__(
+        self,
+        box_weight: float = 0.05,
+        obj_weight: float = 1.0,
+        cls_weight: float = 0.5,
+        level_weights: Sequence[float] = (4.0, 1.0, 0.4),
+        max_ratio: float = 4.0,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.box_weight, self.obj_weight, self.cls_weight = box_weight, obj_weight, cls_weight
+        self.level_weights = tuple(level_weights)
+        self.max_ratio = max_ratio
+        self.label_smoothing = label_smoothing
+
+    def forward(
+        self, maps: Sequence[Tensor], anchors: Tensor, strides: Sequence[int], truth: ImageBoxes, ignored: ImageBoxes
+    ) -> dict[str, Tensor]:
+        """Loss of a batch.
+
+        Args:
+            maps: L tensors (N, A * (5 + K), H, W), an anchor's channels being x, y, width, height, objectness, classes.
+            anchors: (L, A, 2) in pixels.
+            strides: pixels a cell of each map.
+            truth: the boxes to find.
+            ignored: boxes in which finding something is neither right nor wrong.
+        """
+        maps = [raw.float().unflatten(1, (anchors.shape[1], -1)) for raw in maps]
+        classes = maps[0].shape[2] - 5
+        places = self._match(maps, anchors, strides, truth)
+        boxes = decode(places.boxes, places.cells, places.anchors, places.stride)
+        iou = complete_iou(boxes, truth.boxes[places.target])
+        box = ((1 - iou) * places.share).sum()
+        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0))
+        cls = (places.entropy * places.share).sum() / max(classes, 1)
+        pixels = maps[0].shape[3] * maps[0].shape[4] * strides[0] ** 2
+        scale = len(maps[0]) * get_world_size() * 3 / len(maps)  # processes' gradients are averaged, YOLOv5's summed
+        return dict(
+            loss_box=box * self.box_weight * scale,
+            loss_obj=obj * self.obj_weight * scale * pixels / 640**2,
+            loss_cls=cls * self.cls_weight * scale * classes / 80,
+        )
+
+    def _match(self, maps: list[Tensor], anchors: Tensor, strides: Sequence[int], truth: ImageBoxes) -> Places:
+        """Positives of all levels; ``maps`` are (N, A, 5 + K, H, W)."""
+        centred = torch.cat([(truth.boxes[:, :2] + truth.boxes[:, 2:]) / 2, truth.boxes[:, 2:] - truth.boxes[:, :2]], 1)
+        levels, start = [], 0
+        for raw, sizes, stride in zip(maps, anchors, strides, strict=True):
+            images, anchor_count, _, rows, columns = raw.shape
+            found = assign(centred / stride, sizes / stride, (rows, columns), self.max_ratio)
+            image = truth.images[found.box]
+            index = start + ((image * anchor_count + found.anchor) * rows + found.row) * columns + found.column
+            count = len(index)
+            boxes, classes, objectness = PickPlaces.apply(raw, image, found.anchor, found.row, found.column)
+            entropy = ClassEntropy.apply(classes, truth.labels[found.box], self.label_smoothing)
+            levels.append(
+                Places(
+                    boxes,
+                    entropy,
+                    objectness,
+                    torch.stack([found.column, found.row], 1),
+                    sizes[found.anchor],
+                    sizes.new_full((count, 1), stride),
+                    index,
+                    sizes.new_full((count,), 1 / max(count, 1)),
+                    found.box,
+                )
+            )
+            start += images * anchor_count * rows * columns
+        return Places(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
+
+    def _objectness(
+        self, maps: list[Tensor], strides: Sequence[int], ignored: ImageBoxes, places: Places, iou: Tensor
+    ) -> Tensor:
+        """Cross entropy of the objectness, averaged over each level and summed with the levels' weights."""
+        logits, index = places.objectness, places.index
+        target = torch.zeros_like(logits).scatter_reduce_(0, index, iou, 'amax')
+        counts = torch.tensor([raw[:, :, 4].numel() for raw in maps])
+        weights = (
+            (torch.tensor(self.level_weights) / counts)
+            .to(logits)
+            .repeat_interleave(counts.to(logits.device), output_size=len(logits))
+        )
+        if len(ignored.boxes):
+            silent = torch.cat(
+                [
+                    covered_cells(ignored.boxes, ignored.images, (len(raw), *raw.shape[3:]), stride)[:, None]
+                    .expand(-1, raw.shape[1], -1, -1)
+                    .flatten()
+                    for raw, stride in zip(maps, strides, strict=True)
+                ]
+            )
+            silent[index] = False
+            weights = weights.masked_fill(silent, 0)
+        return ((softplus(logits) - target * logits) * weights).sum()

@@ -1,0 +1,90 @@
+"""From YOLOv5's outputs to the final boxes of each image: threshold, classes, non-maximum suppression.
+
+N images, A anchors a level, K classes, C candidates.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from mmcv.ops import batched_nms, nms
+from torch import Tensor
+
+from .box_coding import decode
+
+
+def candidates(
+    maps: Sequence[Tensor], anchors: Tensor, strides: Sequence[int], score_thr: float, multi_label: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Boxes that score above a threshold, of all images and levels.
+
+    The score is objectness times class, so only places whose objectness passes are looked at further.
+
+    Args:
+        maps: (N, A * (5 + K), H, W) each.
+        anchors: (levels, A, 2) pixels.
+        score_thr: 0 to 1.
+        multi_label: a place gives a box for each class above the threshold; otherwise for its best class only.
+
+    Returns:
+        (C,) image, (C, 4) boxes xyxy pixels, (C,) scores, (C,) labels.
+    """
+    threshold = -math.inf if score_thr <= 0 else math.inf if score_thr >= 1 else math.log(score_thr / (1 - score_thr))
+    images, boxes, logits = [], [], []
+    for raw, sizes, stride in zip(maps, anchors, strides, strict=True):
+        raw = raw.float().unflatten(1, (len(sizes), -1))
+        image, anchor, row, column = (raw[:, :, 4] > threshold).nonzero(as_tuple=True)
+        picked = raw[image, anchor, :, row, column]
+        images.append(image)
+        logits.append(picked)
+        boxes.append(decode(picked[:, :4], torch.stack([column, row], 1), sizes[anchor], stride))
+    image, box, logits = torch.cat(images), torch.cat(boxes), torch.cat(logits)
+    scores = logits[:, 5:].sigmoid() * logits[:, 4:5].sigmoid()
+    if multi_label:
+        place, label = (scores > score_thr).nonzero(as_tuple=True)
+        return image[place], box[place], scores[place, label], label
+    score, label = scores.max(1)
+    kept = score > score_thr
+    return image[kept], box[kept], score[kept], label[kept]
+
+
+def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, nms_cfg: dict, limit: int) -> tuple[Tensor, Tensor]:
+    """Non-maximum suppression within each class, best ``limit`` boxes.
+
+    Greedy suppression of the best C candidates is the beginning of that of all: where they leave ``limit`` boxes, the
+    others cannot matter. So it starts with a few and takes all only if too few are left: the same result, sooner.
+
+    Args:
+        boxes: (C, 4) xyxy.
+        nms_cfg: mmcv's config, such as ``dict(type='nms', iou_threshold=.6)``.
+
+    Returns:
+        (D, 5) boxes and score, best first, and (D,) their index among the C.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    first = 4 * limit if nms_cfg.get('type', 'nms') == 'nms' else len(order)
+    while True:
+        chosen = order[:first]
+        kept = suppress_sorted(boxes[chosen], scores[chosen], labels[chosen], nms_cfg)
+        if len(kept) >= limit or first >= len(order):
+            break
+        first *= 4
+    kept = chosen[kept[:limit]]
+    return torch.cat([boxes[kept], scores[kept, None]], 1), kept
+
+
+def suppress_sorted(boxes: Tensor, scores: Tensor, labels: Tensor, nms_cfg: dict) -> Tensor:
+    """Non-maximum suppression within each class of boxes that are sorted by score: (D,) indices kept, best first.
+
+    mmcv's batched_nms moves each class to a place of its own, which rounds float32 coordinates (80 classes at 640 px:
+    to 1/256 px) and turns decisions near the threshold; here each class is suppressed where it lies.
+    """
+    if not len(boxes):
+        return labels
+    if nms_cfg.get('type', 'nms') != 'nms':  # batched_nms tells classes apart for coordinates >= 0 only
+        return batched_nms(boxes - boxes.amin(), scores, labels, nms_cfg)[1]
+    kept = []
+    for label in labels.unique():
+        mine = (labels == label).nonzero()[:, 0]
+        kept.append(mine[nms(boxes[mine], scores[mine], nms_cfg['iou_threshold'])[1]])
+    return torch.cat(kept).sort().values
