@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/runtime.py',
+    '../_base_/models/yolov5n.py',
+    '../_base_/datasets/coco.py',
+    '../_base_/schedules/coco_300e.py',
+]
+custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
