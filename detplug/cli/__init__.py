@@ -1,0 +1,1 @@
+"""Command lines: argument parsing and one-line errors, shared by tools/ and the ``detplug`` command."""

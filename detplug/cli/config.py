@@ -1,0 +1,130 @@
+"""Read a config file and apply ``--cfg-options``; everything wrong in either is one line.
+
+Config files are Python by design (SECURITY.md); YAML configs are read by the safe loader.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from mmengine.config import Config, DictAction
+from mmengine.fileio.handlers import YamlHandler
+from mmengine.fileio.handlers.registry_utils import _register_handler
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from detplug.errors import UserError
+
+
+class SafeYamlHandler(YamlHandler):
+    """mmengine's YAML handler with the safe loader: a ``!!python/object`` tag is an error, not a call."""
+
+    def load_from_fileobj(self, file, **kwargs):
+        return yaml.load(file, Loader=yaml.SafeLoader)
+
+
+_register_handler(SafeYamlHandler(), ['yaml', 'yml'])
+
+
+def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+    """The config at ``path`` with ``KEY=VALUE`` options applied; its plugins are imported.
+
+    A new ``data_root`` reaches the data sets too (mmengine alone changes only the top-level key).
+
+    Raises:
+        UserError: no such file, a config that does not load, or an option whose path the config does not have.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path}: config not found; give the path of a file in configs/')
+    MMLogger.get_current_instance().setLevel('WARNING')  # it would tell of every environment variable
+    try:
+        config = Config.fromfile(path)
+    except UserError:
+        raise
+    except Exception as error:  # a config is a program: whatever it raises is the user's line to mend
+        reason = str(error).strip() or 'empty file'
+        raise UserError(f'{path}: does not load: {type(error).__name__}: {reason.splitlines()[0]}') from error
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    old_root = config.get('data_root')
+    apply_options(config, options, path)
+    if old_root is not None and config.data_root != old_root:
+        new_root = os.path.join(str(config.data_root), '')
+        config.merge_from_dict(_replace_prefix(config.to_dict(), old_root, new_root) | {'data_root': new_root})
+    return config
+
+
+def apply_options(config: Config, options: Sequence[str], source: str | Path) -> None:
+    """Merge ``a.b.0.c=value`` options into ``config``, in place.
+
+    Raises:
+        UserError: an option without ``=`` or whose path does not exist in the config.
+    """
+    parsed = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not equals:
+            raise UserError(f'--cfg-options {option}: no value; write KEY=VALUE')
+        _check_path(config, key, source)
+        try:
+            parsed[key] = DictAction._parse_iterable(value)
+        except AssertionError as error:
+            raise UserError(f'--cfg-options {option}: unbalanced brackets in the value') from error
+    config.merge_from_dict(parsed)
+
+
+def _check_path(config: Config, key: str, source: str | Path) -> None:
+    node = config._cfg_dict
+    for depth, part in enumerate(key.split('.')):
+        before = '.'.join(key.split('.')[:depth]) or 'the top level'
+        if isinstance(node, dict):
+            known = list(node)
+            found = part in node
+        elif isinstance(node, list | tuple):
+            known = [str(i) for i in range(len(node))]
+            found = part in known
+        else:
+            raise UserError(f'--cfg-options {key}: {before} is a value, it holds no {part!r}; see {source}')
+        if not found:
+            near = difflib.get_close_matches(part, known, n=1)
+            hint = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(known[:12]) or "nothing"}'
+            raise UserError(f'--cfg-options {key}: {source} has no {part!r} in {before}; {hint}')
+        node = node[int(part)] if isinstance(node, list | tuple) else node[part]
+
+
+def _replace_prefix(node, old: str, new: str):
+    """``node`` with every text that starts with ``old`` made to start with ``new``."""
+    if isinstance(node, dict):
+        return {key: _replace_prefix(value, old, new) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(_replace_prefix(value, old, new) for value in node)
+    if isinstance(node, str) and node.startswith(old):
+        return new + node[len(old) :]
+    return node
+
+
+@contextmanager
+def building(source: str | Path) -> Iterator[None]:
+    """Turn what mmengine raises for a wrong ``type`` or constructor argument into one line that names it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (TypeError, KeyError, ImportError, FileNotFoundError) as error:
+        text = str(error)
+        argument = re.search(r"unexpected keyword argument '(\w+)'", text)
+        if argument:
+            owner = re.search(r"[Cc]lass [`']?(\w+)|(\w+)\.__init__", text)
+            name = next((x for x in owner.groups() if x), 'a part') if owner else 'a part'
+            raise UserError(f'{source}: {name} takes no argument {argument[1]!r}; mend its name') from error
+        kind = re.search(r'([\w.]+) is not in the (\S+) registry', text)
+        if kind:
+            raise UserError(
+                f'{source}: type {kind[1]!r} is not registered ({kind[2]}); '
+                'add its plugin to custom_imports or mend its name'
+            ) from error
+        raise

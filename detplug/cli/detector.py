@@ -1,0 +1,48 @@
+"""Build the detector of a config with the weights of a checkpoint, ready to predict."""
+
+from pathlib import Path
+
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from torch import nn
+
+from detplug.cli.config import building
+from detplug.engine.checkpoint import load_file, load_weights
+from detplug.engine.weights import classes_of
+from detplug.errors import UserError
+
+
+def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
+    """The config's model with the checkpoint's weights, in eval mode; ``model.dataset_meta`` holds its classes.
+
+    Raises:
+        UserError: a model that does not build; a checkpoint of other classes or of another architecture.
+    """
+    with building(config.filename):
+        model = MODELS.build(config.model)
+    check_classes(load_file(checkpoint), config, checkpoint)
+    load_weights(model, checkpoint, strict=True)
+    model.dataset_meta = dict(classes=config_classes(config))
+    return model.eval()
+
+
+def config_classes(config: Config) -> tuple[str, ...]:
+    """Names of the classes in label order, from the test data set's ``metainfo``."""
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    return tuple(dataset.metainfo.classes)
+
+
+def check_classes(saved: dict, config: Config, source: str | Path) -> None:
+    """A checkpoint whose classes are named or ordered otherwise would print wrong names: refuse it."""
+    names, wanted = classes_of(saved), config_classes(config)
+    if names is not None and names != wanted:
+        raise UserError(
+            f'{source}: classes: {_short(names)} in the checkpoint, {_short(wanted)} in {config.filename}; '
+            'give the config that the checkpoint was trained with'
+        )
+
+
+def _short(names) -> str:
+    return ', '.join(list(names)[:8]) + (f', ... ({len(names)})' if len(names) > 8 else '')

@@ -1,0 +1,55 @@
+"""``export CONFIG CHECKPOINT --format F --out D``: a bundle that runs without torch and finds what torch finds."""
+
+import argparse
+from collections.abc import Sequence
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from rich.console import Console
+    from rich.table import Table
+
+    import detplug.export.onnx_format
+    import detplug.export.onnx_int8
+    import detplug.register  # noqa: F401
+    from detplug.cli.config import building, load_config
+    from detplug.cli.detector import build_detector
+    from detplug.export.formats import Bundle, ExportRequest, export
+    from detplug.export.manifest import input_side
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='export', description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--format', default='onnx', help='onnx, onnx-int8, or a format of a plugin of the config')
+    parser.add_argument('--out', required=True, help='folder for model.onnx and manifest.json')
+    parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
+    parser.add_argument('--raw', action='store_true', help='leave decoding and NMS out of the graph')
+    parser.add_argument('--dynamic-batch', action='store_true', help='any number of images at once')
+    parser.add_argument('--max-map-loss', type=float, default=0.03, help='refuse int8 that loses more mAP on val')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    args = parser.parse_args(argv)
+    config = load_config(args.config, args.cfg_options)
+    request = ExportRequest(
+        build_detector(config, args.checkpoint),
+        config,
+        input_side(config, args.img_size),
+        args.raw,
+        args.dynamic_batch,
+        args.max_map_loss,
+    )
+    with building(config.filename):
+        bundle = export(args.format, request, args.out)
+    Console().print(summary(bundle))
+    return 0
+
+
+def summary(bundle: Bundle) -> Table:
+    """What was written and how far it is from the torch model."""
+    table = Table(title=f'{bundle.manifest["format"]} in {bundle.folder}', show_header=False)
+    for part in ('errors', 'int8'):
+        for name, value in bundle.manifest.get(part, {}).items():
+            table.add_row(f'{part}: {name}', f'{value:.3g}' if isinstance(value, float) else str(value))
+    return table

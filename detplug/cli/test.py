@@ -1,0 +1,72 @@
+"""``test CONFIG CHECKPOINT``: evaluate on the val or test split; metrics json and a table on the screen."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from mmdet.registry import RUNNERS
+    from mmengine.config import Config
+    from mmengine.dist import is_main_process
+
+    import detplug.register  # noqa: F401
+    from detplug.cli.config import building, load_config
+    from detplug.cli.detector import config_classes
+    from detplug.evaluation.table import metrics_table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='test', description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--split', choices=('val', 'test'), default='test')
+    parser.add_argument('--out', help='metrics file; default metrics_SPLIT.json in the work folder')
+    parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/NAME-OF-CONFIG/SPLIT')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    config = load_config(args.config, args.cfg_options)
+    config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem / args.split)
+    config.launcher = args.launcher
+    if args.split == 'val':
+        config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
+    evaluate(config, args.checkpoint, args.split, args.out or Path(config.work_dir) / f'metrics_{args.split}.json')
+    return 0
+
+
+def evaluate(config: Config, checkpoint: str | Path, split: str, out: str | Path) -> dict[str, float]:
+    """Evaluate ``checkpoint`` on the config's test data set, write the flat metrics to ``out`` and return them.
+
+    Args:
+        split: what the report calls the test data set.
+    """
+    config.load_from, config.resume = str(checkpoint), False
+    for key in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+    ):
+        config[key] = None
+    config.custom_hooks = [
+        dict(hook, test_split=split, facts=dict(checkpoint=str(checkpoint)))
+        for hook in config.get('custom_hooks', [])
+        if hook['type'] == 'ReportHook'
+    ]
+    with building(config.filename):
+        runner = RUNNERS.get(config.runner_type).from_cfg(config)
+        metrics = runner.test()
+    if is_main_process():
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(json.dumps(metrics, indent=2) + '\n')
+        metrics_table(metrics, config_classes(config))
+        print(f'metrics {out}\nreport  {config.work_dir}/report.html')
+    return metrics

@@ -1,0 +1,85 @@
+"""``train CONFIG``: train a detector; writes checkpoints, metrics.json and report.html into the work folder."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from mmdet.registry import RUNNERS
+    from mmengine.config import Config
+    from mmengine.dist import is_main_process
+
+    import detplug.register  # noqa: F401
+    from detplug.cli.config import building, load_config
+    from detplug.cli.detector import config_classes
+    from detplug.engine.checkpoint_hook import numbered_checkpoints
+    from detplug.engine.history import FILE, read_history
+    from detplug.engine.memory import keep_freed_memory
+    from detplug.errors import UserError
+    from detplug.evaluation.table import metrics_table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='train', description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/NAME-OF-CONFIG')
+    parser.add_argument('--resume', action='store_true', help='continue from the newest checkpoint that loads')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--smoke', action='store_true', help='2 iterations and 1 validation, to try a config')
+    args = parser.parse_args(argv)
+    config = load_config(args.config, args.cfg_options)
+    config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    config.launcher, config.resume = args.launcher, args.resume
+    config.randomness = dict(seed=args.seed)
+    if args.smoke:
+        make_smoke(config)
+    train(config)
+    return 0
+
+
+def train(config: Config) -> dict[str, float]:
+    """Run the training of ``config`` and return the metrics of its best checkpoint, also in metrics.json."""
+    work_dir = Path(config.work_dir)
+    if not config.resume and numbered_checkpoints(work_dir):
+        raise UserError(f'{work_dir}: holds an earlier training; give --resume to continue it or another --work-dir')
+    keep_freed_memory()
+    began = time.monotonic()
+    with building(config.filename):
+        runner = RUNNERS.get(config.runner_type).from_cfg(config)
+        runner.train()
+    if not is_main_process():
+        return {}
+    metrics = best_metrics(work_dir) | {'minutes': (time.monotonic() - began) / 60}
+    (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
+    metrics_table(metrics, config_classes(config))
+    print(f'checkpoint {work_dir}/best.pth\nreport     {work_dir}/report.html')
+    return metrics
+
+
+def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:
+    """The validation with the highest ``key`` in history.jsonl, without the ``val/`` of its names, and its step."""
+    rows = [row for row in read_history(work_dir / FILE) if key in row]
+    if not rows:
+        return {}
+    best = max(rows, key=lambda row: row[key])
+    return {'step': best['step']} | {name[4:]: value for name, value in best.items() if name.startswith('val/')}
+
+
+def make_smoke(config: Config, images: int = 8) -> None:
+    """Shorten ``config`` in place to 2 iterations of 2 images and 1 validation on the first ``images`` images."""
+    config.train_cfg.update(max_iters=2, val_interval=2)
+    config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    for name in ('train_dataloader', 'val_dataloader'):
+        dataset = config[name].dataset
+        while 'dataset' in dataset:
+            dataset = dataset.dataset
+        dataset.indices = images
+    config.val_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)

@@ -1,0 +1,171 @@
+"""train, test, predict and export on sample slides, and each kind of bad input: one line, exit status 2."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from detplug.cli import predict, test, train
+from detplug.cli.run import run
+from detplug.samples.parasites import generate
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'configs/yolov5/yolov5n_parasite-samples.py')
+TINY = ['model.backbone.width=0.125', 'model.neck.in_channels=[32,64,128]', 'model.bbox_head.in_channels=[32,64,128]']
+
+
+@pytest.fixture(scope='module')
+def slides(tmp_path_factory) -> Path:
+    return generate(tmp_path_factory.mktemp('data') / 'slides', counts=dict(train=6, val=4, test=4), size=128)
+
+
+@pytest.fixture(scope='module')
+def options(slides) -> list[str]:
+    return ['--cfg-options', f'data_root={slides}', *TINY]
+
+
+@pytest.fixture(scope='module')
+def trained(slides, options, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('work') / 'run'
+    assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', *options]) == 0
+    return folder
+
+
+@pytest.fixture
+def copied(slides, tmp_path) -> Path:
+    """A copy of the slides that a test may spoil."""
+    return Path(shutil.copytree(slides, tmp_path / 'slides'))
+
+
+def wrong(main, argv: list[str], capsys, *words: str) -> None:
+    """``main`` ends with status 2 and one line that holds ``words``."""
+    capsys.readouterr()
+    assert run(main, argv) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('error: '), lines
+    for word in words:
+        assert word in lines[0]
+
+
+def spoil(folder: Path, change, split: str = 'test') -> Path:
+    path = folder / 'annotations' / f'{split}.json'
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    return path
+
+
+def arguments(folder: Path, trained: Path, out: Path) -> list[str]:
+    return [
+        CONFIG,
+        str(trained / 'best.pth'),
+        '--out',
+        str(out / 'metrics.json'),
+        '--work-dir',
+        str(out),
+        '--cfg-options',
+        f'data_root={folder}',
+        *TINY,
+        'test_dataloader.num_workers=0',
+    ]
+
+
+def test_training_leaves_what_the_readme_promises(trained):
+    files = {path.name for path in trained.iterdir()}
+    assert {'iter_2.pth', 'last.pth', 'best.pth', 'metrics.json', 'history.jsonl', 'report.html'} <= files
+    metrics = json.loads((trained / 'metrics.json').read_text())
+    assert {'map', 'map50', 'minutes', 'step'} <= metrics.keys()
+    assert all(isinstance(value, int | float) for value in metrics.values())
+
+
+def test_a_second_training_does_not_overwrite_the_first(trained, options, capsys):
+    wrong(train.main, [CONFIG, '--work-dir', str(trained), '--smoke', *options], capsys, '--resume', '--work-dir')
+
+
+def test_evaluation_writes_flat_metrics_and_a_report(slides, trained, tmp_path):
+    assert run(test.main, arguments(slides, trained, tmp_path)) == 0
+    assert 0 <= json.loads((tmp_path / 'metrics.json').read_text())['map'] <= 1
+    assert (tmp_path / 'report.html').stat().st_size > 1000
+
+
+def test_predictions_are_in_the_coco_result_format(slides, trained, options, tmp_path):
+    argv = [CONFIG, str(trained / 'best.pth'), str(slides / 'images'), '--out', str(tmp_path), '--score-thr', '0']
+    assert run(predict.main, [*argv, *options]) == 0
+    rows = json.loads((tmp_path / 'predictions.json').read_text())
+    assert rows and len(list(tmp_path.glob('*.jpg'))) == 14
+    for row in rows:
+        x, y, width, height = row['bbox']
+        assert x >= 0 and y >= 0 and width >= 0 and height >= 0
+        assert {'image_id', 'category_id', 'category_name', 'score', 'file_name'} <= row.keys()
+
+
+def test_images_without_boxes_are_valid(copied, trained, tmp_path):
+    spoil(copied, lambda data: data.update(annotations=[]))
+    assert run(test.main, arguments(copied, trained, tmp_path)) == 0
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda data: data.clear(), ['test.json']),
+        (lambda data: data.update(images=[]), ['test.json', 'images']),
+        (lambda data: data['annotations'][0].update(category_id=99), ['test.json', '99']),
+        (lambda data: data['categories'][0].update(name='askaris'), ['askaris', 'ascaris']),
+        (lambda data: data['images'][0].update(file_name='gone.jpg'), ['gone.jpg']),
+    ],
+    ids=['empty json', 'no images', 'label out of range', 'name misspelt', 'image missing'],
+)
+def test_bad_annotations_are_one_line(copied, trained, tmp_path, capsys, change, words):
+    spoil(copied, change)
+    wrong(test.main, arguments(copied, trained, tmp_path), capsys, *words)
+
+
+def test_a_broken_image_is_one_line(copied, trained, options, tmp_path, capsys):
+    name = json.loads((copied / 'annotations' / 'test.json').read_text())['images'][0]['file_name']
+    path = copied / 'images' / name
+    path.write_bytes(path.read_bytes()[:100])
+    wrong(test.main, arguments(copied, trained, tmp_path), capsys, name)
+    argv = [CONFIG, str(trained / 'best.pth'), str(path), '--out', str(tmp_path / 'out'), *options]
+    wrong(predict.main, argv, capsys, name)
+
+
+def test_bad_checkpoints_are_one_line(slides, trained, options, tmp_path, capsys):
+    image = tmp_path / 'image.png'
+    cv2.imwrite(str(image), np.zeros((64, 64, 3), np.uint8))
+    whole = (trained / 'best.pth').read_bytes()
+    (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
+    other = torch.load(trained / 'best.pth', weights_only=True)
+    names = list(other['meta']['dataset_meta']['classes'])
+    other['meta']['dataset_meta']['classes'] = names[::-1]
+    torch.save(other, tmp_path / 'swapped.pth')
+    for file, words in (
+        ('cut.pth', ['cut.pth']),
+        ('gone.pth', ['gone.pth', 'not found']),
+        ('swapped.pth', ['swapped.pth', 'classes']),
+    ):
+        argv = [CONFIG, str(tmp_path / file), str(image), '--out', str(tmp_path / 'out'), *options]
+        wrong(predict.main, argv, capsys, *words)
+        wrong(test.main, [CONFIG, str(tmp_path / file), '--work-dir', str(tmp_path / 'w'), *options], capsys, *words)
+    wide = [x for x in options if 'width' not in x and 'in_channels' not in x]
+    argv = [CONFIG, str(trained / 'best.pth'), str(image), '--out', str(tmp_path / 'out'), *wide]
+    wrong(predict.main, argv, capsys, 'best.pth', 'checkpoint of another config')
+
+
+def test_a_config_or_picture_that_does_not_exist_is_one_line(trained, options, tmp_path, capsys):
+    wrong(train.main, ['configs/nothing.py'], capsys, 'configs/nothing.py', 'not found')
+    wrong(
+        predict.main,
+        [CONFIG, str(trained / 'best.pth'), 'gone.jpg', '--out', str(tmp_path), *options],
+        capsys,
+        'gone.jpg',
+    )
+
+
+def test_an_argument_that_no_part_takes_is_one_line(tmp_path, capsys):
+    config = tmp_path / 'typo.py'
+    config.write_text(f'_base_ = [{CONFIG!r}]\nmodel = dict(backbone=dict(widht=0.5))\n')
+    wrong(train.main, [str(config), '--work-dir', str(tmp_path / 'w')], capsys, 'typo.py', 'widht')

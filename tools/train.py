@@ -1,0 +1,10 @@
+#!/usr/bin/env python
+"""The command line of detplug/cli/train.py."""
+
+import sys
+
+from detplug.cli.run import run
+from detplug.cli.train import main
+
+if __name__ == '__main__':
+    sys.exit(run(main))
