@@ -1,0 +1,20 @@
+"""Minutes of the demo after set-up, and its known-class mAP50 on the test split of the sample slides.
+
+python benchmarks/demo.py
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from record import record
+
+ROOT = Path(__file__).resolve().parents[1]
+
+if __name__ == '__main__':
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run((sys.executable, 'tools/demo.py', '--work-dir', f'{folder}/demo'), check=True, cwd=ROOT)
+        figures = json.loads(Path(folder, 'demo', 'demo.json').read_text())
+    record('demo', {key: figures[key] for key in ('minutes', 'map50', 'map')}, [0])

@@ -1,0 +1,60 @@
+"""Write the result of a benchmark with what is needed to repeat it: commit, machine, versions, command, seeds."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / 'results'
+PACKAGES = ('torch', 'onedl-mmcv', 'onedl-mmengine', 'onedl-mmdetection', 'numpy', 'onnx', 'onnxruntime')
+
+
+def commit() -> str:
+    """The commit that is checked out, with '-dirty' where code (not a result file) differs from it."""
+    root = RESULTS.parent.parent
+
+    def git(*words):
+        return subprocess.run(('git', '-C', root, *words), capture_output=True, text=True, check=True).stdout.strip()
+
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!benchmarks/results', ':!*.md')
+    return git('rev-parse', 'HEAD') + ('-dirty' if changed else '')
+
+
+def machine() -> str:
+    """Processor name, number of cores and memory."""
+    cpuinfo = Path('/proc/cpuinfo')
+    names = (
+        [x.split(':')[1].strip() for x in cpuinfo.read_text().splitlines() if x.startswith('model name')]
+        if cpuinfo.exists()
+        else []
+    )
+    gib = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
+    return f'{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {gib:.0f} GiB, no GPU'
+
+
+def record(name: str, figures: dict[str, float], seeds: list[int], command: str | None = None) -> Path:
+    """Write ``benchmarks/results/NAME.json`` and return its path.
+
+    Args:
+        figures: flat name -> number.
+        seeds: the seeds that were run; empty where nothing is random.
+        command: the command that made the figures; by default the one that is running.
+    """
+    result = {
+        'commit': commit(),
+        'date': date.today().isoformat(),
+        'machine': machine(),
+        'versions': {'python': platform.python_version()} | {name: version(name) for name in PACKAGES},
+        'command': command or ' '.join(['python', *sys.argv]),
+        'seeds': seeds,
+        'figures': figures,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f'{name}.json'
+    path.write_text(json.dumps(result, indent=2) + '\n')
+    print(json.dumps(figures, indent=2))
+    return path
