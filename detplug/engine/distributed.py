@@ -1,5 +1,6 @@
 """Start of several training processes, on GPUs (nccl) or CPUs (gloo), and what keeps their models equal."""
 
+import atexit
 import os
 import subprocess
 from datetime import timedelta
@@ -19,6 +20,8 @@ PORT = '29500'
 
 def start_group(launcher: str, timeout: float = 1800) -> None:
     """Join the group of training processes; nothing for ``launcher='none'`` or when this process is in one.
+
+    The group is left when the process ends: gloo's threads must not outlive the interpreter, else it may abort.
 
     Args:
         launcher: none, pytorch (torchrun) or slurm (srun).
@@ -44,6 +47,13 @@ def start_group(launcher: str, timeout: float = 1800) -> None:
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     backend = 'nccl' if torch.cuda.is_available() else 'gloo'
     distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    atexit.register(leave_group)
+
+
+def leave_group() -> None:
+    """Leave the group of training processes; nothing when this process is in none."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _environment_of_slurm() -> None:
