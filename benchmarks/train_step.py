@@ -1,73 +1,89 @@
 """What a training step costs: the real one, the same on a preloaded batch, and the bare network.
 
-real       : the training loop as users run it (loader, hooks, EMA, progress), from history.jsonl
-preloaded  : train_step of the same model on one batch that is in memory
+real       : the training loop as users run it: loader, hooks, EMA, progress, schedulers
+preloaded  : train_step of the same model, loss and optimizer on one batch that is in memory
 bare       : forward + backward + SGD of the network alone, on the same images (loss = mean of the raw outputs)
+
+After each real step one preloaded and one bare step of a copy of the model run, so that a machine whose speed drifts
+slows all three alike; the ratios are medians over the rounds.
 
 python benchmarks/train_step.py      (about 3 minutes; needs the BCCD data)
 """
 
 import argparse
-import json
+import copy
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import torch
-from mmdet.registry import RUNNERS
 from record import record
 
-import detplug.register  # noqa: F401
-from detplug.cli.config import load_config
-from detplug.engine.memory import keep_freed_memory
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from mmdet.registry import RUNNERS
+    from mmengine.hooks import Hook
+    from mmengine.optim import build_optim_wrapper
+
+    import detplug.register  # noqa: F401
+    from detplug.cli.config import load_config
+    from detplug.engine.memory import keep_freed_memory
 
 CONFIG = 'configs/yolov5/yolov5n_bccd.py'
+WARM_UP = 15  # rounds: every image of the training split has been decoded and is in the cache
 
 
-def median_seconds(step, repeats: int) -> float:
-    """Median seconds of ``step()`` after two warm-up calls."""
-    times = []
-    for _ in range(repeats + 2):
+class ThreeSteps(Hook):
+    """After every step of a training: the seconds since the last call, then a preloaded and a bare step, timed.
+
+    Attributes:
+        rounds: name -> seconds of each round.
+    """
+
+    priority = 'LOWEST'  # after every hook of a user's training
+
+    def __init__(self):
+        self.rounds: dict[str, list[float]] = {'real': [], 'wait': [], 'preloaded': [], 'bare': []}
+
+    def before_train(self, runner) -> None:
+        self.model = copy.deepcopy(runner.model).train()
+        self.wrapper = build_optim_wrapper(self.model, copy.deepcopy(runner.cfg.optim_wrapper))
+        self.began = time.perf_counter()
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.rounds['real'].append(time.perf_counter() - self.began)
+        self.rounds['wait'].append(runner.train_loop.data_time)
+        if batch_idx == 0:
+            self.batch = copy.deepcopy(data_batch)
+            self.images = self.model.data_preprocessor(self.batch, training=True)['inputs']
+        self._time('preloaded', lambda: self.model.train_step(self.batch, self.wrapper))
+        self._time('bare', self._bare_step)
+        self.began = time.perf_counter()
+
+    def _time(self, name: str, step) -> None:
         began = time.perf_counter()
         step()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[2:])
+        self.rounds[name].append(time.perf_counter() - began)
+
+    def _bare_step(self) -> None:
+        self.wrapper.optimizer.zero_grad()
+        outputs = self.model.bbox_head.raw_predictions(self.model.extract_feat(self.images))
+        sum(x.mean() for x in outputs).backward()
+        self.wrapper.optimizer.step()
 
 
-def bare_step(model, images, optimizer):
-    """Forward, backward and SGD of the network alone."""
-    optimizer.zero_grad()
-    outputs = model.bbox_head.raw_predictions(model.extract_feat(images))
-    sum(x.mean() for x in outputs).backward()
-    optimizer.step()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--steps', type=int, default=60)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work_dir:
-        measure(args.steps, Path(work_dir))
-
-
-def measure(count: int, work_dir: Path) -> None:
-    """Train ``count`` steps in ``work_dir``, then repeat the parts; writes the result."""
+def measure(rounds: int, work_dir: Path) -> None:
+    """Train ``WARM_UP + rounds`` steps in ``work_dir`` and write the result."""
+    count = WARM_UP + rounds
     config = load_config(CONFIG, [f'train_cfg.max_iters={count}', f'train_cfg.val_interval={count * 10}'])
     config.update(work_dir=str(work_dir), launcher='none', resume=False, load_from=None, randomness=dict(seed=0))
     runner = RUNNERS.get(config.runner_type).from_cfg(config)
+    steps = ThreeSteps()
+    runner.register_hook(steps)
     runner.train()
-    rows = [json.loads(line) for line in (work_dir / 'history.jsonl').read_text().splitlines()]
-    steps = [row for row in rows if 'data_time' in row][len(rows) // 4 :]
-    real = statistics.median(row['time'] for row in steps)
-    wait = statistics.median(row['data_time'] for row in steps)
-
-    batch = next(iter(runner.train_dataloader))
-    model = runner.model.train()
-    wrapper = runner.optim_wrapper
-    preloaded = median_seconds(lambda: model.train_step(batch, wrapper), count // 2)
-    images = model.data_preprocessor(batch, training=True)['inputs']
-    bare = median_seconds(lambda: bare_step(model, images, wrapper.optimizer), count // 2)
+    real, wait, preloaded, bare = (statistics.median(values[WARM_UP:]) for values in steps.rounds.values())
     record(
         'train_step',
         {
@@ -77,10 +93,18 @@ def measure(count: int, work_dir: Path) -> None:
             'real_seconds': real,
             'preloaded_seconds': preloaded,
             'bare_seconds': bare,
-            'images_per_second': len(images) / real,
+            'images_per_second': len(steps.images) / real,
+            'rounds': rounds,
         },
         [0],
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--rounds', type=int, default=60)
+    with tempfile.TemporaryDirectory() as work_dir:
+        measure(parser.parse_args().rounds, Path(work_dir))
 
 
 if __name__ == '__main__':

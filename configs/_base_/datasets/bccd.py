@@ -19,8 +19,8 @@ no_red_cells = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
+    persistent_workers=True,  # where there are any
     sampler=dict(type='DrawSampler'),
     dataset=dict(
         type='SeededDataset',
@@ -38,7 +38,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
@@ -54,7 +54,7 @@ val_dataloader = dict(
 # test_dataloader.dataset.exclude_key=None
 test_dataloader = dict(
     batch_size=16,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,

@@ -2,6 +2,6 @@
 _base_ = './coco.py'
 
 data_root = '{{$DETPLUG_DATA:data}}/coco_tiny/'
-train_dataloader = dict(num_workers=1, dataset=dict(dataset=dict(dataset=dict(data_root=data_root))))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(num_workers=0, dataset=dict(dataset=dict(dataset=dict(data_root=data_root))))
+val_dataloader = dict(num_workers=0, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

@@ -27,8 +27,8 @@ mix_pipeline = [dict(mosaic, prob=1.0, zoom=(0.8, 1.2)), *colour]
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
+    persistent_workers=True,  # where there are any
     sampler=dict(type='DrawSampler'),
     dataset=dict(
         type='SeededDataset',
@@ -41,13 +41,13 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='EvaluationSampler'),
     dataset=dict(**dataset, test_mode=True, ann_file='annotations/val.json', pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='EvaluationSampler'),
     dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=_base_.test_pipeline),
 )
