@@ -22,20 +22,25 @@ def init_worker(worker_id: int) -> None:
 
 
 @contextmanager
-def seeded(entropy: Sequence[int]) -> Iterator[np.random.SeedSequence]:
-    """Global generators of torch, numpy and python seeded from ``entropy`` inside, as before outside."""
+def kept_generators() -> Iterator[None]:
+    """Global generators of torch, numpy and python continue afterwards as if nothing had been drawn inside."""
     old = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(old[0])
+        np.random.set_state(old[1])
+        random.setstate(old[2])
+
+
+def seed_generators(entropy: Sequence[int]) -> np.random.SeedSequence:
+    """Seed the global generators of torch, numpy and python from ``entropy``; returns what others can be seeded from."""
     sequence = np.random.SeedSequence(tuple(entropy))
     words = sequence.generate_state(8)
     torch.default_generator.manual_seed(int(words[0]) << 32 | int(words[1]))
     np.random.seed(words[2:6])
     random.seed(int(words[6]) << 32 | int(words[7]))
-    try:
-        yield sequence
-    finally:
-        torch.set_rng_state(old[0])
-        np.random.set_state(old[1])
-        random.setstate(old[2])
+    return sequence
 
 
 PLAIN = (str, bytes, int, float, np.ndarray, torch.Tensor, type, type(None))
@@ -109,12 +114,19 @@ class SeededDataset:
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """The sample of (draw number, index); a plain index is its own draw number."""
-        draw, index = item if isinstance(item, tuple) else (item, item)
+        return self.__getitems__([item])[0]
+
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[dict]:
+        """The samples of a batch, as torch's loader asks for them: the generators are kept once, not for each image."""
         if self._pipelines is None:
             self._pipelines = albumentations_below([self.dataset, self.final])
-        with seeded((self.seed, self.rank, draw)) as sequence:
-            generator, py_random = np.random.default_rng(sequence), random.Random(random.getrandbits(64))
-            for pipeline in self._pipelines:
-                pipeline.set_random_state(generator, py_random)
-            final = self.final is not None and draw >= self.final_from
-            return (self.final if final else self.dataset)[index]
+        with kept_generators():
+            return [self._sample(*(item if isinstance(item, tuple) else (item, item))) for item in items]
+
+    def _sample(self, draw: int, index: int) -> dict:
+        sequence = seed_generators((self.seed, self.rank, draw))
+        generator, py_random = np.random.default_rng(sequence), random.Random(random.getrandbits(64))
+        for pipeline in self._pipelines:
+            pipeline.set_random_state(generator, py_random)
+        final = self.final is not None and draw >= self.final_from
+        return (self.final if final else self.dataset)[index]

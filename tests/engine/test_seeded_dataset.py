@@ -12,7 +12,7 @@ from tiny_training import build, config, write_images
 from torch.utils.data import DataLoader
 
 from detplug.engine.sampling import DrawSampler
-from detplug.engine.seeded_dataset import albumentations_below, init_worker, seeded
+from detplug.engine.seeded_dataset import albumentations_below, init_worker, kept_generators
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +78,7 @@ def test_global_generators_go_on(wrapped):
         before = str(generator())
         dataset[3, 1]
         assert str(generator()) == before
-    with pytest.raises(ZeroDivisionError), seeded((1, 2)):
+    with pytest.raises(ZeroDivisionError), kept_generators():
         random.random()
         raise ZeroDivisionError
     assert str(random.getstate()) == before

@@ -28,7 +28,7 @@ dataset = dict(
 )
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
     persistent_workers=True,  # where there are any
     sampler=dict(type='DrawSampler'),
