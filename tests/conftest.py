@@ -1,9 +1,17 @@
-"""Fixtures shared by all tests: where the real data lies, and seeds."""
+"""Fixtures shared by all tests, and how cases are drawn: the same in every run, or new ones to search for bugs.
+
+python -m pytest --hypothesis-profile explore
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile('same', derandomize=True, deadline=None)  # no test fails because a machine was busy
+settings.register_profile('explore', deadline=None, max_examples=1000)
+settings.load_profile('same')
 
 ROOT = Path(__file__).resolve().parents[1]
 

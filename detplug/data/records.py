@@ -43,16 +43,17 @@ def clean_boxes(image: ImageRecord) -> tuple[list[ObjectRecord], list[str]]:
         x1, y1, x2, y2 = item.box
         clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(image.width)), min(y2, float(image.height)))
         where = f'{one_line(image.file_name)}: object {one_line(item.key)} ({one_line(item.name)}): {_show(item.box)}'
-        if x2 <= x1 or y2 <= y1:
+        if x2 <= x1 or y2 <= y1 or (x2 - x1) * (y2 - y1) == 0:  # a product of tiny sides is 0
             anomalies.append(f'degenerate box dropped: {where}')
             continue
-        if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+        width, height = clipped[2] - clipped[0], clipped[3] - clipped[1]
+        box_area = width * height
+        if min(width, height) <= 0 or box_area == 0:
             anomalies.append(f'box outside the image dropped: {where} in {image.width}x{image.height}')
             continue
         overhang = max(abs(a - b) for a, b in zip(item.box, clipped, strict=True))
         if overhang > ROUNDING:
             anomalies.append(f'box clipped to the image: {where} in {image.width}x{image.height}')
-        box_area = (clipped[2] - clipped[0]) * (clipped[3] - clipped[1])
         if item.area is not None and item.area <= 0:
             anomalies.append(f'area replaced by the area of the box: {where} has area {item.area:g}')
         area = item.area if item.area and item.area > 0 else box_area

@@ -34,7 +34,7 @@ def kept_generators() -> Iterator[None]:
 
 
 def seed_generators(entropy: Sequence[int]) -> np.random.SeedSequence:
-    """Seed the global generators of torch, numpy and python from ``entropy``; returns what others can be seeded from."""
+    """Seed the global generators of torch, numpy and python from ``entropy``; the sequence returned may seed others."""
     sequence = np.random.SeedSequence(tuple(entropy))
     words = sequence.generate_state(8)
     torch.default_generator.manual_seed(int(words[0]) << 32 | int(words[1]))

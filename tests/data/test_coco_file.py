@@ -11,7 +11,7 @@ from tiny_sets import coco_content
 from detplug.data.coco_file import read_coco
 from detplug.errors import UserError
 
-WILD = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+WILD = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

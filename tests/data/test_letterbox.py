@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.data import Letterbox
@@ -18,7 +18,6 @@ def run(height, width, **kwargs):
     return Letterbox(**({'scale': (64, 64)} | kwargs))(dict(img=image))
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, st.booleans())
 def test_the_image_lies_at_the_top_left_in_grey(height, width, fixed):
     out = run(height, width, fixed=fixed)

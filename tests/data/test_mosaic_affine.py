@@ -38,7 +38,7 @@ def white_boxes(image) -> np.ndarray:
     return np.stack([x, y, x + w, y + h], axis=1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.booleans())
 def test_boxes_lie_where_the_pixels_are(seed, mosaic):
     random.seed(seed)

@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.engine import sampling
@@ -17,7 +17,6 @@ def on_rank(rank: int, world_size: int, kind, *args, **kwargs):
         return kind(*args, **kwargs)
 
 
-@settings(deadline=None)
 @given(size=st.integers(1, 30), world_size=st.integers(1, 4), passes=st.integers(1, 3), seed=st.integers(0, 2**31))
 def test_every_image_once_a_pass_over_all_processes(size, world_size, passes, seed):
     streams = [on_rank(rank, world_size, DrawSampler, range(size), seed) for rank in range(world_size)]
@@ -28,7 +27,6 @@ def test_every_image_once_a_pass_over_all_processes(size, world_size, passes, se
     assert all([draw for draw, _ in part] == list(range(len(part))) for part in draws)
 
 
-@settings(deadline=None)
 @given(size=st.integers(1, 30), start=st.integers(0, 100), rank=st.integers(0, 2))
 def test_starting_later_continues_the_same_stream(size, start, rank):
     whole = on_rank(rank, 3, DrawSampler, range(size), 5)

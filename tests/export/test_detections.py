@@ -39,7 +39,7 @@ def brute_force(boxes, scores, nms) -> list[tuple[int, int]]:
     return kept[: nms['max_per_img']]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), multi_label=st.booleans())
 def test_select_equals_the_definition(seed, multi_label):
     boxes, scores = dense(seed)

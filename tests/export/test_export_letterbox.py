@@ -14,7 +14,7 @@ from detplug.export.manifest import normalisation
 SIDES = st.integers(1, 90)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(height=SIDES, width=SIDES, side=st.sampled_from([32, 64]), centre=st.booleans(), seed=st.integers(0, 99))
 def test_pixels_and_places_equal_the_test_transform(height, width, side, centre, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -25,7 +25,6 @@ def test_pixels_and_places_equal_the_test_transform(height, width, side, centre,
     assert place.scale == tuple(results['scale_factor']) and place.offset == results['pad_offset']
 
 
-@settings(deadline=None)
 @given(height=SIDES, width=SIDES, centre=st.booleans())
 def test_the_content_rectangle_maps_back_to_the_whole_image(height, width, centre):
     canvas, place = letterbox(np.full((height, width, 3), 255, np.uint8), 64, centre=centre)

@@ -29,7 +29,7 @@ def plain_assign(boxes, anchors, rows, columns):
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(boxes=BOXES)
 def test_equals_a_plain_loop(boxes):
     found = assign(torch.tensor(boxes).reshape(-1, 4), ANCHORS, (ROWS, COLUMNS))
@@ -43,7 +43,6 @@ def test_a_box_of_an_anchors_shape_at_a_cells_centre_has_one_cell():
     assert [x.tolist() for x in found] == [[0], [0], [2], [3]]
 
 
-@settings(deadline=None)
 @given(boxes=st.lists(st.tuples(st.integers(0, 1), *[st.integers(0, 64)] * 4), max_size=6))
 def test_covered_cells_equal_a_plain_loop(boxes):
     table = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 5)

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.yolov5.box_coding import decode, encode
@@ -21,7 +21,6 @@ def test_decode_is_the_published_formula():
     torch.testing.assert_close(found, torch.tensor([x - w / 2, y - h / 2, x + w / 2, y + h / 2]))
 
 
-@settings(deadline=None)
 @given(
     offset=st.tuples(*[st.floats(-0.45, 1.45)] * 2),
     ratio=st.tuples(*[st.floats(0.05, 3.9)] * 2),

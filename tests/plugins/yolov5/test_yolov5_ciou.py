@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.yolov5.ciou import complete_iou
@@ -26,7 +26,6 @@ def plain_ciou(a, b):
     return iou - rho / diagonal - (v * v / (1 - iou + v) if v else 0)
 
 
-@settings(deadline=None)
 @given(a=BOX, b=BOX)
 def test_equals_the_papers_formula(a, b):
     found = complete_iou(torch.tensor([a], dtype=torch.float64), torch.tensor([b], dtype=torch.float64))
