@@ -9,7 +9,7 @@ class MixDataset(MultiImageMixDataset):
     """Give each transform that asks for it (``get_indexes``) other images of the data set in ``mix_results``.
 
     mmdet's class deep-copies every item before every transform, more than half of the time of a training sample at
-    320 px (3.4 ms against 1.5; benchmarks/loader.py: natural_with_copies_ms, natural_ms). Our data sets make a new
+    320 px (1.7 ms against 0.9; benchmarks/loader.py: natural_with_copies_ms, natural_ms). Our data sets make a new
     item at every access and share only read-only pixels, so nothing needs a copy. A transform that returns None is an
     error: ours never do.
     """
