@@ -98,6 +98,40 @@ class YOLOv5Head(BaseDenseHead):
             scores.append((raw[..., 5:].sigmoid() * raw[..., 4:5].sigmoid()).flatten(1, 3))
         return torch.cat(boxes, 1), torch.cat(scores, 1)
 
+    def last_layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Of each level the weight (A, K, channels) and bias (A, K) that make class logits of the neck's maps."""
+        return [(weight[:, 5:], bias[:, 5:]) for weight, bias in map(self._by_anchor, self.convs)]
+
+    def describe(self, feats: Sequence[Tensor], images: Tensor, places: Tensor) -> list[tuple[Tensor, ...]]:
+        """What is behind predicted boxes, level by level.
+
+        Args:
+            feats: the neck's maps.
+            images: (D,) index of each box's image.
+            places: (D,) as in the predictions.
+
+        Returns:
+            Of each level's n boxes the index (n,) among the D, the neck's features (n, channels), anchor (n,), class
+            logits (n, K) and objectness (n,) in 0..1.
+        """
+        described, start, anchors = [], 0, self.anchors.shape[1]
+        for feat, conv in zip(feats, self.convs, strict=True):
+            cells, columns = feat.shape[2] * feat.shape[3], feat.shape[3]
+            own = places - start
+            index = ((own >= 0) & (own < anchors * cells)).nonzero()[:, 0]
+            anchor, cell = own[index] // cells, own[index] % cells
+            z = feat[images[index], :, cell // columns, cell % columns]
+            weight, bias = self._by_anchor(conv)
+            outputs = torch.einsum('nd,nkd->nk', z, weight[anchor, 4:]) + bias[anchor, 4:]
+            described.append((index, z, anchor, outputs[:, 1:], outputs[:, 0].sigmoid()))
+            start += anchors * cells
+        return described
+
+    def _by_anchor(self, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        """Weight (A, 5 + K, channels) and bias (A, 5 + K) of an output convolution."""
+        anchors = self.anchors.shape[1]
+        return conv.weight.view(anchors, 5 + self.num_classes, -1), conv.bias.view(anchors, -1)
+
     def loss_by_feat(
         self,
         maps: Sequence[Tensor],
@@ -120,21 +154,21 @@ class YOLOv5Head(BaseDenseHead):
             rescale: give boxes in pixels of the original image instead of the resized one, see :func:`to_image`.
 
         Returns:
-            ``bboxes`` (D, 4) xyxy inside the image, ``scores`` (D,), ``labels`` (D,) of each image.
+            ``bboxes`` (D, 4) xyxy inside the image, ``scores`` (D,), ``labels`` (D,), ``places`` (D,) of each image; a
+            place is the box's index by level, anchor, row, column.
         """
         cfg = self.test_cfg if cfg is None else cfg
         image, *found = candidates(maps, self.anchors, self.strides, cfg['score_thr'], cfg.get('multi_label', True))
         results = []
         for index, meta in enumerate(batch_img_metas):
             mine = (image == index).nonzero()[:, 0]
-            boxes, scores, labels = (values[mine] for values in found)
+            boxes, scores, labels, places = (values[mine] for values in found)
             if len(scores) > cfg.get('nms_pre', 30000):
                 scores, best = scores.topk(cfg.get('nms_pre', 30000))
-                boxes, labels = boxes[best], labels[best]
+                boxes, labels, places = boxes[best], labels[best], places[best]
             dets, kept = suppress(boxes, scores, labels, cfg['nms'], cfg['max_per_img'])
-            results.append(
-                InstanceData(bboxes=to_image(dets[:, :4], meta, rescale), scores=dets[:, 4], labels=labels[kept])
-            )
+            bboxes = to_image(dets[:, :4], meta, rescale)
+            results.append(InstanceData(bboxes=bboxes, scores=dets[:, 4], labels=labels[kept], places=places[kept]))
         return results
 
 

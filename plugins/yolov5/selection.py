@@ -15,7 +15,7 @@ from .box_coding import decode
 
 def candidates(
     maps: Sequence[Tensor], anchors: Tensor, strides: Sequence[int], score_thr: float, multi_label: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Boxes that score above a threshold, of all images and levels.
 
     The score is objectness times class, so only places whose objectness passes are looked at further.
@@ -27,25 +27,29 @@ def candidates(
         multi_label: a place gives a box for each class above the threshold; otherwise for its best class only.
 
     Returns:
-        (C,) image, (C, 4) boxes xyxy pixels, (C,) scores, (C,) labels.
+        (C,) image, (C, 4) boxes xyxy pixels, (C,) scores, (C,) labels, (C,) place: index of the box among all boxes of
+        an image, by level, anchor, row, column.
     """
     threshold = -math.inf if score_thr <= 0 else math.inf if score_thr >= 1 else math.log(score_thr / (1 - score_thr))
-    images, boxes, logits = [], [], []
+    images, boxes, logits, places, start = [], [], [], [], 0
     for raw, sizes, stride in zip(maps, anchors, strides, strict=True):
         raw = raw.float().unflatten(1, (len(sizes), -1))
         image, anchor, row, column = (raw[:, :, 4] > threshold).nonzero(as_tuple=True)
         picked = raw[image, anchor, :, row, column]
+        rows, columns = raw.shape[3:]
         images.append(image)
+        places.append(start + (anchor * rows + row) * columns + column)
+        start += len(sizes) * rows * columns
         logits.append(picked)
         boxes.append(decode(picked[:, :4], torch.stack([column, row], 1), sizes[anchor], stride))
-    image, box, logits = torch.cat(images), torch.cat(boxes), torch.cat(logits)
+    image, box, logits, places = (torch.cat(parts) for parts in (images, boxes, logits, places))
     scores = logits[:, 5:].sigmoid() * logits[:, 4:5].sigmoid()
     if multi_label:
-        place, label = (scores > score_thr).nonzero(as_tuple=True)
-        return image[place], box[place], scores[place, label], label
+        hit, label = (scores > score_thr).nonzero(as_tuple=True)
+        return image[hit], box[hit], scores[hit, label], label, places[hit]
     score, label = scores.max(1)
     kept = score > score_thr
-    return image[kept], box[kept], score[kept], label[kept]
+    return image[kept], box[kept], score[kept], label[kept], places[kept]
 
 
 def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, nms_cfg: dict, limit: int) -> tuple[Tensor, Tensor]:

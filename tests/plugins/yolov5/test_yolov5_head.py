@@ -139,3 +139,25 @@ def test_boxes_of_mmdets_box_types_are_taken():
     outs = model.bbox_head(model.extract_feat(torch.rand(1, 3, SIDE, SIDE)))
     one, other = (model.bbox_head.loss_by_feat(*outs, [x], [{}]) for x in (plain, typed))
     assert one == other
+
+
+def test_what_is_behind_a_prediction():
+    model = tiny_detector().eval()
+    with torch.no_grad():
+        feats = model.extract_feat(torch.rand(2, 3, SIDE, SIDE))
+        metas = [dict(img_shape=(SIDE, SIDE))] * 2
+        every = dict(score_thr=0, nms=dict(type='nms', iou_threshold=0.9), max_per_img=5000)
+        found = model.bbox_head.predict_by_feat(*model.bbox_head(feats), batch_img_metas=metas, cfg=every)
+        images = torch.repeat_interleave(torch.tensor([len(x) for x in found]))
+        places = torch.cat([x.places for x in found])
+        levels = model.bbox_head.describe(feats, images, places)
+    scores, labels = (torch.cat([x[name] for x in found]) for name in ('scores', 'labels'))
+    assert sorted(torch.cat([level[0] for level in levels]).tolist()) == list(range(len(scores)))
+    for (index, z, anchor, logits, objectness), (weight, bias) in zip(
+        levels, model.bbox_head.last_layers(), strict=True
+    ):
+        wanted = scores[index]
+        own = torch.arange(len(index)), labels[index]
+        torch.testing.assert_close(logits.sigmoid()[own] * objectness, wanted)
+        torch.testing.assert_close(torch.einsum('nd,nkd->nk', z, weight[anchor]) + bias[anchor], logits)
+    assert all(len(level[0]) for level in levels)
