@@ -173,12 +173,19 @@ class YOLOv5Head(BaseDenseHead):
 
 
 def gather_boxes(instances: Sequence[InstanceData | None], like: Tensor) -> ImageBoxes:
-    """The boxes of all images in one tensor, on the device of ``like``; images without instances may be None."""
+    """The boxes of all images in one tensor, on the device of ``like``; images without instances may be None.
+
+    Instances may have ``weights`` (G,), by default 1.
+    """
     empty = like.new_zeros((0, 4), dtype=torch.float32)
     boxes = [empty if x is None else get_box_tensor(x.bboxes).to(empty).reshape(-1, 4) for x in instances]
     labels = [empty.new_zeros(0).long() if x is None else x.labels.to(like.device).long() for x in instances]
+    weights = [
+        x.weights.to(empty) if x is not None and 'weights' in x else empty.new_ones(len(own))
+        for x, own in zip(instances, boxes, strict=True)
+    ]
     counts = torch.tensor([len(x) for x in boxes], device=like.device)
-    return ImageBoxes(torch.cat(boxes), torch.repeat_interleave(counts), torch.cat(labels))
+    return ImageBoxes(torch.cat(boxes), torch.repeat_interleave(counts), torch.cat(labels), torch.cat(weights))
 
 
 def to_image(boxes: Tensor, meta: dict, rescale: bool) -> Tensor:

@@ -19,11 +19,12 @@ from .sparse_gradients import ClassEntropy, PickPlaces
 
 
 class ImageBoxes(NamedTuple):
-    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label."""
+    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label, (M,) weight of the box loss."""
 
     boxes: Tensor
     images: Tensor
     labels: Tensor
+    weights: Tensor | None = None  # all 1
 
 
 class Places(NamedTuple):
@@ -51,7 +52,8 @@ class YOLOv5Loss(nn.Module):
         label_smoothing: class targets are 1 - s / 2 and s / 2 instead of 1 and 0.
 
     Ours: where several boxes share a cell and anchor, objectness learns the largest IoU; a cell that is in no positive
-    and whose centre lies in an ignored box has no objectness loss; "640 px" is the root of the input's area.
+    and whose centre lies in an ignored box has no objectness loss; "640 px" is the root of the input's area; a box may
+    have a weight, which scales its box loss.
     """
 
     def __init__(
@@ -86,7 +88,8 @@ class YOLOv5Loss(nn.Module):
         places = self._match(maps, anchors, strides, truth)
         boxes = decode(places.boxes, places.cells, places.anchors, places.stride)
         iou = complete_iou(boxes, truth.boxes[places.target])
-        box = ((1 - iou) * places.share).sum()
+        weight = 1 if truth.weights is None else truth.weights[places.target]
+        box = ((1 - iou) * places.share * weight).sum()
         obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0))
         cls = (places.entropy * places.share).sum() / max(classes, 1)
         pixels = maps[0].shape[3] * maps[0].shape[4] * strides[0] ** 2

@@ -130,3 +130,12 @@ def test_gradients_of_the_sparse_expressions_are_right():
     labels = torch.tensor([0, 3, 1])
     for smoothing in (0.0, 0.2):
         assert torch.autograd.gradcheck(lambda x, s=smoothing: ClassEntropy.apply(x, labels, s), logits)
+
+
+def test_weights_scale_the_box_loss_only():
+    maps, found = outputs(), truth(12)
+    plain = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, NOTHING)
+    light = found._replace(weights=torch.full((len(found.boxes),), 0.25))
+    weighted = YOLOv5Loss()(maps, SIZES.float(), STRIDES, light, NOTHING)
+    torch.testing.assert_close(weighted['loss_box'], plain['loss_box'] / 4)
+    assert weighted['loss_obj'] == plain['loss_obj'] and weighted['loss_cls'] == plain['loss_cls']
