@@ -1,0 +1,83 @@
+"""The one interface of all out-of-distribution scores.
+
+N boxes, D features, K known classes, A rows of a head (1 for a two-stage head; the anchors of a YOLOv5 level).
+Higher scores are further from what was labelled.
+"""
+
+from typing import NamedTuple
+
+import torch
+from mmengine.registry import Registry
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+SCORERS = Registry('ood scorer', scope='mmdet', locations=['plugins.openset.scores'])
+
+
+class Head(NamedTuple):
+    """The last layer, logits = weight[row] z + bias[row]: known classes only, no background.
+
+    Args:
+        weight: (A, K, D).
+        bias: (A, K).
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def logits(self, features: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(N, D) features, (N,) row of each (by default the first) -> (N, K)."""
+        if rows is None or len(self.weight) == 1:
+            return features @ self.weight[0].T + self.bias[0]
+        return torch.einsum('nd,nkd->nk', features, self.weight[rows]) + self.bias[rows]
+
+
+class Scorer(nn.Module):
+    """Base of the scores; their state is in buffers of fixed size, so that it travels with the weights.
+
+    Args:
+        classes: K.
+        width: D.
+        sigmoid: the head's classes are independent sigmoids (YOLOv5) instead of a softmax.
+    """
+
+    def __init__(self, classes: int, width: int, sigmoid: bool = False):
+        super().__init__()
+        self.classes, self.width, self.sigmoid = classes, width, sigmoid
+
+    @torch.no_grad()
+    def fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None = None) -> 'Scorer':
+        """Learn what the labelled boxes are like; scores that need no fit keep nothing.
+
+        Args:
+            features: (N, D), N >= 1.
+            logits: (N, K) of the known classes.
+            labels: (N,) 0..K-1.
+            head: the last layer; needed by the scores that change features.
+
+        Raises:
+            ValueError: shapes that do not belong together, or no box.
+        """
+        wanted = ((len(labels), self.width), (len(labels), self.classes))
+        if (tuple(features.shape), tuple(logits.shape)) != wanted or not len(labels):
+            raise ValueError(
+                f'{type(self).__name__}.fit: features {tuple(features.shape)} and logits {tuple(logits.shape)} '
+                f'for {len(labels)} labels; wanted {wanted[0]} and {wanted[1]}, at least one'
+            )
+        self._fit(features.float(), logits.float(), labels, head)
+        return self
+
+    def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
+        """By default there is nothing to learn."""
+
+    def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(N,) scores of (N, D) features and (N, K) logits; ``rows`` (N,) is the head's row of each box."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        return self.score(features, logits, rows)
+
+    def energy(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+        """-T log sum exp(l / T) of a softmax; -T sum log(1 + exp(l / T)) of sigmoids (joint energy)."""
+        scaled = logits / temperature
+        return -temperature * (softplus(scaled).sum(1) if self.sigmoid else scaled.logsumexp(1))

@@ -1,0 +1,168 @@
+"""CCE: class control, embedding, library, and the transform in a pipeline."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mmdet.registry import DATASETS
+from tiny_sets import NAMES, write_coco
+
+import plugins.openset  # noqa: F401
+from detplug.evaluation.matching import overlaps
+from plugins.openset.cce import Crop, EmbedRule, ForegroundLibrary, cut_out, draw_probabilities, effective_number, embed
+from plugins.openset.cce.embedding import mixing_weight, uncovered, vary
+
+
+def crop_of(width=20, height=10, value=200) -> Crop:
+    return Crop(np.full((height, width, 3), value, np.uint8), np.array([2, 1, width - 2, height - 1], np.float32), 1)
+
+
+def test_effective_number_by_hand():
+    np.testing.assert_allclose(effective_number([0, 1, 2], 0.9), [0, 1, 1.9])
+    assert effective_number([10**9], 0.999)[0] == pytest.approx(1000)
+
+
+def test_class_control():
+    counts, there = np.array([1000, 10, 0]), np.array([True, True, True])
+    even = draw_probabilities(counts, there, eta=0)
+    np.testing.assert_allclose(even, [1 / 3] * 3)
+    full = draw_probabilities(counts, there, eta=1)
+    np.testing.assert_allclose(full[1] / full[0], effective_number(1000) / effective_number(10))
+    assert full[2] > full[1] > full[0]
+    assert draw_probabilities(counts, [True, False, True])[1] == 0
+    assert draw_probabilities(counts, [False] * 3) is None
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6), st.floats(0, 1))
+def test_probabilities_are_a_distribution_and_rarer_is_never_less_likely(counts, eta):
+    chances = draw_probabilities(np.array(counts), np.ones(len(counts), bool), eta)
+    assert chances.sum() == pytest.approx(1) and (chances > 0).all()
+    assert (np.diff(chances[np.argsort(counts)]) <= 1e-12).all()
+
+
+def test_blend_is_the_papers_formula():
+    image = np.full((40, 60, 3), 100, np.uint8)
+    rule = EmbedRule(zoom=(1, 1))
+    box, kept = embed(image, np.zeros((0, 4)), crop_of(), rule, np.random.default_rng(0))
+    assert set(np.unique(image)) == {100, 150} and kept.shape == (0,)
+    assert (image == 150).all(axis=2).sum() == 200
+    x1, y1, x2, y2 = box
+    assert (image[int(y1) : int(y2), int(x1) : int(x2)] == 150).all()
+
+
+def test_paste_covers_and_feather_fades():
+    crop = crop_of()
+    assert (mixing_weight(crop, EmbedRule('paste')) == 1).all()
+    feather = mixing_weight(crop, EmbedRule('feather'))
+    assert (feather[1:9, 2:18] == 1).all() and (feather[:, 0] < 0.5).all() and feather.min() > 0
+
+
+def test_an_embedded_object_keeps_clear_of_the_others():
+    generator = np.random.default_rng(3)
+    boxes = np.array([[0, 0, 30, 40], [35, 10, 60, 30]], np.float64)
+    placed = 0
+    for _ in range(200):
+        result = embed(np.zeros((40, 60, 3), np.uint8), boxes, crop_of(), EmbedRule(), generator)
+        if result:
+            placed += 1
+            assert (overlaps(result[0][None], boxes) < 0.1).all()
+            assert (result[0] >= 0).all() and (result[0] <= (60, 40, 60, 40)).all()
+    assert 0 < placed < 200
+    assert embed(np.zeros((8, 8, 3), np.uint8), boxes, crop_of(), EmbedRule(), generator) is None  # no room
+
+
+def test_a_covered_box_loses_its_label():
+    boxes = np.array([[0, 0, 10, 10], [8, 0, 18, 10]], np.float64)
+    assert uncovered(boxes, np.array([0, 0, 10, 10]), EmbedRule()).tolist() == [False, True]
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_turned_boxes_stay_on_their_pixels(seed):
+    pixels = np.zeros((30, 50, 3), np.uint8)
+    pixels[4:12, 6:30] = 255
+    crop = vary(
+        Crop(pixels, np.array([6, 4, 30, 12], np.float32), 0), EmbedRule(zoom=(1, 1)), np.random.default_rng(seed)
+    )
+    x1, y1, x2, y2 = crop.box.astype(int)
+    assert (crop.pixels[y1:y2, x1:x2] == 255).all() and (crop.pixels == 255).sum() == 3 * 8 * 24
+
+
+def test_cut_out_takes_context_as_far_as_the_image_goes():
+    image = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3).astype(np.uint8)
+    crop = cut_out(image, np.array([0.0, 10, 20, 30]), 2)
+    assert crop.pixels.shape == (24, 22, 3) and crop.box.tolist() == [0, 2, 20, 22] and crop.label == 2
+    assert (crop.pixels == image[8:32, 0:22]).all()
+    assert cut_out(image, np.array([59.5, 0, 60, 0.5]), 0) is None
+
+
+def test_library_rings_and_state():
+    library = ForegroundLibrary(3, slots=2)
+    assert library.draw(4, np.random.default_rng(0)) == []
+    library.add(Crop(np.full((2, 2, 3), v, np.uint8), np.array([0, 0, 2, 2]), 1, 'pseudo', 0.95, v) for v in (1, 2, 3))
+    assert [crop.image_id for crop in library.crops[1]] == [2, 3]
+    library.start_counts([100, 5, 0])
+    library.observe([0, 1, 0])
+    assert library.counts.tolist() == [99, 4.96, 0]
+    with pytest.raises(IndexError, match='known classes'):
+        library.add([Crop(np.zeros((2, 2, 3), np.uint8), np.zeros(4), 3)])  # label K is "unknown"
+    copy = ForegroundLibrary(3, slots=2)
+    copy.load_state_dict(library.state_dict())
+    first, second = (x.draw(20, np.random.default_rng(1)) for x in (library, copy))
+    assert [(a.image_id, a.score, a.source) for a in first] == [(b.image_id, b.score, b.source) for b in second]
+    assert (copy.counts == library.counts).all()
+
+
+def test_library_state_is_plain(tmp_path):
+    library = ForegroundLibrary(2)
+    library.add([crop_of()])
+    torch.save(library.state_dict(), tmp_path / 'state.pth')
+    state = torch.load(tmp_path / 'state.pth', weights_only=True)
+    assert (state['crops'][0]['pixels'].numpy() == 200).all()
+
+
+def pipeline(folder, **kwargs):
+    inner = [
+        dict(type='LoadAnnotations', with_bbox=True, box_type=None),
+        dict(type='LoadResizedImage', scale=(64, 64), copy=False),
+    ]
+    source = dict(
+        type='CheckedCocoDataset',
+        data_root=str(folder),
+        ann_file='ann.json',
+        data_prefix=dict(img='img'),
+        metainfo=dict(classes=NAMES),
+        pipeline=inner,
+    )
+    last = dict(type='PackDetInputs', meta_keys=('img_id',))
+    return DATASETS.build(
+        dict(
+            type='SeededDataset',
+            dataset=dict(
+                type='MixDataset', dataset=source, pipeline=[dict(type='CategoryControlEmbed', **kwargs), last]
+            ),
+        )
+    )
+
+
+def test_transform_appends_boxes_of_known_classes(tmp_path):
+    write_coco(tmp_path)
+    plain, embedded = pipeline(tmp_path, prob=0.0), pipeline(tmp_path, number=(2, 2), zoom=(0.5, 0.6))
+    grown = 0
+    for draw in range(12):
+        first, second = plain[draw, draw % 3], embedded[draw, draw % 3]
+        before, after = (x['data_samples'].gt_instances for x in (first, second))
+        assert len(after) <= len(before) + 2 and set(after.labels.tolist()) <= set(range(len(NAMES)))
+        changed = not torch.equal(first['inputs'], second['inputs'])
+        assert changed == (len(after) > len(before))
+        grown += changed
+        again = embedded[draw, draw % 3]
+        assert torch.equal(again['inputs'], second['inputs'])  # a draw is a draw
+    assert grown
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match='blend, paste or feather'):
+        EmbedRule('glue')
+    with pytest.raises(ValueError, match='beta'):
+        EmbedRule(beta=0)

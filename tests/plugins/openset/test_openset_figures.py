@@ -1,0 +1,131 @@
+"""Open-set figures with answers by hand."""
+
+import numpy as np
+import pytest
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from detplug.errors import UserError
+from detplug.evaluation.image_result import ImageResult
+from plugins.openset import figures
+from plugins.openset.open_set_metric import OpenSetMetric
+
+A, B, C, FAR = ([x, 0, x + 10, 10] for x in (0, 20, 40, 200))
+
+
+def image(truth, unknown, found) -> dict:
+    """A data sample: truth [(box, label)], unknown [box], found [(box, label, score, ood score)]."""
+    boxes = np.array([x[0] for x in found], np.float64).reshape(-1, 4)
+    predicted = InstanceData(
+        bboxes=boxes,
+        labels=np.array([x[1] for x in found], np.int64),
+        scores=np.array([x[2] for x in found], np.float64),
+        ood_scores=np.array([x[3] for x in found], np.float64),
+    )
+    sample = DetDataSample(
+        metainfo=dict(
+            img_id=image.count,
+            img_path=f'{image.count}.png',
+            ori_shape=(50, 300),
+            instances=[dict(bbox=box, bbox_label=label, ignore_flag=0) for box, label in truth],
+            unknown_instances=[dict(bbox=box, name='worm', ignore_flag=0) for box in unknown],
+        )
+    )
+    sample.pred_instances = predicted
+    image.count += 1
+    return sample.to_dict()
+
+
+image.count = 0
+
+
+def measure(*samples, **kwargs) -> dict:
+    metric = OpenSetMetric(**kwargs)
+    metric.dataset_meta = dict(classes=('egg', 'cyst'))
+    metric.process({}, samples)
+    metrics = metric.evaluate(len(samples))
+    assert all(x.labels.size == 0 or x.labels.max() < 2 for x in metric.images)  # reports draw known classes
+    return metrics
+
+
+def test_all_right():
+    metrics = measure(
+        image([(A, 0), (B, 1)], [C], [(A, 0, 0.9, 0.1), (B, 1, 0.8, 0.2), (C, 2, 0.7, 1.0)]),
+        image([(A, 0)], [], [(A, 0, 0.6, 0.0)]),
+    )
+    for name in ('map', 'map50', 'closed_map', 'unknown_ap', 'unknown_ap50', 'u_recall', 'auroc', 'aupr'):
+        assert metrics[name] == pytest.approx(1), name
+    assert metrics['aose'] == metrics['aose_at_recall'] == metrics['wi'] == metrics['fpr95'] == 0
+
+
+def test_a_known_name_on_an_unknown_object():
+    # egg: 2 objects; detections best first: A right, C on the unknown, B right; recall .8 is nearest to 1 at the third
+    samples = image([(A, 0), (B, 0)], [C], [(A, 0, 0.9, 0.1), (C, 0, 0.8, 0.9), (B, 0, 0.7, 0.2), (FAR, 0, 0.06, 0)])
+    metrics = measure(samples)
+    assert metrics['aose'] == 1 and metrics['u_recall'] == 0 and metrics['unknown_ap'] == 0
+    assert metrics['wi'] == pytest.approx(1 / 3)
+    assert metrics['aose_at_recall'] == 1  # both eggs are found only at .7, below the .8 on the unknown
+    assert metrics['map50'] == pytest.approx((1 * 51 + 2 / 3 * 50) / 101)
+    assert 'closed_map' not in metrics and metrics['auroc'] == 1
+
+
+def test_thresholds_of_score_and_recall():
+    truth, found = [(A, 0), (B, 0)], [(A, 0, 0.9, 0.1), (B, 0, 0.8, 0.1), (C, 0, 0.04, 0.9)]
+    metrics = measure(image(truth, [C], found))
+    assert metrics['aose'] == 0 and metrics['aose_at_recall'] == 0 and metrics['wi'] == 0
+    assert measure(image(truth, [C], found), score_thr=0.01)['aose'] == 1
+    assert 'aose_at_recall' not in measure(image(truth, [C], found[:1]))
+
+
+def test_wilderness_impact_is_a_ratio_of_means():
+    # egg: cut at its only detection: 0 of 1; cyst: 1 object, right only second: 1 of 2 -> (0 + 1) / (1 + 2)
+    metrics = measure(image([(A, 0), (B, 1)], [C], [(A, 0, 0.9, 0), (C, 1, 0.9, 1), (B, 1, 0.8, 0)]))
+    assert metrics['wi'] == pytest.approx(1 / 3)
+
+
+def test_nothing_found_and_nothing_there():
+    metrics = measure(image([(A, 0)], [C], []))
+    assert metrics['aose'] == 0 and metrics['u_recall'] == 0 and 'wi' not in metrics and 'auroc' not in metrics
+    empty = measure(image([], [], []))
+    assert empty['aose'] == 0 and 'u_recall' not in empty
+
+
+def test_a_missing_meta_key_is_named():
+    sample = image([], [], [])
+    del sample['unknown_instances']
+    with pytest.raises(UserError, match='unknown_instances'):
+        measure(sample)
+
+
+def test_ood_curves_by_hand():
+    known, unknown = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.3, 0.9])
+    assert figures.auroc(known, unknown) == pytest.approx((2.5 + 4) / 8)
+    assert figures.fpr95(known, unknown) == 0.5  # .4 lets all known pass, and the unknown at .3
+    # thresholds .9: 1/1; .4: 1/2; .3: 2/4; recall grows at .9 and .3
+    assert figures.aupr(known, unknown) == pytest.approx(0.5 * 1 + 0.5 * 0.5)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_ood_curves_by_brute_force(seed):
+    generator = np.random.default_rng(seed)
+    known, unknown = (generator.integers(0, 30, n) / 10 + shift for n, shift in ((57, 0), (23, 0.7)))
+    pairs = unknown[:, None] - known
+    assert figures.auroc(known, unknown) == pytest.approx((pairs > 0).mean() + (pairs == 0).mean() / 2)
+    lowest = min(t for t in known if (known <= t).mean() >= 0.95)
+    assert figures.fpr95(known, unknown) == (unknown <= lowest).mean()
+    area, before = 0.0, 0.0
+    for t in sorted(set(known) | set(unknown), reverse=True):
+        recall = (unknown >= t).mean()
+        precision = (unknown >= t).sum() / ((unknown >= t).sum() + (known >= t).sum())
+        area, before = area + (recall - before) * precision, recall
+    assert figures.aupr(known, unknown) == pytest.approx(area)
+
+
+def test_an_ignored_object_makes_a_detection_silent():
+    boxes = np.array([A, C], np.float64)
+    result = ImageResult(
+        1, '', 300, 50, boxes, np.array([0, 0]), np.array([False, True]), np.array([100.0, 100]),
+        boxes, np.array([0, 0]), np.array([0.9, 0.8]),
+    )  # fmt: skip
+    right, wrong, objects = figures.class_detections([result], [np.array([C], np.float64)], 0)
+    assert right.tolist() == [True] and wrong.tolist() == [False] and objects == 1
