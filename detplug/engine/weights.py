@@ -21,7 +21,8 @@ def state_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
 def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path, strict: bool) -> str:
     """Make ``checkpoint['state_dict']`` one that ``model.load_state_dict`` takes, in place.
 
-    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet.
+    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet. A model that holds
+    other models may have ``translate_state(tensors) -> tensors``, which gives their checkpoints its own names.
 
     Returns:
         One line that names what was skipped, empty when everything fits.
@@ -32,6 +33,8 @@ def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path
     if is_model_wrapper(model):
         model = model.module
     found, own = state_of(checkpoint), model.state_dict()
+    if hasattr(model, 'translate_state'):
+        found = model.translate_state(found)
     other_shape = [
         f'{name} {tuple(found[name].shape)} for {tuple(own[name].shape)}'
         for name in own

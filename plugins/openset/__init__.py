@@ -1,0 +1,21 @@
+"""Open-set semi-supervised detection: CCE and OODFC (Lu, Gu et al. 2024, arXiv 2408.12355; no official code)."""
+
+import detplug.register  # noqa: F401
+
+from .cce import CategoryControlEmbed
+from .data import ImageFolder, TwoSources, TwoSourceSampler
+from .detector import OpenSetDetector
+from .hook import OpenSetHook
+from .open_set_metric import OpenSetMetric
+from .student_optimizer import StudentOptimWrapperConstructor
+
+__all__ = [
+    'CategoryControlEmbed',
+    'ImageFolder',
+    'OpenSetDetector',
+    'OpenSetHook',
+    'OpenSetMetric',
+    'StudentOptimWrapperConstructor',
+    'TwoSourceSampler',
+    'TwoSources',
+]

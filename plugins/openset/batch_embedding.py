@@ -1,0 +1,122 @@
+"""CCE on batches: the library is filled from labelled images and sure teacher boxes, and embedded into both views.
+
+Loader processes never see a library that changes in the main process; so this acts on the batch, in the detector.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.dist import get_rank
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from .cce import EmbedRule, ForegroundLibrary, cut_out, embed
+
+A_BATCH = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
+
+
+class BatchEmbedding:
+    """The library and its use in a training step. K known classes, label K is "unknown" and never embedded.
+
+    Args:
+        classes: K.
+        number: fewest and most crops an image.
+        slots, eta, momentum: of the :class:`ForegroundLibrary`.
+        sure: score below which a teacher box is not kept, whatever its class threshold.
+        **rule: of :class:`EmbedRule`.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        number: tuple[int, int] = (1, 3),
+        slots: int = 64,
+        eta: float = 1.0,
+        momentum: float = 0.01,
+        sure: float = 0.9,
+        **rule,
+    ):
+        self.library = ForegroundLibrary(classes, slots, eta, momentum)
+        self.classes, self.number, self.sure = classes, number, sure
+        self.rule = EmbedRule(**rule)
+
+    def learn(self, inputs: Tensor, samples: list[DetDataSample], preprocessor: nn.Module) -> None:
+        """Keep the labelled objects of a batch and count them."""
+        counts = np.zeros(self.classes)
+        for image, sample in zip(inputs, samples, strict=True):
+            truth = sample.gt_instances
+            boxes, labels = get_box_tensor(truth.bboxes), truth.labels
+            counts += torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy()
+            self._keep(image, boxes, labels, torch.ones(len(labels)), 'gt', sample, preprocessor)
+        if not self.library.counts.any():
+            self.library.start_counts(counts)
+        self.library.observe(counts)
+
+    def learn_pseudo(
+        self, image: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, thresholds: Tensor, sample: DetDataSample,
+        preprocessor: nn.Module,
+    ) -> None:  # fmt: skip
+        """Keep the teacher's surest known boxes of one weak view, and count all of them."""
+        self.library.observe(torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy())
+        sure = scores >= thresholds[labels].clamp(min=self.sure)
+        self._keep(image, boxes[sure], labels[sure], scores[sure], 'pseudo', sample, preprocessor)
+
+    def apply(
+        self, inputs: Tensor, samples: list[DetDataSample], preprocessor: nn.Module, step: int, branch: int
+    ) -> None:
+        """Embed crops into the images and append their boxes, in place; drawn anew from (seed, rank, step, branch)."""
+        generator = np.random.default_rng((torch.initial_seed() % 2**32, get_rank(), step, branch))
+        mean, std = pixel_scale(preprocessor)
+        for image, sample in zip(inputs, samples, strict=True):
+            height, width = sample.img_shape[:2]
+            canvas = image[:, :height, :width].permute(1, 2, 0).cpu().numpy() * std + mean
+            crops = self.library.draw(int(generator.integers(self.number[0], self.number[1] + 1)), generator)
+            for crop in crops:
+                self._add(canvas, sample, crop, generator)
+            if crops:
+                image[:, :height, :width] = torch.from_numpy((canvas - mean) / std).permute(2, 0, 1).to(image)
+
+    def _add(self, canvas: np.ndarray, sample: DetDataSample, crop, generator: np.random.Generator) -> None:
+        truth = sample.gt_instances
+        boxes = get_box_tensor(truth.bboxes)
+        ignored = sample.get('ignored_instances')
+        taken = [boxes] if ignored is None else [boxes, get_box_tensor(ignored.bboxes)]
+        placed = embed(canvas, torch.cat(taken).cpu().numpy(), crop, self.rule, generator)
+        if placed is None:
+            return
+        box, kept = placed
+        rest = truth[torch.from_numpy(kept[: len(boxes)]).to(boxes.device)]
+        new = InstanceData(bboxes=boxes.new_tensor(box)[None], labels=truth.labels.new_tensor([crop.label]))
+        new.bboxes = type(truth.bboxes)(new.bboxes) if not isinstance(truth.bboxes, Tensor) else new.bboxes
+        if 'weights' in truth:
+            new.weights = truth.weights.new_ones(1)
+        sample.gt_instances = InstanceData.cat([rest, new])
+
+    def _keep(
+        self, image: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, source: str, sample: DetDataSample,
+        preprocessor: nn.Module,
+    ) -> None:  # fmt: skip
+        if not len(boxes):
+            return
+        mean, std = pixel_scale(preprocessor)
+        pixels = image.permute(1, 2, 0).cpu().numpy()
+        newest = torch.cat([(labels == label).nonzero()[-A_BATCH:, 0] for label in labels.unique()])
+        for box, label, score in zip(*(x[newest].cpu().numpy() for x in (boxes, labels, scores)), strict=True):
+            crop = cut_out(
+                pixels, box, label, self.rule.context, source=source, score=float(score),
+                image_id=sample.metainfo.get('img_id', -1),
+            )  # fmt: skip
+            if crop is not None:
+                whole = np.rint(crop.pixels * std + mean).clip(0, 255).astype(np.uint8)
+                self.library.add([replace(crop, pixels=whole)])
+
+
+def pixel_scale(preprocessor: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) mean and standard deviation that the network's input was normalised with; 0 and 1 without."""
+    part = getattr(preprocessor, 'data_preprocessor', preprocessor)
+    if not getattr(part, '_enable_normalize', False):
+        return np.zeros(3, np.float32), np.ones(3, np.float32)
+    return part.mean.flatten().cpu().numpy(), part.std.flatten().cpu().numpy()

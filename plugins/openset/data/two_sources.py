@@ -1,0 +1,97 @@
+"""Labelled and unlabelled images in one training: a data set of two parts and its resumable sampler."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.registry import DATA_SAMPLERS, DATASETS
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from detplug.engine.sampling import order_of_pass
+from detplug.errors import UserError
+
+
+@DATASETS.register_module()
+class TwoSources:
+    """Labelled images first, then unlabelled ones; each part has its own pipeline.
+
+    Args:
+        labelled, unlabelled: data sets or their configs.
+        indices: only the first so many images of either (``--smoke``).
+    """
+
+    def __init__(self, labelled: Any, unlabelled: Any, indices: int | None = None):
+        self.parts = [DATASETS.build(x) if isinstance(x, dict) else x for x in (labelled, unlabelled)]
+        self.sizes = [len(x) if indices is None else min(len(x), indices) for x in self.parts]
+        for name, size in zip(('labelled', 'unlabelled'), self.sizes, strict=True):
+            if not size:
+                raise UserError(f'config: train_dataloader.dataset: {name}: holds no image; check its split')
+
+    @property
+    def metainfo(self) -> dict:
+        return self.parts[0].metainfo
+
+    def full_init(self) -> None:
+        """Both parts are read when they are made."""
+
+    def get_data_info(self, index: int) -> dict:
+        part, own = self._place(index)
+        return part.get_data_info(own)
+
+    def __len__(self) -> int:
+        return sum(self.sizes)
+
+    def __getitem__(self, index: int) -> dict:
+        part, own = self._place(index)
+        return part[own]
+
+    def _place(self, index: int) -> tuple[Any, int]:
+        first = self.sizes[0]
+        return (self.parts[0], index) if index < first else (self.parts[1], index - first)
+
+
+@DATA_SAMPLERS.register_module()
+class TwoSourceSampler(Sampler):
+    """Endless draws of labelled and unlabelled images in turn, each source shuffled by itself; starts at any draw.
+
+    mmdet's MultiSourceSampler cannot resume. Every image of a source once a pass, over all processes together.
+
+    Yields:
+        (draw number of this process, index of the image in :class:`TwoSources`).
+
+    Args:
+        dataset: holds a :class:`TwoSources`, directly or wrapped.
+        pattern: labelled and unlabelled draws that follow one another; the batch size is a multiple of their sum.
+        seed: of the shuffling; the same in all processes.
+    """
+
+    def __init__(self, dataset: Any, pattern: Sequence[int] = (1, 1), seed: int | None = None):
+        self.rank, self.world_size = get_dist_info()
+        while not isinstance(dataset, TwoSources):
+            dataset = dataset.dataset
+        self.sizes, self.pattern = dataset.sizes, tuple(pattern)
+        self.seed = sync_random_seed() if seed is None else seed
+        self.start = 0
+
+    def start_at(self, draw: int) -> None:
+        """Begin the next iteration at draw number ``draw`` of this process."""
+        self.start = draw
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        orders: list[tuple[int, np.ndarray]] = [(-1, np.zeros(0, int))] * 2
+        draw, period = self.start, sum(self.pattern)
+        while True:
+            turn, place = divmod(draw, period)
+            source = int(place >= self.pattern[0])
+            own = turn * self.pattern[source] + place - source * self.pattern[0]
+            number, position = divmod(own * self.world_size + self.rank, self.sizes[source])
+            if orders[source][0] != number:
+                orders[source] = number, order_of_pass(self.seed + source, number, self.sizes[source])
+            yield draw, int(orders[source][1][position]) + source * self.sizes[0]
+            draw += 1
+
+    def __len__(self) -> int:
+        """Draws of this process until the larger source has been seen once; the iteration itself has no end."""
+        turns = max(-(-size // (share * self.world_size)) for size, share in zip(self.sizes, self.pattern, strict=True))
+        return turns * sum(self.pattern)

@@ -1,0 +1,163 @@
+"""The semi-supervised detector: a mean teacher whose boxes become known, unknown or ignored for the student.
+
+Mean teacher, CCE and the extra class are the paper's (arXiv 2408.12355); what is ours is named where it is done.
+K known classes; the wrapped detector has K + 1, the last is "unknown".
+"""
+
+import torch
+from mmdet.models.detectors import SemiBaseDetector
+from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from detplug.errors import UserError
+
+from .batch_embedding import BatchEmbedding
+from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
+from .geometry import project_boxes
+from .hidden_labels import without_hidden_unknown
+from .ood_model import OODModel
+from .probes import make_probe, predict_boxes
+from .step_log import StepLog
+from .thresholds import ClassThresholds
+
+USES_OOD = ('filter', 'oodfc', 'oodfc_cce')
+USES_CCE = ('cce', 'oodfc_cce')
+
+
+@MODELS.register_module()
+class OpenSetDetector(SemiBaseDetector):
+    """Any mmdet detector as student and teacher; ``mode`` is the one line in which an ablation differs.
+
+    Modes: ``supervised`` (labelled images only), ``closed`` (closed-world SSOD), ``filter`` (out-of-distribution boxes
+    are dropped), ``oodfc`` (they become "unknown" or are ignored), ``cce`` (closed with CCE), ``oodfc_cce``, ``oracle``
+    (closed, but boxes on unknown objects are dropped by the hidden labels).
+
+    :class:`OpenSetHook` moves the teacher, fits the OOD model and feeds the thresholds.
+
+    Args:
+        detector: config with K + 1 classes.
+        classes: K.
+        mode: see above.
+        burn_in: steps on labelled images alone, after which the teacher is asked.
+        unsup_weight: lambda_u.
+        teacher_cfg: test_cfg for pseudo-labels, over the detector's own.
+        thresholds, fusion, cce, scorer: arguments of ClassThresholds, FusionRule, BatchEmbedding; config of a scorer.
+        predict_on: 'teacher' or 'student'.
+    """
+
+    def __init__(
+        self,
+        detector: dict,
+        classes: int,
+        mode: str = 'oodfc_cce',
+        burn_in: int = 100,
+        unsup_weight: float = 1.0,
+        teacher_cfg: dict | None = None,
+        thresholds: dict | None = None,
+        fusion: dict | None = None,
+        cce: dict | None = None,
+        scorer: dict | None = None,
+        predict_on: str = 'teacher',
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ):
+        if mode not in MODES:
+            raise UserError(f'config: model.mode: {mode!r} is none of {", ".join(MODES)}')
+        super().__init__(detector, dict(freeze_teacher=True), dict(predict_on=predict_on), data_preprocessor, init_cfg)
+        self.classes, self.mode, self.burn_in, self.unsup_weight = classes, mode, burn_in, unsup_weight
+        self.teacher_cfg = teacher_cfg
+        self.thresholds = ClassThresholds(classes, **(thresholds or {}))
+        self.fusion = FusionRule(**(fusion or {}))
+        self.embedding = BatchEmbedding(classes, **(cce or {})) if mode in USES_CCE else None
+        self.log = StepLog(classes)
+        self.step = self.last_pseudo = 0
+        self.best_score = 0.0
+        self.probe = make_probe(self.teacher, classes) if mode in USES_OOD else None
+        self.ood = None
+        if self.probe is not None:
+            layers = self.probe.layers
+            widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
+            self.ood = OODModel(widths, rows, classes, scorer, sigmoid=self.probe.sigmoid)
+
+    def translate_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a plain detector's checkpoint, as teacher and as student; others are left as they are."""
+        if any(name.startswith(('teacher.', 'student.')) for name in tensors):
+            return tensors
+        return {f'{part}.{name}': x for part in ('teacher', 'student') for name, x in tensors.items()}
+
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def loss(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]]) -> dict:
+        """Losses ``sup_*`` and, after the burn-in, ``unsup_*``; finite without any pseudo-label."""
+        self.log.labelled(samples['sup'])
+        if self.embedding is not None:
+            self.embedding.learn(inputs['sup'], samples['sup'], self.data_preprocessor)
+            self.embedding.apply(inputs['sup'], samples['sup'], self.data_preprocessor, self.step, 0)
+        losses = rename_loss_dict('sup_', self.student.loss(inputs['sup'], samples['sup']))
+        if self.mode == 'supervised' or self.step < self.burn_in or 'unsup_teacher' not in inputs:
+            return losses
+        self.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+        if self.embedding is not None:
+            self.embedding.apply(
+                inputs['unsup_student'], samples['unsup_student'], self.data_preprocessor, self.step, 1
+            )
+        unsup = self.student.loss(inputs['unsup_student'], samples['unsup_student'])
+        return losses | rename_loss_dict('unsup_', reweight_loss_dict(unsup, self.unsup_weight))
+
+    @torch.no_grad()
+    def pseudo_label(self, inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]) -> None:
+        """Give each strong view the teacher's boxes of the weak view, as targets and ignored regions, in place."""
+        thresholds = inputs.new_tensor(self.thresholds.values)
+        answers = self.ask_teacher(inputs, weak)
+        self.last_pseudo = 0
+        self.best_score = max([0.0, *(float(x.scores.amax()) for x in answers if len(x.scores))])
+        for image, found, source, target in zip(inputs, answers, weak, strong, strict=True):
+            fate = fates(found, thresholds, self.mode, self.fusion)
+            if self.mode == 'oracle':
+                fate = without_hidden_unknown(found.boxes, fate, source)
+            self.log.pseudo(found, fate, source)
+            labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
+            taken = (fate == KNOWN) | (fate == UNKNOWN)
+            self.last_pseudo += int(taken.sum())
+            weights = torch.where(fate == UNKNOWN, found.ood, torch.ones_like(found.ood))
+            target.gt_instances = project_boxes(
+                InstanceData(bboxes=found.boxes[taken], labels=labels[taken], weights=weights[taken]), source, target
+            )
+            target.ignored_instances = project_boxes(
+                InstanceData(bboxes=found.boxes[fate == IGNORED], labels=labels[fate == IGNORED]), source, target
+            )
+            if self.embedding is not None:
+                known = fate == KNOWN
+                self.embedding.learn_pseudo(
+                    image, found.boxes[known], found.labels[known], found.scores[known], thresholds, source,
+                    self.data_preprocessor,
+                )  # fmt: skip
+
+    @torch.no_grad()
+    def ask_teacher(self, inputs: Tensor, samples: list[DetDataSample]) -> list[TeacherBoxes]:
+        """The teacher's boxes of a batch with their OOD scores; 0 where the mode has no use for them."""
+        self.teacher.eval()
+        feats = self.teacher.extract_feat(inputs)
+        results = predict_boxes(self.teacher, feats, samples, self.teacher_cfg)
+        counts = [len(x) for x in results]
+        scores = torch.cat([x.scores for x in results])
+        ood, objectness = torch.zeros_like(scores), scores
+        if self.ood is not None:
+            ood, objectness = self.ood(self.probe.groups(feats, results), len(scores))
+        return [
+            TeacherBoxes(x.bboxes, x.scores, x.labels, own, sure)
+            for x, own, sure in zip(results, ood.split(counts), objectness.split(counts), strict=True)
+        ]
+
+    def why_no_pseudo(self) -> str:
+        """What keeps teacher boxes from becoming pseudo-labels, for a warning."""
+        lowest = float(self.thresholds.values.min())
+        if self.best_score < lowest:
+            return (
+                f"the teacher's best score is {self.best_score:.3f}, the lowest class threshold {lowest:.3f}; "
+                'train longer on labelled images (burn_in) or lower thresholds.lowest'
+            )
+        return 'boxes are sure enough but look out-of-distribution: raise fusion.tau_low or add labelled images'

@@ -1,0 +1,85 @@
+"""The OOD score of each teacher box: one scorer and one calibration a group. K known classes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .probes import Group
+from .scores import SCORERS, EmpiricalCDF, Head
+
+FEWEST = 10  # labelled boxes of a group; with fewer it is not fitted and calls nothing strange
+
+
+class OODModel(nn.Module):
+    """Scores in 0..1: the share of labelled boxes of the group that look less strange.
+
+    The calibration is crossed: each half of the labelled images is scored by what was fitted on the other half, because
+    a box scored by a bank that holds it looks too familiar.
+
+    Args:
+        widths: of the features of each group.
+        rows: of the head of each group.
+        classes: K.
+        scorer: config of one of ``plugins.openset.scores``.
+        sigmoid: the head's classes are independent sigmoids.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        rows: Sequence[int],
+        classes: int,
+        scorer: dict | None = None,
+        sigmoid: bool = False,
+    ):
+        super().__init__()
+        scorer = dict(scorer or dict(type='KNN'))
+        shaped = hasattr(SCORERS.get(scorer['type']), 'shape')
+        self.scorers = nn.ModuleList(
+            SCORERS.build(
+                dict(scorer, classes=classes, width=width, sigmoid=sigmoid, **(dict(rows=count) if shaped else {}))
+            )
+            for width, count in zip(widths, rows, strict=True)
+        )
+        self.calibrations = nn.ModuleList(EmpiricalCDF() for _ in widths)
+        self.register_buffer('fitted', torch.zeros(len(self.scorers), dtype=torch.bool))
+
+    @torch.no_grad()
+    def fit(self, groups: Sequence[Group], labels: Tensor, halves: Tensor, layers: Sequence[Head]) -> None:
+        """Learn from labelled boxes.
+
+        Args:
+            groups: of the D labelled boxes; ``index`` points into ``labels``.
+            labels: (D,) 0..K-1.
+            halves: (D,) bool, which half of the labelled images the box is in.
+            layers: last layer of each group.
+        """
+        for number, (group, layer) in enumerate(zip(groups, layers, strict=True)):
+            own = labels[group.index]
+            half = halves[group.index]
+            enough = min(int(half.sum()), int((~half).sum())) * 2 >= FEWEST
+            self.fitted[number] = enough
+            if not enough:
+                continue
+            scorer = self.scorers[number]
+            crossed = torch.empty(len(own), device=group.features.device)
+            for part in (half, ~half):
+                scorer.fit(group.features[part], group.logits[part], own[part], layer)
+                crossed[~part] = scorer(group.features[~part], group.logits[~part], group.rows[~part])
+            self.calibrations[number].fit(crossed)
+            scorer.fit(group.features, group.logits, own, layer)
+
+    def forward(self, groups: Sequence[Group], count: int) -> tuple[Tensor, Tensor]:
+        """(count,) OOD scores and objectness of a batch's boxes; a group that could not be fitted scores 0.5.
+
+        At 0.5 a box is known where the detector is sure of it, and ignored otherwise; it is never called unknown.
+        """
+        ood = groups[0].features.new_full((count,), 0.5)
+        objectness = torch.zeros_like(ood)
+        for number, group in enumerate(groups):
+            objectness[group.index] = group.objectness
+            if len(group.index) and self.fitted[number]:
+                raw = self.scorers[number](group.features, group.logits, group.rows)
+                ood[group.index] = self.calibrations[number](raw)
+        return ood, objectness

@@ -1,0 +1,158 @@
+"""The semi-supervised detector: modes, degenerate batches, projection, state."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from tiny_open_set import SIDE, batch, build, build_detector, sample, two_stage, write_set
+
+from detplug.engine.checkpoint import load_file
+from detplug.engine.history import read_history
+from detplug.errors import UserError
+from plugins.openset.calibrate import matched
+from plugins.openset.fusion import MODES, TeacherBoxes
+from plugins.openset.geometry import project_boxes
+
+
+def train_step(model, inputs, samples) -> dict:
+    losses = model.train().loss(inputs, samples)
+    total = sum(
+        value.sum() if isinstance(value, torch.Tensor) else sum(value)
+        for name, value in losses.items()
+        if 'loss' in name
+    )
+    total.backward()
+    assert total.isfinite()
+    return losses
+
+
+def says(model, monkeypatch, count, label=0, score=0.9, ood=0.1):
+    """Let the teacher say ``count`` boxes in every image."""
+    generator = torch.Generator().manual_seed(1)
+    corners = torch.rand(count, 2, 2, generator=generator) * SIDE
+    boxes = torch.cat([corners.amin(1), corners.amax(1) + 3], 1).clamp(max=SIDE)
+    found = TeacherBoxes(
+        boxes,
+        torch.full((count,), score),
+        torch.full((count,), label),
+        torch.full((count,), ood),
+        torch.full((count,), 0.9),
+    )
+    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_every_mode_trains(mode):
+    losses = train_step(build_detector(mode), *batch(unknown_instances=[], instances=[]))
+    assert any(name.startswith('unsup_') for name in losses) == (mode != 'supervised')
+
+
+@pytest.mark.parametrize('mode', ('closed', 'oodfc_cce'))
+def test_any_detector_trains(mode):
+    model = build_detector(mode, two_stage())
+    losses = train_step(model, *batch())
+    assert 'sup_loss_rpn_cls' in losses and 'unsup_loss_bbox' in losses
+
+
+@pytest.mark.parametrize(('count', 'label', 'ood'), [(0, 0, 0.1), (500, 1, 0.1), (40, 2, 1.0), (1, 0, 0.1)])
+def test_degenerate_pseudo_labels(monkeypatch, count, label, ood):
+    model = build_detector()
+    says(model, monkeypatch, count, label, ood=ood)
+    for _ in range(3):
+        losses = train_step(model, *batch())
+    assert 'unsup_loss_obj' in losses
+    assert (model.last_pseudo > 0) == (count > 0)
+
+
+def test_no_teacher_gradient_and_burn_in():
+    model = build_detector()
+    model.burn_in = 5
+    losses = train_step(model, *batch())
+    assert not any(name.startswith('unsup') for name in losses)
+    assert all(p.grad is None for p in model.teacher.parameters())
+
+
+def test_views_of_one_image_agree():
+    flip = np.array([[-1.0, 0, SIDE], [0, 1, 0], [0, 0, 1]])
+    boxes = InstanceData(bboxes=torch.tensor([[4.0, 8, 20, 30], [0, 0, 1, 1]]), labels=torch.tensor([1, 0]))
+    moved = project_boxes(boxes, sample(), sample(homography_matrix=flip))
+    assert moved.bboxes.tolist() == [[SIDE - 20, 8, SIDE - 4, 30]] and moved.labels.tolist() == [1]  # 1 px is too small
+    back = project_boxes(moved, sample(homography_matrix=flip), sample())
+    torch.testing.assert_close(back.bboxes, boxes.bboxes[:1])
+
+
+def test_ignored_regions_move_with_the_view(monkeypatch):
+    model = build_detector('oodfc')
+    says(model, monkeypatch, 6, score=0.3)
+    inputs, samples = batch()
+    flip = np.array([[1.0, 0, 0], [0, -1, SIDE], [0, 0, 1]])
+    for target in samples['unsup_student']:
+        target.set_metainfo(dict(homography_matrix=flip))
+    model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+    found = model.ask_teacher(inputs['sup'], None)[0]
+    ignored = samples['unsup_student'][0].ignored_instances.bboxes
+    assert len(ignored) == 6 and not len(samples['unsup_student'][0].gt_instances)
+    torch.testing.assert_close(ignored[:, 1], SIDE - found.boxes[:, 3])
+
+
+def test_hidden_labels_never_train(monkeypatch):
+    model = build_detector('oodfc')
+    says(model, monkeypatch, 0)
+    inputs, samples = batch(
+        instances=[dict(bbox=[0, 0, 30, 30], bbox_label=0)],
+        unknown_instances=[dict(bbox=[30, 30, 60, 60], name='blue')],
+    )
+    model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+    assert not len(samples['unsup_student'][0].gt_instances)
+
+
+def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
+    model = build_detector('oracle')
+    box = [10.0, 10, 30, 30]
+    found = TeacherBoxes(
+        *(torch.tensor(x) for x in ([box, [40.0, 40, 60, 60]], [0.9, 0.9], [0, 1], [0.0, 0], [0.9, 0.9]))
+    )
+    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+    inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=box, name='blue')])
+    model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+    assert samples['unsup_student'][0].gt_instances.labels.tolist() == [1]
+    figures = model.log.take(('red', 'green'), np.array([0.5, 0.5]))
+    assert figures['hidden_share_on_unknown'] == 0 and figures['pseudo/green'] == 2
+
+
+def test_a_labelled_box_is_its_best_prediction():
+    result = InstanceData(bboxes=torch.tensor([[0.0, 0, 9, 9], [0, 0, 10, 10], [40, 40, 50, 50]]))
+    index, labels = matched(result, sample([[0.0, 0, 10, 10], [0, 0, 10, 11], [20, 20, 30, 30]], [1, 0, 1]))
+    assert index.tolist() == [1] and labels.tolist() == [1]  # the second shares its prediction, the third has none
+
+
+def test_wrong_mode_and_detector_are_named():
+    with pytest.raises(UserError, match='mode'):
+        build_detector('open')
+
+
+def test_resumed_equals_uninterrupted(tmp_path):
+    for name in ('whole', 'stopped'):
+        write_set(tmp_path / name)
+    build(tmp_path / 'whole').train()
+    build(tmp_path / 'stopped', steps=4).train()
+    build(tmp_path / 'stopped', resume=True).train()
+    one, other = (load_file(tmp_path / name / 'work' / 'iter_8.pth') for name in ('whole', 'stopped'))
+    assert one['state_dict'].keys() == other['state_dict'].keys()
+    for name, value in one['state_dict'].items():
+        torch.testing.assert_close(other['state_dict'][name], value, rtol=0, atol=1e-6, msg=name)
+    assert one['openset']['thresholds'] == other['openset']['thresholds']
+    crops, again = (x['openset']['library']['crops'] for x in (one, other))
+    assert len(crops) == len(again) > 0 and all(
+        torch.equal(a['pixels'], b['pixels']) for a, b in zip(crops, again, strict=True)
+    )
+    losses = [
+        [row['loss'] for row in read_history(tmp_path / n / 'work' / 'history.jsonl') if 'loss' in row]
+        for n in ('whole', 'stopped')
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-6)
+    assert any('unsup_loss_obj' in row for row in read_history(tmp_path / 'whole' / 'work' / 'history.jsonl'))
+    rows = [json.loads(line) for line in (tmp_path / 'whole' / 'work' / 'openset.jsonl').read_text().splitlines()]
+    assert [row['step'] for row in rows] == [2, 4, 6, 8] and 'threshold/red' in rows[0]

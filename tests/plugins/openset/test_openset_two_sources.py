@@ -1,0 +1,110 @@
+"""Two sources: order of draws, resuming, processes; folders without annotations; splits."""
+
+from itertools import islice
+
+import pytest
+from mmdet.registry import DATASETS
+from tiny_sets import NAMES, coco_content, write_coco, write_images
+
+from detplug.errors import UserError
+from plugins.openset.data import TwoSources, TwoSourceSampler
+from plugins.openset.split import main, split_images
+
+
+class Numbers:
+    metainfo = dict(classes=NAMES)
+
+    def __init__(self, first, size):
+        self.first, self.size = first, size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return self.first + index
+
+    get_data_info = __getitem__
+
+
+def sources(labelled=3, unlabelled=7, **kwargs):
+    return TwoSources(Numbers(0, labelled), Numbers(100, unlabelled), **kwargs)
+
+
+def draws(count, start=0, rank=0, world=1, **kwargs):
+    sampler = TwoSourceSampler(sources(), seed=5, **kwargs)
+    sampler.rank, sampler.world_size = rank, world
+    sampler.start_at(start)
+    return list(islice(sampler, count))
+
+
+def test_sources_alternate_and_every_image_comes_once_a_pass():
+    both = sources()
+    found = [both[index] for _, index in draws(28, pattern=(1, 1))]
+    assert all((x < 100) == (i % 2 == 0) for i, x in enumerate(found))
+    assert sorted(found[0:6:2]) == [0, 1, 2] and sorted(found[1:14:2]) == list(range(100, 107))
+    assert sorted(found[6:12:2]) == [0, 1, 2] and sorted(found[15:28:2]) == list(range(100, 107))
+
+
+def test_pattern_and_resuming():
+    whole = draws(60, pattern=(1, 2))
+    assert [index >= 3 for _, index in whole[:6]] == [False, True, True] * 2
+    for start in (1, 17, 40):
+        assert draws(20, start, pattern=(1, 2)) == whole[start : start + 20]
+
+
+def test_processes_share_a_pass():
+    parts = [draws(14, rank=rank, world=2) for rank in (0, 1)]
+    unlabelled = [index for part in parts for _, index in part[1::2]]
+    assert sorted(unlabelled)[::2] == sorted(unlabelled)[1::2] == list(range(3, 10))  # 14 draws: two passes
+
+
+def test_an_empty_source_is_named():
+    with pytest.raises(UserError, match='unlabelled: holds no image'):
+        sources(unlabelled=0)
+    assert len(sources(indices=2)) == 4
+
+
+def test_a_folder_of_pictures_needs_no_annotations(tmp_path):
+    write_images(tmp_path, ['b.png', 'a.png'])
+    (tmp_path / 'notes.txt').write_text('no picture')
+    load = [dict(type='LoadResizedImage', scale=(32, 32))]
+    folder = DATASETS.build(dict(type='ImageFolder', folder=str(tmp_path), metainfo=dict(classes=NAMES), pipeline=load))
+    assert [folder[i]['img_id'] for i in range(len(folder))] == ['a.png', 'b.png']
+    assert folder[0]['img'].shape == (21, 32, 3) and 'instances' not in folder[0]
+
+
+def crowd(images=40):
+    content = coco_content(images=images)
+    content['annotations'] = [
+        dict(item, category_id=1 if item['image_id'] % 4 else 2) for item in content['annotations']
+    ]
+    content['annotations'].append(dict(content['annotations'][0], id=9999, image_id=17, category_id=3))
+    return content
+
+
+def test_no_labelled_image_holds_an_unknown_object():
+    content = crowd()
+    lists = split_images(content, ['egg'], 0.2, seed=0)
+    names = {image['file_name']: image['id'] for image in content['images']}
+    held = {names[x] for x in lists['labelled']}
+    assert not any(x['image_id'] in held and x['category_id'] == 2 for x in content['annotations'])
+    assert 17 in held and 8 <= len(held) <= 9  # the only image with a cyst is taken too
+    assert sorted(lists['labelled'] + lists['unlabelled']) == sorted(names)
+    assert lists == split_images(content, ['egg'], 0.2, seed=0) != split_images(content, ['egg'], 0.2, seed=1)
+
+
+def test_wrong_splits_are_named(tmp_path):
+    for arguments, message in (
+        ((['spider'], 0.2), 'spider'),
+        ((['egg'], 0), 'share'),
+        ((['worm', 'egg', 'cyst'], 0.2), None),
+    ):
+        if message is None:
+            lists = split_images(crowd(), *arguments, 0)  # the last image has no object at all
+            assert lists['labelled'] == ['39.png']
+            continue
+        with pytest.raises(UserError, match=message):
+            split_images(crowd(), *arguments, 0)
+    write_coco(tmp_path)
+    out = tmp_path / 'split.json'
+    assert main([str(tmp_path / 'ann.json'), '--unknown', 'cyst', '--out', str(out)]) == 0 and out.exists()
