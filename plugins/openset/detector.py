@@ -16,7 +16,7 @@ from detplug.errors import UserError
 
 from .batch_embedding import BatchEmbedding
 from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
-from .geometry import project_boxes
+from .geometry import project_boxes, to_original
 from .hidden_labels import without_hidden_unknown
 from .ood_model import OODModel
 from .probes import make_probe, predict_boxes
@@ -151,6 +151,24 @@ class OpenSetDetector(SemiBaseDetector):
             TeacherBoxes(x.bboxes, x.scores, x.labels, own, sure)
             for x, own, sure in zip(results, ood.split(counts), objectness.split(counts), strict=True)
         ]
+
+    # -- prediction ----------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def predict(self, inputs: Tensor, samples: list[DetDataSample], rescale: bool = True) -> list[DetDataSample]:
+        """Boxes of teacher or student; label K is "unknown". Modes with an OOD model add ``ood_scores`` (D,), 0..1."""
+        if self.ood is None or not self.ood.fitted.any():
+            return super().predict(inputs, samples)
+        detector = getattr(self, self.semi_test_cfg['predict_on'])
+        feats = detector.extract_feat(inputs)
+        results = predict_boxes(detector, feats, samples)
+        groups = make_probe(detector, self.classes).groups(feats, results)
+        ood, _ = self.ood(groups, sum(map(len, results)))
+        for result, sample, own in zip(results, samples, ood.split([len(x) for x in results]), strict=True):
+            result.ood_scores = own
+            if rescale:
+                result.bboxes = to_original(result.bboxes, sample)
+        return self.add_pred_to_datasample(samples, results)
 
     def why_no_pseudo(self) -> str:
         """What keeps teacher boxes from becoming pseudo-labels, for a warning."""

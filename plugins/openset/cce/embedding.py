@@ -90,15 +90,20 @@ def vary(crop: Crop, rule: EmbedRule, generator: np.random.Generator) -> Crop:
 
 
 def free_place(
-    crop: Crop, boxes: np.ndarray, size: tuple[int, int], rule: EmbedRule, generator: np.random.Generator
+    crop: Crop, image: np.ndarray, boxes: np.ndarray, rule: EmbedRule, generator: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Left upper corner of the crop in an image of ``size`` (width, height) where it overlaps no box by much."""
-    room = np.array(size) - crop.pixels.shape[1::-1]
+    """Left upper corner in the image where the crop overlaps no box by much and does not lie on padding alone."""
+    height, width = crop.pixels.shape[:2]
+    room = np.array(image.shape[1::-1]) - (width, height)
     if (room < 0).any():
         return None
     corners = generator.integers(0, room + 1, (rule.tries, 2))
     free = (overlaps(crop.box + np.tile(corners, 2), boxes) < rule.max_iou).all(axis=1)
-    return tuple(int(x) for x in corners[free.argmax()]) if free.any() else None
+    for x, y in corners[free].tolist():
+        part = image[y : y + height : 4, x : x + width : 4]
+        if np.ptp(part[..., 0]) > 0:
+            return x, y
+    return None
 
 
 def mixing_weight(crop: Crop, rule: EmbedRule) -> np.ndarray:
@@ -135,7 +140,7 @@ def embed(
         (4,) box of the new object and (M,) bool boxes that keep their label; None where no place was free.
     """
     crop = vary(crop, rule, generator)
-    corner = free_place(crop, boxes, image.shape[1::-1], rule, generator)
+    corner = free_place(crop, image, boxes, rule, generator)
     if corner is None:
         return None
     (x, y), (height, width) = corner, crop.pixels.shape[:2]

@@ -133,6 +133,26 @@ def test_wrong_mode_and_detector_are_named():
         build_detector('open')
 
 
+@pytest.mark.parametrize('detector', (None, two_stage))
+def test_predictions_with_ood_scores_are_the_plain_ones(detector):
+    model = build_detector('oodfc', detector and detector()).eval()
+    where = dict(img_shape=(48, 64), ori_shape=(24, 32), scale_factor=(2.0, 2.0), batch_input_shape=(SIDE, SIDE))
+    inputs, samples = torch.rand(2, 3, SIDE, SIDE), [sample(**where), sample(**where)]
+    with torch.no_grad():
+        plain = [x.pred_instances for x in model.predict(inputs, samples)]
+        plain = [(x.bboxes.clone(), x.scores.clone(), x.labels.clone()) for x in plain]
+        model.ood.fitted.fill_(True)
+        for scorer in model.ood.scorers:
+            scorer.bank.normal_()
+            scorer.filled.fill_(100)
+        found = [x.pred_instances for x in model.predict(inputs, samples)]
+    assert sum(map(len, found))
+    for (boxes, scores, labels), new in zip(plain, found, strict=True):
+        torch.testing.assert_close(new.bboxes, boxes, rtol=1e-5, atol=1e-4)
+        assert torch.equal(new.scores, scores) and torch.equal(new.labels, labels)
+        assert new.ood_scores.shape == scores.shape and ((new.ood_scores >= 0) & (new.ood_scores <= 1)).all()
+
+
 def test_resumed_equals_uninterrupted(tmp_path):
     for name in ('whole', 'stopped'):
         write_set(tmp_path / name)
