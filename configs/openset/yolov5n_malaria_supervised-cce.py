@@ -1,4 +1,4 @@
-# All labelled malaria images, supervised, with class control and embedding; otherwise configs/yolov5/yolov5n_malaria.py.
+# All labelled malaria images, supervised, with class control and embedding; else configs/yolov5/yolov5n_malaria.py.
 _base_ = '../yolov5/yolov5n_malaria.py'
 
 custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
