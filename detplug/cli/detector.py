@@ -15,6 +15,8 @@ from detplug.errors import UserError
 def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
     """The config's model with the checkpoint's weights, in eval mode; ``model.dataset_meta`` holds its classes.
 
+    A model that adds a class to those of the data has ``class_names(names) -> names``.
+
     Raises:
         UserError: a model that does not build; a checkpoint of other classes or of another architecture.
     """
@@ -22,7 +24,8 @@ def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
         model = MODELS.build(config.model)
     check_classes(load_file(checkpoint), config, checkpoint)
     load_weights(model, checkpoint, strict=True)
-    model.dataset_meta = dict(classes=config_classes(config))
+    names = config_classes(config)
+    model.dataset_meta = dict(classes=model.class_names(names) if hasattr(model, 'class_names') else names)
     return model.eval()
 
 

@@ -6,9 +6,10 @@ import matplotlib
 import numpy as np
 import supervision as sv
 
-from detplug.report.colours import Colour, class_colour, text_colour
+from detplug.report.colours import BLACK, Colour, class_colour, text_colour
 
 FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'  # knows more letters than OpenCV's fonts
+UNKNOWN = 'unknown'  # the class that an open-set model adds: black and white dashes, as no known class has
 MAX_LABELS = 40  # boxes; with more of them thin frames and one legend are drawn
 
 
@@ -42,7 +43,8 @@ def draw_boxes(
     labels = np.asarray(labels, np.int64)
     order = np.arange(count) if scores is None else np.argsort(scores, kind='stable')  # the best on top
     used, colour_index = np.unique(labels[order], return_inverse=True)
-    colours = [class_colour(int(label)) for label in used]
+    colours = [BLACK if _name(int(label), classes) == UNKNOWN else class_colour(int(label)) for label in used]
+    strange = [_name(int(label), classes) == UNKNOWN for label in labels[order]]
     height, width = picture.shape[:2]
     found = sv.Detections(
         xyxy=np.asarray(boxes, np.float32)[order].clip(0, (width - 1, height - 1) * 2), class_id=colour_index
@@ -50,13 +52,26 @@ def draw_boxes(
     short = min(height, width)
     if count > max_labels:
         picture = sv.BoxAnnotator(_palette(colours), thickness=1).annotate(picture, found)
+        _dash(picture, found.xyxy[strange], 1)
         texts = [f'{_name(int(k), classes)}: {n}' for k, n in zip(used, np.bincount(colour_index), strict=True)]
         return _write(picture, _legend_places(len(used), short), texts, colours, short)
-    picture = sv.BoxAnnotator(_palette(colours), max(1, round(short / 320))).annotate(picture, found)
+    thickness = max(1, round(short / 320))
+    picture = sv.BoxAnnotator(_palette(colours), thickness).annotate(picture, found)
+    _dash(picture, found.xyxy[strange], thickness)
     texts = [_name(int(label), classes) for label in labels[order]]
     if scores is not None:
         texts = [f'{text} {score:.2f}' for text, score in zip(texts, np.asarray(scores)[order], strict=True)]
     return _write(picture, found, texts, colours, short)
+
+
+def _dash(picture: np.ndarray, boxes: np.ndarray, thickness: int, length: int = 5) -> None:
+    """White dashes on the frames of (N, 4) boxes, in place."""
+    rows, columns = (np.arange(n) // length % 2 == 0 for n in picture.shape[:2])
+    for x1, y1, x2, y2 in boxes.astype(int):
+        for y in (y1, y2 - thickness + 1):
+            picture[max(y, 0) : y + thickness, x1:x2][:, columns[x1:x2]] = 255
+        for x in (x1, x2 - thickness + 1):
+            picture[y1:y2, max(x, 0) : x + thickness][rows[y1:y2]] = 255
 
 
 def _write(

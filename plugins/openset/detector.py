@@ -4,6 +4,8 @@ Mean teacher, CCE and the extra class are the paper's (arXiv 2408.12355); what i
 K known classes; the wrapped detector has K + 1, the last is "unknown".
 """
 
+from collections.abc import Sequence
+
 import torch
 from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
@@ -81,6 +83,10 @@ class OpenSetDetector(SemiBaseDetector):
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, sigmoid=self.probe.sigmoid)
+
+    def class_names(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names by label: the known classes of the data and, last, "unknown"."""
+        return (*names, 'unknown')
 
     def translate_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of a plain detector's checkpoint, as teacher and as student; others are left as they are."""

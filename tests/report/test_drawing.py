@@ -70,3 +70,12 @@ def test_grey_pictures_unknown_labels_and_ignored_objects():
     assert drawn.shape == (100, 100, 3)
     assert tuple(drawn[60, 40, ::-1]) == class_colour(-1)
     assert tuple(drawn[90, 70, ::-1]) == class_colour(7)
+
+
+@pytest.mark.parametrize('many', (False, True))
+def test_an_unknown_object_has_a_frame_that_no_known_class_has(many):
+    boxes = np.array([[50, 80, 120, 150], [0, 0, 299, 199]] + [[150, 60, 160, 70]] * (50 if many else 0))
+    labels = np.array([2, 2] + [0] * (len(boxes) - 2))
+    drawn = draw_boxes(blank(), boxes, labels, np.ones(len(boxes)), (*CLASSES, 'unknown'))
+    for side in (drawn[90:150, 50], drawn[150, 55:120], drawn[60:150, 0]):
+        assert {tuple(pixel) for pixel in side} == {(0, 0, 0), (255, 255, 255)}
