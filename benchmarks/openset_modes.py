@@ -1,0 +1,91 @@
+"""The seven modes of configs/openset on malaria or bccd7, the same images, steps and batch, several seeds.
+
+Resumable: a training that was stopped continues, a run that has its row in results/openset_SET_runs.jsonl is not
+repeated. The checkpoint is the one that is best on val; thresholds of the closed-world modes were tuned on val (TUNED).
+Each run's test split is evaluated once.
+
+python benchmarks/openset_modes.py malaria
+python benchmarks/openset_modes.py bccd7 --modes closed oodfc_cce --seeds 0 --no-test     (to tune on val)
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from finetuning import ROOT, convert_weights, run_tool, summary
+from record import RESULTS, commit, record
+
+MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle')
+# --cfg-options of a mode, chosen on val with seed 0
+TUNED: dict[tuple[str, str], list[str]] = {}
+
+
+def run(name: str, mode: str, seed: int, options: list[str], with_test: bool) -> dict[str, float]:
+    """Train and evaluate one run; its figures, those of val with ``val_`` before the name."""
+    config = f'configs/openset/yolov5n_{name}.py'
+    folder = Path('work_dirs/benchmarks/openset') / name / '-'.join([mode, *options]).replace('/', '_') / f'seed{seed}'
+    options = [f'model.mode={mode}', *options]
+    if not (ROOT / folder / 'metrics.json').exists():
+        run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', '--cfg-options', *options)
+    trained = json.loads((ROOT / folder / 'metrics.json').read_text())
+    row = {f'val_{key}': value for key, value in trained.items() if key not in ('minutes', 'step')}
+    row['minutes'] = trained['minutes']
+    if with_test:
+        out = folder / 'test' / 'metrics.json'
+        run_tool(
+            'test',
+            config,
+            str(folder / 'best.pth'),
+            '--out',
+            str(out),
+            '--work-dir',
+            str(out.parent),
+            '--cfg-options',
+            *options,
+        )
+        row |= json.loads((ROOT / out).read_text())
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('set', choices=('malaria', 'bccd7'))
+    parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--cfg-options', nargs='*', default=[], help='tried on val; needs --no-test')
+    parser.add_argument('--no-test', action='store_true', help='print val figures, record nothing')
+    parser.add_argument('--weights', default='../shared/weights/yolov5n.pt', help='official checkpoint')
+    args = parser.parse_args()
+    convert_weights(args.weights)
+    path = RESULTS / f'openset_{args.set}_runs.jsonl'
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = {(row['mode'], row['seed']) for row in rows}
+    for seed in args.seeds:
+        for mode in args.modes:
+            if args.no_test:
+                row = run(args.set, mode, seed, args.cfg_options, with_test=False)
+                print(mode, seed, *args.cfg_options, json.dumps(row))
+            elif (mode, seed) not in done:
+                row = run(args.set, mode, seed, TUNED.get((args.set, mode), []), with_test=True)
+                rows.append(dict(mode=mode, seed=seed, commit=commit(), figures=row))
+                path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    if not args.no_test:
+        figures = {}
+        for mode in MODES:
+            mine = [row['figures'] for row in rows if row['mode'] == mode]
+            if mine:
+                figures |= {f'{mode}.{renamed(key)}': value for key, value in summary(mine).items()}
+        record(f'openset_{args.set}', figures, sorted({row['seed'] for row in rows}))
+
+
+def renamed(key: str) -> str:
+    """Names of the result file: known_map for map, CLASS_ap for ap/CLASS."""
+    name, dash, std = key.partition('_std') if key.endswith('_std') else (key, '', '')
+    name = {'map': 'known_map', 'map50': 'known_map50'}.get(name, name)
+    if name.startswith('ap/'):
+        name = f'{name[3:].replace(" ", "_")}_ap'
+    return name + dash + std
+
+
+if __name__ == '__main__':
+    main()
