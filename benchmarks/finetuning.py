@@ -32,6 +32,14 @@ def convert_weights(source: str) -> None:
         run_tool('convert_weights', 'yolov5', source, str(WEIGHTS))
 
 
+def test_checkpoint(config: str, checkpoint: Path, folder: Path, options: list[str]) -> dict[str, float]:
+    """Metrics of ``checkpoint`` on the config's test split, also in ``folder``; ``options`` are --cfg-options."""
+    out = folder / 'metrics.json'
+    words = [config, str(checkpoint), '--out', str(out), '--work-dir', str(folder)]
+    run_tool('test', *words, *(['--cfg-options', *options] if options else []))
+    return json.loads((ROOT / out).read_text())
+
+
 def measure(name: str, config: str, splits: dict[str, list[str]]) -> None:
     """Train ``config`` with every seed of the command line, test the best checkpoints, write results/NAME.json.
 
@@ -53,18 +61,8 @@ def measure(name: str, config: str, splits: dict[str, list[str]]) -> None:
         trained = json.loads((ROOT / folder / 'metrics.json').read_text())
         row = {'minutes': trained['minutes'], 'val_map': trained['map']}
         for split, options in splits.items():
-            out = folder / split / 'metrics.json'
-            run_tool(
-                'test',
-                config,
-                str(folder / 'best.pth'),
-                '--out',
-                str(out),
-                '--work-dir',
-                str(out.parent),
-                *(['--cfg-options', *options] if options else []),
-            )
-            row |= {f'{split}_{key}': value for key, value in json.loads((ROOT / out).read_text()).items()}
+            found = test_checkpoint(config, folder / 'best.pth', folder / split, options)
+            row |= {f'{split}_{key}': value for key, value in found.items()}
         rows.append(row)
     record(name, summary(rows), args.seeds)
 

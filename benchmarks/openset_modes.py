@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from finetuning import ROOT, convert_weights, run_tool, summary
+from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
 
 MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle')
@@ -31,19 +31,7 @@ def run(name: str, mode: str, seed: int, options: list[str], with_test: bool) ->
     row = {f'val_{key}': value for key, value in trained.items() if key not in ('minutes', 'step')}
     row['minutes'] = trained['minutes']
     if with_test:
-        out = folder / 'test' / 'metrics.json'
-        run_tool(
-            'test',
-            config,
-            str(folder / 'best.pth'),
-            '--out',
-            str(out),
-            '--work-dir',
-            str(out.parent),
-            '--cfg-options',
-            *options,
-        )
-        row |= json.loads((ROOT / out).read_text())
+        row |= test_checkpoint(config, folder / 'best.pth', folder / 'test', options)
     return row
 
 

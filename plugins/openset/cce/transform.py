@@ -1,5 +1,6 @@
 """CCE as a pipeline transform: objects of rare classes, cut from other training images, join a training image."""
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ class CategoryControlEmbed(BaseTransform):
         rule: further arguments of :class:`EmbedRule`.
 
     Reads and writes img (uint8 BGR), gt_bboxes ((N, 4) numpy xyxy px or mmdet boxes), gt_bboxes_labels,
-    gt_ignore_flags; the input image is not changed in place. Random numbers come from numpy's global generator, which
+    gt_ignore_flags; the input image is not changed in place. Random numbers come from Python's ``random``, which
     SeededDataset seeds for every draw.
     """
 
@@ -54,18 +55,19 @@ class CategoryControlEmbed(BaseTransform):
         if self.classes is not None:
             allowed &= np.isin(np.arange(len(counts)), self.classes)
         chances = draw_probabilities(counts, allowed, self.eta)
-        if chances is None or np.random.random() >= self.prob:
+        generator = new_generator()
+        if chances is None or generator.random() >= self.prob:
             self._drawn = []
             return []
-        number = np.random.randint(self.number[0], self.number[1] + 1)
-        self._drawn = np.random.choice(len(chances), number, p=chances).tolist()
-        return [int(self._objects[k][np.random.randint(counts[k])]) for k in self._drawn]
+        number = generator.integers(self.number[0], self.number[1] + 1)
+        self._drawn = generator.choice(len(chances), number, p=chances).tolist()
+        return [int(generator.choice(self._objects[k])) for k in self._drawn]
 
     def transform(self, results: dict) -> dict:
         sources = results.pop('mix_results', [])
         image = results['img'].copy() if sources else results['img']
         boxes, labels, ignored = as_array(results['gt_bboxes']), results['gt_bboxes_labels'], results['gt_ignore_flags']
-        generator = np.random.default_rng(np.random.randint(2**31))
+        generator = new_generator()
         for source, label in zip(sources, self._drawn, strict=True):
             crop = self._crop(source, label, generator)
             placed = crop and embed(image, boxes, crop, self.rule, generator)
@@ -83,6 +85,11 @@ class CategoryControlEmbed(BaseTransform):
         mine = np.flatnonzero((source['gt_bboxes_labels'] == label) & ~source['gt_ignore_flags'])
         box = as_array(source['gt_bboxes'])[generator.choice(mine)]
         return cut_out(source['img'], box, label, self.rule.context, image_id=source.get('img_id', -1))
+
+
+def new_generator() -> np.random.Generator:
+    """A generator seeded from Python's ``random``."""
+    return np.random.default_rng(random.getrandbits(64))
 
 
 def objects_by_class(dataset, classes: int) -> list[np.ndarray]:
