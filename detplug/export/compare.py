@@ -15,10 +15,12 @@ from torch import nn
 
 from detplug.errors import UserError
 from detplug.export.detections import Detections
+from detplug.export.graph import extra_outputs
 from detplug.export.runtime import Detector
 
 BOX_TOLERANCE = 0.05  # pixels of the original image
 SCORE_TOLERANCE = 1e-4
+EXTRA_TOLERANCE = 1e-3
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Agreement:
     Attributes:
         max_box_px: largest difference of a coordinate of two matched boxes, pixels of the original image.
         max_score_diff: largest difference of their scores.
+        max_extra_diff: largest difference of their extra outputs (``Detections.extra``).
         images, boxes: how many were compared.
         unmatched: detections that only one of the two has.
         near_threshold: such detections whose score is within 1e-4 of the score that decides about keeping them;
@@ -40,6 +43,7 @@ class Agreement:
     boxes: int = 0
     unmatched: int = 0
     near_threshold: int = 0
+    max_extra_diff: float = 0.0
 
     def add(self, torch_found: Detections, found: Detections, score_thr: float, limit: int) -> None:
         """Count one image; ``score_thr`` and ``limit`` (detections an image) are what both were selected with."""
@@ -49,6 +53,9 @@ class Agreement:
         if len(i):
             self.max_box_px = max(self.max_box_px, float(np.abs(torch_found.boxes[i] - found.boxes[j]).max()))
             self.max_score_diff = max(self.max_score_diff, float(np.abs(torch_found.scores[i] - found.scores[j]).max()))
+            for name, values in found.extra.items():
+                difference = np.abs(torch_found.extra[name][i] - values[j]).max()
+                self.max_extra_diff = max(self.max_extra_diff, float(difference))
         # the last score of a full list decides as the threshold does
         decisive = max([score_thr] + [float(x.scores[-1]) for x in (torch_found, found) if len(x) >= limit])
         alone = np.concatenate([np.delete(torch_found.scores, i), np.delete(found.scores, j)])
@@ -64,6 +71,7 @@ class Agreement:
             and self.near_threshold <= max(2, self.boxes // 20)
             and self.max_box_px < BOX_TOLERANCE
             and self.max_score_diff < SCORE_TOLERANCE
+            and self.max_extra_diff < EXTRA_TOLERANCE
         )
 
     def to_dict(self) -> dict[str, float]:
@@ -106,7 +114,8 @@ class TorchDetector:
         with torch.no_grad():
             sample = self.model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
         found = sample.pred_instances.cpu().numpy()
-        return Detections(found.bboxes, found.scores, found.labels, self.names)
+        extra = {name: found[name] for name in extra_outputs(self.model)}
+        return Detections(found.bboxes, found.scores, found.labels, self.names, extra)
 
 
 def compare(model: nn.Module, detector: Detector, paths: Sequence[str | Path]) -> Agreement:
@@ -129,5 +138,6 @@ def require(found: Agreement, what: str) -> None:
         raise UserError(
             f'{what}: differs from the torch model: {found.unmatched} boxes unmatched of {found.boxes}, '
             f'{found.near_threshold} at the threshold, max_box_px {found.max_box_px:.3g} (limit {BOX_TOLERANCE}), '
-            f'max_score_diff {found.max_score_diff:.3g} (limit {SCORE_TOLERANCE}); nothing was written'
+            f'max_score_diff {found.max_score_diff:.3g} (limit {SCORE_TOLERANCE}), '
+            f'max_extra_diff {found.max_extra_diff:.3g} (limit {EXTRA_TOLERANCE}); nothing was written'
         )

@@ -3,7 +3,7 @@
 A anchors, K classes, D detections. Boxes are xyxy in pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,12 +17,14 @@ class Detections:
         scores: (D,) float32, 0 to 1.
         labels: (D,) int64, index into ``names``.
         names: names of the classes in label order.
+        extra: what else the model says of each detection, name -> (D,).
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -30,7 +32,8 @@ class Detections:
     def above(self, score_thr: float) -> 'Detections':
         """The detections whose score is greater than ``score_thr``."""
         kept = self.scores > score_thr
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names)
+        extra = {name: values[kept] for name, values in self.extra.items()}
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, extra)
 
 
 def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

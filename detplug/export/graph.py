@@ -58,18 +58,32 @@ class Selection:
 
 
 class DetectionGraph(nn.Module):
-    """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4), scores (N, D), labels (N, D)."""
+    """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D) each.
+
+    A model with ``extra_outputs`` (names) has ``describe_places(feats, places (N, D)) -> tuple of (N, D)`` and may have
+    ``prepare_export()``, which is called before the trace.
+    """
 
     def __init__(self, model: nn.Module, selection: Selection):
         super().__init__()
         self.model, self.selection = model, selection
+        self.describes = bool(extra_outputs(model))
+        if hasattr(model, 'prepare_export'):
+            model.prepare_export()
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        boxes, scores = self.model.bbox_head.dense_predictions(self.model.extract_feat(images))
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        feats = self.model.extract_feat(images)
+        boxes, scores = self.model.bbox_head.dense_predictions(feats)
         if not self.selection.multi_label:
             scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
         chosen = self.selection
-        return select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img)
+        *found, places = select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img)
+        return (*found, *self.model.describe_places(feats, places)) if self.describes else tuple(found)
+
+
+def extra_outputs(model: nn.Module) -> tuple[str, ...]:
+    """What the model says of each detection beside box, score and label: names of (N, D) outputs."""
+    return tuple(getattr(model, 'extra_outputs', ()))
 
 
 class RawGraph(nn.Module):
@@ -106,7 +120,7 @@ def write_graph(model: nn.Module, path: Path, side: int, raw: bool = False, dyna
     """Write the ONNX graph of ``model`` for square inputs of ``side`` pixels; returns the names of its outputs."""
     images = torch.zeros(2 if dynamic_batch else 1, 3, side, side)
     graph = RawGraph(model) if raw else DetectionGraph(model, Selection.of(model))
-    names = [f'level{i}' for i in range(_levels(graph, images))] if raw else list(DETECTIONS)
+    names = [f'level{i}' for i in range(_levels(graph, images))] if raw else [*DETECTIONS, *extra_outputs(model)]
     shapes = {'images': {0: torch.export.Dim('batch')}} if dynamic_batch else None
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(

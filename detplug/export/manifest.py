@@ -10,7 +10,7 @@ from torch import nn
 from detplug import __version__
 from detplug.errors import UserError
 from detplug.export.formats import ExportRequest
-from detplug.export.graph import INPUT, Selection
+from detplug.export.graph import INPUT, Selection, extra_outputs
 from detplug.export.nms_op import OPSET
 from detplug.export.runtime import MODEL, sha256
 
@@ -19,6 +19,8 @@ PACKAGES = ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'numpy', 'opencv-pytho
 
 def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
     """The manifest of ``folder / model.onnx``, without its error table.
+
+    A model may have ``manifest_entries() -> dict``, what a user of the bundle must know of it.
 
     Args:
         outputs: names of the graph's outputs.
@@ -41,16 +43,17 @@ def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
         'outputs': {
             'kind': 'raw' if request.raw else 'detections',
             'names': outputs,
+            'extra': [] if request.raw else list(extra_outputs(model)),
             'decode': model.bbox_head.decode_rule() if request.raw else None,
         },
         'nms': asdict(Selection.of(model)),
         'versions': {'detplug': __version__} | {name: version(name) for name in PACKAGES},
-    }
+    } | (model.manifest_entries() if hasattr(model, 'manifest_entries') else {})
 
 
 def normalisation(model: nn.Module) -> dict:
     """``channel_order``, ``mean`` and ``std`` (0 to 255) of the model's data preprocessor: x = (pixel - mean) / std."""
-    preprocessor = model.data_preprocessor
+    preprocessor = getattr(model.data_preprocessor, 'data_preprocessor', model.data_preprocessor)  # or of branches
     plain = not getattr(preprocessor, '_enable_normalize', False)
     return {
         'channel_order': 'RGB' if getattr(preprocessor, '_channel_conversion', False) else 'BGR',
@@ -98,7 +101,8 @@ def input_side(cfg: Config, img_size: int | None) -> int:
         UserError: a side that is not a positive multiple of the detector's coarsest stride.
     """
     side = img_size if img_size is not None else max(letterbox_step(cfg)['scale'])
-    multiple = cfg.model.get('data_preprocessor', {}).get('pad_size_divisor', 1)
+    preprocessor = cfg.model.get('data_preprocessor', {})
+    multiple = preprocessor.get('data_preprocessor', preprocessor).get('pad_size_divisor', 1)
     if side <= 0 or side % multiple:
         raise UserError(
             f'--img-size {side}: not a positive multiple of {multiple} pixels; '

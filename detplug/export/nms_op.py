@@ -19,10 +19,11 @@ def select_detections(
     score_thr: float,
     iou_threshold: float,
     max_per_img: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Boxes (N, A, 4) xyxy and scores (N, A, K) -> count (N,), boxes (N, D, 4), scores (N, D), labels (N, D).
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Boxes (N, A, 4) xyxy and scores (N, A, K) -> count (N,), boxes (N, D, 4), scores, labels, places (N, D) each.
 
-    Rows are in descending order of score; rows from ``count`` on are zero boxes with score 0 and label -1.
+    Rows are in descending order of score; a place is the index among the A. Rows from ``count`` on are zero boxes with
+    score 0, label -1 and place 0.
 
     Raises:
         NotImplementedError: always; the operator is for tracing only.
@@ -38,11 +39,12 @@ def _(boxes, scores, score_thr, iou_threshold, max_per_img):
         boxes.new_empty((images, max_per_img, 4)),
         boxes.new_empty((images, max_per_img)),
         boxes.new_empty((images, max_per_img), dtype=torch.int64),
+        boxes.new_empty((images, max_per_img), dtype=torch.int64),
     )
 
 
 def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float, max_per_img: int):
-    """The ONNX form of :func:`select_detections`; same arguments, same four results.
+    """The ONNX form of :func:`select_detections`; same arguments, same five results.
 
     NonMaxSuppression may stop at D boxes a class: the best D of all classes hold no more of one class.
     """
@@ -73,7 +75,8 @@ def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float
     out_boxes = op.ScatterND(op.Expand(zero, shape4), place, best)
     out_scores = op.ScatterND(op.Expand(zero, shape), place, op.GatherND(by_class, chosen))
     out_labels = op.ScatterND(op.Expand(op.Constant(value_int=-1), shape), place, label)
-    return count, out_boxes, out_scores, out_labels
+    out_places = op.ScatterND(op.Expand(op.Constant(value_int=0), shape), place, op.Squeeze(anchor, one))
+    return count, out_boxes, out_scores, out_labels, out_places
 
 
 TRANSLATIONS = {torch.ops.detplug.select_detections.default: onnx_select_detections}

@@ -74,12 +74,12 @@ class Detector:
         canvases, placements = zip(*placed, strict=True)
         return network_input(list(canvases), self.manifest['input']), list(placements)
 
-    def run(self, batch: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores (D,), labels (D,)."""
+    def run(self, batch: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores (D,), labels (D,), extra outputs (D,)."""
         outputs = self.session.run(self.manifest['outputs']['names'], {self.manifest['input']['name']: batch})
         if self.manifest['outputs']['kind'] == 'detections':
-            count, boxes, scores, labels = outputs
-            return [(boxes[i, :n], scores[i, :n], labels[i, :n]) for i, n in enumerate(count)]
+            count, *found = outputs
+            return [tuple(values[i, :n] for values in found) for i, n in enumerate(count)]
         rule = self.manifest['outputs']['decode']
         return [
             select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
@@ -87,9 +87,10 @@ class Detector:
 
     def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
         batch, placements = self.prepare(images)
+        extra = self.manifest['outputs'].get('extra', [])
         return [
-            Detections(place.to_original(boxes), scores, labels, self.names)
-            for (boxes, scores, labels), place in zip(self.run(batch), placements, strict=True)
+            Detections(place.to_original(boxes), scores, labels, self.names, dict(zip(extra, more, strict=True)))
+            for (boxes, scores, labels, *more), place in zip(self.run(batch), placements, strict=True)
         ]
 
 

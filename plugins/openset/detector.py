@@ -12,7 +12,7 @@ from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from detplug.errors import UserError
 
@@ -116,7 +116,7 @@ class OpenSetDetector(SemiBaseDetector):
     @torch.no_grad()
     def pseudo_label(self, inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]) -> None:
         """Give each strong view the teacher's boxes of the weak view, as targets and ignored regions, in place."""
-        thresholds = inputs.new_tensor(self.thresholds.values)
+        thresholds = self.thresholds.values
         answers = self.ask_teacher(inputs, weak)
         self.last_pseudo = 0
         self.best_score = max([0.0, *(float(x.scores.amax()) for x in answers if len(x.scores))])
@@ -175,6 +175,43 @@ class OpenSetDetector(SemiBaseDetector):
             if rescale:
                 result.bboxes = to_original(result.bboxes, sample)
         return self.add_pred_to_datasample(samples, results)
+
+    # -- export, as detplug.export asks --------------------------------------------------------------------------------
+
+    @property
+    def bbox_head(self) -> nn.Module:
+        """Of the detector that predicts."""
+        return getattr(self, self.semi_test_cfg['predict_on']).bbox_head
+
+    @property
+    def extra_outputs(self) -> tuple[str, ...]:
+        """Names of :meth:`describe_places`' results."""
+        return () if self.ood is None or not self.ood.fitted.any() else ('ood_scores',)
+
+    def prepare_export(self) -> None:
+        """Called before a graph is traced."""
+        if self.ood is not None:
+            self.ood.prepare_export()
+
+    def describe_places(self, feats: Sequence[Tensor], places: Tensor) -> tuple[Tensor]:
+        """(N, D) places of a one-stage head -> (N, D) OOD scores; traced into the exported graph."""
+        return (self.ood.at_places(self.bbox_head.describe_all(feats, places), self.classes),)
+
+    def manifest_entries(self) -> dict:
+        """Which label is "unknown", the class thresholds T_c, and how OOD scores are read."""
+        entry = dict(unknown_class=self.classes, thresholds=self.thresholds.values.tolist())
+        if self.extra_outputs:
+            entry['ood'] = dict(
+                scorer=type(self.ood.scorers[0]).__name__,
+                meaning='share of labelled boxes that look less strange',
+                tau_low=self.fusion.tau_low,
+                tau_high=self.fusion.tau_high,
+                fitted=self.ood.fitted.tolist(),
+                calibration=[x.table.tolist() for x in self.ood.calibrations],
+            )
+        return dict(openset=entry)
+
+    # -- words ---------------------------------------------------------------------------------------------------------
 
     def why_no_pseudo(self) -> str:
         """What keeps teacher boxes from becoming pseudo-labels, for a warning."""

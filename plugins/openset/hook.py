@@ -18,7 +18,7 @@ FILE = 'openset.jsonl'
 
 @HOOKS.register_module()
 class OpenSetHook(Hook):
-    """Moves the teacher, refits the OOD model, follows the AP, keeps library and thresholds in checkpoints, logs.
+    """Moves the teacher, refits the OOD model, follows the AP, keeps the library in checkpoints, logs.
 
     Args:
         momentum: of the mean teacher: teacher += momentum (student - teacher).
@@ -80,7 +80,7 @@ class OpenSetHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         model = detector_of(runner)
-        checkpoint['openset'] = dict(thresholds=model.thresholds.state_dict(), dry_steps=self.dry_steps)
+        checkpoint['openset'] = dict(dry_steps=self.dry_steps)
         if model.embedding is not None:
             checkpoint['openset']['library'] = model.embedding.library.state_dict()
 
@@ -88,7 +88,6 @@ class OpenSetHook(Hook):
         state, model = checkpoint.get('openset'), detector_of(runner)
         if not isinstance(state, dict):
             return
-        model.thresholds.load_state_dict(state['thresholds'])
         self.dry_steps = state['dry_steps']
         if model.embedding is not None and 'library' in state:
             model.embedding.library.load_state_dict(state['library'])

@@ -43,6 +43,7 @@ class OODModel(nn.Module):
             for width, count in zip(widths, rows, strict=True)
         )
         self.calibrations = nn.ModuleList(EmpiricalCDF() for _ in widths)
+        self.compact: list[bool] = []
         self.register_buffer('fitted', torch.zeros(len(self.scorers), dtype=torch.bool))
 
     @torch.no_grad()
@@ -83,3 +84,26 @@ class OODModel(nn.Module):
                 raw = self.scorers[number](group.features, group.logits, group.rows)
                 ood[group.index] = self.calibrations[number](raw)
         return ood, objectness
+
+    def prepare_export(self) -> None:
+        """Make what a trace cannot ask of tensors constant: which groups are fitted, how full banks are."""
+        self.compact = self.fitted.tolist()
+        for scorer in self.scorers:
+            scorer.prepare_export()
+
+    def at_places(self, described: Sequence[tuple[Tensor, ...]], classes: int) -> Tensor:
+        """(N, D) OOD scores as :meth:`forward` gives, without an index that depends on data: for exported graphs.
+
+        Args:
+            described: for each group whether a place is in it (N, D), features (N, D, width), rows (N, D) and logits
+                (N, D, K') of every place, whatever group it is in; K' >= K, known classes first.
+            classes: K.
+        """
+        ood = torch.full_like(described[0][1][..., 0], 0.5)
+        for number, (inside, features, rows, logits) in enumerate(described):
+            if not self.compact[number]:
+                continue
+            flat = features.flatten(0, 1), logits[..., :classes].flatten(0, 1), rows.flatten()
+            score = self.calibrations[number](self.scorers[number](*flat))
+            ood = torch.where(inside, score.view_as(ood), ood)
+        return ood

@@ -43,7 +43,7 @@ class StepLog:
             self.on_unknown += int(wrong.sum())
             self.right_counts += self._by_class(labels[right])
 
-    def take(self, names: tuple[str, ...], thresholds: np.ndarray) -> dict[str, float]:
+    def take(self, names: tuple[str, ...], thresholds: Tensor) -> dict[str, float]:
         """Flat figures since the last call, and begin anew; figures without a denominator are left out."""
         figures = {}
         for k, name in enumerate(names):

@@ -5,11 +5,14 @@ That thresholds follow the class's AP is the paper's; the exponential form is th
 
 from collections.abc import Mapping
 
-import numpy as np
+import torch
+from torch import Tensor, nn
 
 
-class ClassThresholds:
+class ClassThresholds(nn.Module):
     """T_c = clip(exp(gamma (AP_c - 1)), lowest, highest), from a running mean of each class's AP on the val split.
+
+    The APs are buffers: they travel with the weights, and an exported model knows its thresholds.
 
     Args:
         classes: K.
@@ -30,16 +33,17 @@ class ClassThresholds:
         momentum: float = 0.5,
         fixed: float | None = None,
     ):
+        super().__init__()
         self.gamma, self.lowest, self.highest, self.momentum, self.fixed = gamma, lowest, highest, momentum, fixed
-        self.ap = np.full(classes, start, np.float64)
-        self.validations = 0
+        self.register_buffer('ap', torch.full((classes,), start))
+        self.register_buffer('validations', torch.tensor(0))
 
     @property
-    def values(self) -> np.ndarray:
+    def values(self) -> Tensor:
         """(K,) T_c."""
         if self.fixed is not None:
-            return np.full(len(self.ap), self.fixed)
-        return np.clip(np.exp(self.gamma * (self.ap - 1)), self.lowest, self.highest)
+            return torch.full_like(self.ap, self.fixed)
+        return (self.gamma * (self.ap - 1)).exp().clamp(self.lowest, self.highest)
 
     def update(self, metrics: Mapping[str, float], names: tuple[str, ...]) -> None:
         """Take ``ap/NAME`` of a validation; a class without val boxes (no figure) keeps what it has."""
@@ -48,9 +52,3 @@ class ClassThresholds:
             if f'ap/{name}' in metrics:
                 self.ap[k] += share * (max(metrics[f'ap/{name}'], 0.0) - self.ap[k])
         self.validations += 1
-
-    def state_dict(self) -> dict:
-        return dict(ap=self.ap.tolist(), validations=self.validations)
-
-    def load_state_dict(self, state: dict) -> None:
-        self.ap, self.validations = np.array(state['ap'], np.float64), state['validations']

@@ -127,6 +127,27 @@ class YOLOv5Head(BaseDenseHead):
             start += anchors * cells
         return described
 
+    def describe_all(self, feats: Sequence[Tensor], places: Tensor) -> list[tuple[Tensor, ...]]:
+        """:meth:`describe` of (N, D) places in fixed shapes, which torch.export traces.
+
+        Returns:
+            Of each level whether a place is in it (N, D); as if all were: features (N, D, channels), anchor (N, D) and
+            class logits (N, D, K).
+        """
+        described, start, anchors = [], 0, self.anchors.shape[1]
+        for feat, conv in zip(feats, self.convs, strict=True):
+            cells = feat.shape[2] * feat.shape[3]
+            own = places - start
+            inside = (own >= 0) & (own < anchors * cells)
+            own = own.clamp(0, anchors * cells - 1)
+            anchor, cell = own // cells, own % cells
+            z = feat.flatten(2).gather(2, cell[:, None].expand(-1, feat.shape[1], -1)).transpose(1, 2)
+            weight, bias = self._by_anchor(conv)
+            logits = torch.einsum('ndc,ndkc->ndk', z, weight[anchor, 5:]) + bias[anchor, 5:]
+            described.append((inside, z, anchor, logits))
+            start += anchors * cells
+        return described
+
     def _by_anchor(self, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
         """Weight (A, 5 + K, channels) and bias (A, 5 + K) of an output convolution."""
         anchors = self.anchors.shape[1]

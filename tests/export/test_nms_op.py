@@ -29,7 +29,7 @@ def session(tmp_path_factory):
             dynamic_shapes=({0: batch}, {0: batch}),
             custom_translation_table=TRANSLATIONS,
             input_names=['dense_boxes', 'dense_scores'],
-            output_names=DETECTIONS,
+            output_names=[*DETECTIONS, 'places'],
             verbose=False,
         )
     program.save(path)
@@ -49,8 +49,9 @@ def test_every_image_equals_the_selection_in_numpy(session, images, seed):
     boxes, scores = dense(images, seed)
     scores[0] *= seed % 2  # an image without detections among others
     scores[-1, 10:] *= seed != 2  # fewer than the limit
-    count, *found = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
+    count, *found, places = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
     for i in range(images):
+        np.testing.assert_array_equal(boxes[i, places[i, : count[i]]], found[0][i, : count[i]])
         expected = select(boxes[i], scores[i], NMS)
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_array_equal(values[i, : count[i]], wanted)
@@ -59,7 +60,8 @@ def test_every_image_equals_the_selection_in_numpy(session, images, seed):
 
 def test_rows_after_the_count_are_padding(session):
     boxes, scores = dense(1, 0)
-    count, boxes, scores, labels = session.run(None, dict(dense_boxes=boxes, dense_scores=scores * 0))
+    count, boxes, scores, labels, places = session.run(None, dict(dense_boxes=boxes, dense_scores=scores * 0))
+    assert not places.any()
     assert count.tolist() == [0] and not boxes.any() and not scores.any() and (labels == -1).all()
     assert boxes.shape == (1, 25, 4)
 

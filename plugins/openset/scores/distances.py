@@ -83,7 +83,7 @@ class KNN(Scorer):
 
     def __init__(self, *args, neighbour: int = 5, slots: int = 2048, **kwargs):
         super().__init__(*args, **kwargs)
-        self.neighbour = neighbour
+        self.neighbour, self.compact = neighbour, None
         self.register_buffer('bank', torch.zeros(slots, self.width))
         self.register_buffer('filled', torch.tensor(0))
 
@@ -94,9 +94,13 @@ class KNN(Scorer):
         self.filled.fill_(len(chosen))
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
-        filled = int(self.filled)
-        distance = torch.cdist(normalize(features, dim=1), self.bank[:filled])
-        return distance.kthvalue(min(self.neighbour, filled), dim=1).values
+        bank, neighbour = self.compact or (self.bank[: int(self.filled)], min(self.neighbour, int(self.filled)))
+        squared = 2 - 2 * normalize(features, dim=1) @ bank.T  # of unit vectors
+        return squared.clamp(min=0).sqrt().topk(neighbour, dim=1, largest=False).values[:, -1]
+
+    def prepare_export(self) -> None:
+        """The filled part of the bank as a constant: a graph cannot ask how many slots are filled."""
+        self.compact = self.bank[: int(self.filled)].clone(), min(self.neighbour, int(self.filled))
 
 
 def balanced(labels: Tensor, limit: int) -> Tensor:

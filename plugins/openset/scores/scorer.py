@@ -74,6 +74,9 @@ class Scorer(nn.Module):
         """(N,) scores of (N, D) features and (N, K) logits; ``rows`` (N,) is the head's row of each box."""
         raise NotImplementedError
 
+    def prepare_export(self) -> None:
+        """Make :meth:`score` one that a graph can be traced of; by default it is."""
+
     def forward(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         return self.score(features, logits, rows)
 
