@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 import plugins.openset  # noqa: F401
 import plugins.yolov5  # noqa: F401
 
+ROOT = Path(__file__).resolve().parents[3]
 SIDE, CLASSES, UNKNOWN = 64, ('red', 'green'), ('blue',)
 COLOURS = dict(red=(0, 0, 255), green=(0, 255, 0), blue=(255, 0, 0))
 CHANNELS = [32, 64, 128]
@@ -39,7 +40,7 @@ def one_stage() -> dict:
 
 def two_stage() -> dict:
     """Faster R-CNN of the config, with a narrow head."""
-    model = Config.fromfile('configs/_base_/models/faster-rcnn_yolov5n.py').model
+    model = Config.fromfile(ROOT / 'configs/_base_/models/faster-rcnn_yolov5n.py').model
     model.pop('data_preprocessor')
     model['roi_head']['bbox_head'].update(num_classes=3, fc_out_channels=32)
     return model
@@ -115,7 +116,7 @@ def write_set(folder: Path, images: int = 12) -> None:
 def config(folder: Path, mode='oodfc_cce', steps=8, **changes) -> Config:
     """A training in ``folder/work`` with the pipelines of the real configs, shrunk to 64 px."""
     init_default_scope('mmdet')
-    base = Config.fromfile('configs/openset/yolov5n_parasite-samples.py').to_dict()
+    base = Config.fromfile(ROOT / 'configs/openset/yolov5n_parasite-samples.py').to_dict()
     source = dict(
         type='CheckedCocoDataset',
         data_root=f'{folder}/',
