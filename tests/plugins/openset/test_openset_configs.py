@@ -1,0 +1,55 @@
+"""Every semi-supervised config: classes agree, it trains a step, predicts, and its parts name existing images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import DATASETS, MODELS
+from tiny_open_set import SIDE, batch
+
+from detplug.cli.config import load_config
+from detplug.cli.detector import config_classes
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIGS = sorted(
+    path.relative_to(ROOT) for path in ROOT.glob('configs/openset/*.py') if '_base_/models/openset' in path.read_text()
+)
+IMAGES = {'malaria': (29, 135), 'bccd7': (38, 167)}  # labelled, unlabelled
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_it_trains_and_predicts(path):
+    config = load_config(ROOT / path, ['model.burn_in=0'])
+    names = config_classes(config)
+    assert config.model.classes == len(names) and config.model.detector.bbox_head.num_classes == len(names) + 1
+    assert (
+        config.test_evaluator.type == 'OpenSetMetric' and config.custom_hooks[0].calibration.metainfo.classes == names
+    )
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    inputs, samples = batch()
+    losses = model.train().loss(inputs, samples)
+    total = sum(value.sum() for name, value in losses.items() if 'loss' in name)
+    total.backward()
+    assert total.isfinite() and {'sup_loss_obj', 'unsup_loss_obj'} <= losses.keys()
+    without = [name for name, p in model.student.named_parameters() if p.grad is None]
+    assert not without and model.embedding is not None and model.ood is not None
+    found = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
+    assert found.bboxes.shape == (len(found), 4) and ((found.labels >= 0) & (found.labels <= len(names))).all()
+
+
+@pytest.mark.parametrize('name', IMAGES)
+def test_the_given_splits(name, real_data, monkeypatch):
+    root = real_data('bccd' if name == 'bccd7' else name).parent
+    monkeypatch.setenv('DETPLUG_DATA', str(root))
+    config = load_config(ROOT / f'configs/openset/yolov5n_{name}.py')
+    two = DATASETS.build(config.train_dataloader.dataset).dataset
+    assert tuple(two.sizes) == IMAGES[name]
+    labelled, unlabelled = two.parts
+    assert not any(labelled.dataset.get_data_info(i)['unknown_instances'] for i in range(two.sizes[0]))
+    assert any(unlabelled.get_data_info(i)['unknown_instances'] for i in range(two.sizes[1]))
+    first, second = two[0], two[two.sizes[0]]
+    assert first['inputs']['sup'].shape[0] == 3 and first['inputs']['unsup_student'] is None
+    weak, strong = (second['data_samples'][f'unsup_{name}'] for name in ('teacher', 'student'))
+    assert weak.img_id == strong.img_id and not len(weak.gt_instances)  # hidden labels are no targets
