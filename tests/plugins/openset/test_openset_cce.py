@@ -132,7 +132,7 @@ def test_library_state_is_plain(tmp_path):
 def pipeline(folder, **kwargs):
     inner = [
         dict(type='LoadAnnotations', with_bbox=True, box_type=None),
-        dict(type='LoadResizedImage', scale=(64, 64), copy=False),
+        dict(type='LoadResizedImage', scale=(64, 64)),
     ]
     source = dict(
         type='CheckedCocoDataset',
