@@ -64,8 +64,10 @@ def short_time(seconds: float) -> str:
 
 
 def batch_size(batch: Any) -> int:
-    """Number of images in a batch of mmdet."""
+    """Number of images in a batch of mmdet; in one of several branches each has an entry for every image."""
     inputs = batch.get('inputs', ()) if isinstance(batch, dict) else batch
+    if isinstance(inputs, dict):
+        inputs = next(iter(inputs.values()), ())
     return len(inputs) if hasattr(inputs, '__len__') else 0
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from tiny_training import build, write_images
 
-from detplug.engine.progress import Meter, ProgressHook, memory_gib, short_time
+from detplug.engine.progress import Meter, ProgressHook, batch_size, memory_gib, short_time
 
 
 class Clock:
@@ -28,6 +28,11 @@ def test_speed_of_a_known_clock():
     clock.now += 3.0
     meter.add(images=6)
     assert meter.images_per_second == pytest.approx(2.0)
+
+
+def test_images_of_a_batch():
+    assert batch_size(dict(inputs=[1, 2, 3])) == 3 and batch_size({}) == 0 and batch_size(dict(inputs={})) == 0
+    assert batch_size(dict(inputs=dict(sup=[1, None], student=[None, 2]))) == 2
 
 
 def test_short_time_and_memory():
