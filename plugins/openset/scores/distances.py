@@ -92,6 +92,7 @@ class KNN(Scorer):
         self.bank.zero_()
         self.bank[: len(chosen)] = normalize(features[chosen], dim=1)
         self.filled.fill_(len(chosen))
+        self.compact = None  # an earlier export's
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         bank, neighbour = self.compact or (self.bank[: int(self.filled)], min(self.neighbour, int(self.filled)))

@@ -130,6 +130,18 @@ def test_knn_is_the_distance_to_the_kth_neighbour(boxes):
     np.testing.assert_allclose(boxes.score('KNN', neighbour=5), want, atol=1e-3)
 
 
+def test_a_bank_that_was_exported_can_be_fitted_again():
+    boxes = Boxes()
+    scorer = SCORERS.build(dict(type='KNN', classes=CLASSES, width=WIDTH))
+    scorer.fit(boxes.z, boxes.logits, boxes.labels)
+    scorer.prepare_export()
+    scorer.fit(boxes.z[:20], boxes.logits[:20], boxes.labels[:20])
+    fresh = SCORERS.build(dict(type='KNN', classes=CLASSES, width=WIDTH))
+    fresh.fit(boxes.z[:20], boxes.logits[:20], boxes.labels[:20])
+    logits = boxes.head.logits(boxes.query)
+    assert torch.equal(scorer(boxes.query, logits), fresh(boxes.query, logits))
+
+
 def test_a_full_bank_is_shared_by_the_classes():
     labels = torch.tensor([0] * 90 + [1] * 3 + [2] * 7)
     chosen = labels[balanced(labels, 12)]
