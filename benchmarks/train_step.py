@@ -1,7 +1,7 @@
 """What a training step costs: the real one, the same on a preloaded batch, and the bare network.
 
 real       : the training loop as users run it: loader, hooks, EMA, progress, schedulers
-preloaded  : train_step of the same model, loss and optimizer on one batch that is in memory
+preloaded  : train_step of the same model, loss and optimizer on the same batch, which is in memory by then
 bare       : forward + backward + SGD of the network alone, on the same images (loss = mean of the raw outputs)
 
 After each real step one preloaded and one bare step of a copy of the model run, so that a machine whose speed drifts
@@ -55,11 +55,9 @@ class ThreeSteps(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self.rounds['real'].append(time.perf_counter() - self.began)
         self.rounds['wait'].append(runner.train_loop.data_time)
-        if batch_idx == 0:
-            self.batch = copy.deepcopy(data_batch)
-            self.images = self.model.data_preprocessor(self.batch, training=True)['inputs']
-        self._time('preloaded', lambda: self.model.train_step(self.batch, self.wrapper))
-        self._time('bare', self._bare_step)
+        self._time('preloaded', lambda: self.model.train_step(data_batch, self.wrapper))
+        images = self.model.data_preprocessor(data_batch, training=True)['inputs']
+        self._time('bare', lambda: self._bare_step(images))
         self.began = time.perf_counter()
 
     def _time(self, name: str, step) -> None:
@@ -67,9 +65,9 @@ class ThreeSteps(Hook):
         step()
         self.rounds[name].append(time.perf_counter() - began)
 
-    def _bare_step(self) -> None:
+    def _bare_step(self, images: torch.Tensor) -> None:
         self.wrapper.optimizer.zero_grad()
-        outputs = self.model.bbox_head.raw_predictions(self.model.extract_feat(self.images))
+        outputs = self.model.bbox_head.raw_predictions(self.model.extract_feat(images))
         sum(x.mean() for x in outputs).backward()
         self.wrapper.optimizer.step()
 
@@ -93,7 +91,7 @@ def measure(rounds: int, work_dir: Path) -> None:
             'real_seconds': real,
             'preloaded_seconds': preloaded,
             'bare_seconds': bare,
-            'images_per_second': len(steps.images) / real,
+            'images_per_second': config.train_dataloader.batch_size / real,
             'rounds': rounds,
         },
         [0],

@@ -1,11 +1,11 @@
 """Data sets with checked class names, and the transforms that feed a detector from memory."""
 
-from detplug.data.cached_image import LoadResizedImage
 from detplug.data.coco import CheckedCocoDataset
 from detplug.data.colour_jitter import ColourJitter
 from detplug.data.letterbox import Letterbox
-from detplug.data.mix_dataset import MixDataset
+from detplug.data.mix_dataset import MixDataset, SourceCache
 from detplug.data.mosaic_affine import MosaicAffine
+from detplug.data.resized_image import LoadResizedImage
 from detplug.data.voc import CheckedVocDataset
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     'LoadResizedImage',
     'MixDataset',
     'MosaicAffine',
+    'SourceCache',
 ]

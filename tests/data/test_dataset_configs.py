@@ -27,7 +27,7 @@ def test_counts_and_samples(name, monkeypatch, real_data):
     sets = [DATASETS.build(part) for part in parts]
     assert tuple(len(part) for part in sets) == PRESENT[name]
     assert len({part.metainfo['classes'] for part in sets}) == 1
-    assert not any('not found' in line for part in (sets[0].dataset, *sets[1:]) for line in part.anomalies)
+    assert not any('not found' in line for part in (sets[0].dataset.dataset, *sets[1:]) for line in part.anomalies)
     side = config.img_scale[0]
     train, test = sets[0][1], sets[2][1]
     assert train['inputs'].shape == (3, side, side) and max(test['inputs'].shape[1:]) == side

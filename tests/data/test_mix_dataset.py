@@ -3,17 +3,19 @@
 import random
 
 import numpy as np
+import pytest
 from mmdet.datasets import MultiImageMixDataset
 from mmdet.registry import TRANSFORMS
 from tiny_sets import NAMES, write_coco
 
 from detplug.data import MixDataset
+from detplug.data.mix_dataset import SourceCache
 
 
 def config(folder) -> dict:
     inner = [
         dict(type='LoadAnnotations', with_bbox=True, box_type=None),
-        dict(type='LoadResizedImage', scale=(64, 64), copy=False),
+        dict(type='LoadResizedImage', scale=(64, 64)),
     ]
     dataset = dict(
         type='CheckedCocoDataset',
@@ -60,3 +62,47 @@ def test_albumentations_follow_the_mosaic(tmp_path):
     np.testing.assert_array_equal(255 - samples[0]['inputs'].numpy(), samples[1]['inputs'].numpy())
     boxes = [sample['data_samples'].gt_instances.bboxes.numpy() for sample in samples]
     assert len(boxes[0]) and (boxes[0] == boxes[1]).all()
+
+
+class Arrays:
+    """Items of 1 MB; counts how often each was made."""
+
+    metainfo = dict(classes=NAMES)
+
+    def __init__(self):
+        self.made = [0, 0, 0]
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        self.made[index] += 1
+        return dict(img=np.full(2**20, index, np.uint8), img_id=index)
+
+
+def test_a_source_is_made_once_and_cannot_be_written():
+    arrays = Arrays()
+    sources = SourceCache(arrays, megabytes=3)
+    for _ in range(2):
+        item = sources[1]
+        assert (item['img'] == 1).all()
+        with pytest.raises(ValueError, match='read-only'):
+            item['img'][:] = 0
+        item['img'] = None  # a reader's own dict
+    assert arrays.made == [0, 1, 0]
+
+
+@pytest.mark.parametrize('megabytes, made', [(0, [2, 2, 2]), (2.5, [1, 1, 2]), (3, [1, 1, 1])])
+def test_memory_stays_in_the_budget(megabytes, made):
+    arrays = Arrays()
+    sources = SourceCache(arrays, megabytes)
+    for index in (0, 1, 2, 0, 1, 2):
+        assert sources[index]['img_id'] == index
+    assert arrays.made == made and sources.free >= 0
+
+
+def test_two_pipelines_share_their_sources(tmp_path):
+    first = MixDataset(**config(write_coco(tmp_path)))
+    second = MixDataset(dataset=first.dataset, pipeline=[])
+    assert second.dataset is first.dataset and first[0]['inputs'].shape == (3, 64, 64)
+    assert second[0]['img'] is first.dataset[0]['img']

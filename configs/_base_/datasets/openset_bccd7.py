@@ -26,11 +26,15 @@ train_dataloader = dict(
                 dataset=dict(labelled, pipeline=_base_.source_pipeline),
                 pipeline=[*mix, dict(type='MultiBranch', branch_field=_base_.branches, sup=pack)],
             ),
-            unlabelled=dict(train_set, images_key='unlabelled', pipeline=[load, _base_.views]),
+            unlabelled=dict(
+                type='MixDataset',
+                dataset=dict(train_set, images_key='unlabelled', pipeline=[load]),
+                pipeline=[_base_.views],
+            ),
         ),
     ),
 )
 # labelled images as they are, to fit the OOD scores
-calibration = dict(labelled, pipeline=[*_base_.source_pipeline[:-1], dict(load, copy=True), pack])
+calibration = dict(labelled, pipeline=[*_base_.source_pipeline, pack])
 val_evaluator = dict(type='OpenSetMetric', max_dets=300)
 test_evaluator = val_evaluator

@@ -26,13 +26,17 @@ train_dataloader = dict(
                     dict(type='MultiBranch', branch_field=_base_.branches, sup=pack),
                 ],
             ),
-            unlabelled=dict(_base_.dataset, images_key='unlabelled', pipeline=[load, _base_.views]),
+            unlabelled=dict(
+                type='MixDataset',
+                dataset=dict(_base_.dataset, images_key='unlabelled', pipeline=[load]),
+                pipeline=[_base_.views],
+            ),
         ),
     ),
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 # labelled images as they are, to fit the OOD scores
-calibration = dict(labelled, pipeline=[read_labels, dict(load, copy=True), pack])
+calibration = dict(labelled, pipeline=[read_labels, load, pack])
 val_evaluator = dict(type='OpenSetMetric', max_dets=300)
 test_evaluator = val_evaluator

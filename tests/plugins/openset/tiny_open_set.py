@@ -131,7 +131,7 @@ def config(folder: Path, mode='oodfc_cce', steps=8, **changes) -> Config:
     two = base['train_dataloader']['dataset']['dataset']
     labelled = dict(source, images_file='split.json', images_key='labelled')
     two['labelled']['dataset'].update(labelled)
-    two['unlabelled'].update(source, images_file='split.json', images_key='unlabelled')
+    two['unlabelled']['dataset'].update(source, images_file='split.json', images_key='unlabelled')
     base['custom_hooks'] = [
         dict(type='OpenSetHook', calibration=dict(base['calibration'], **labelled), momentum=0.1, refit=3, interval=2)
     ]
