@@ -41,7 +41,13 @@ def test_checkpoint(config: str, checkpoint: Path, folder: Path, options: list[s
 
 
 def measure(name: str, config: str, splits: dict[str, list[str]]) -> None:
-    """Train ``config`` with every seed of the command line, test the best checkpoints, write results/NAME.json.
+    """Train ``config`` with every seed of the command line, test the best checkpoints, write results/NAME.json."""
+    rows, seeds = fine_tune(name, config, splits)
+    record(name, summary(rows), seeds)
+
+
+def fine_tune(name: str, config: str, splits: dict[str, list[str]]) -> tuple[list[dict[str, float]], list[int]]:
+    """Figures of each seed, those of a split with ``SPLIT_`` before the name, and the seeds.
 
     Args:
         splits: name of a test split -> the --cfg-options that select it.
@@ -64,7 +70,7 @@ def measure(name: str, config: str, splits: dict[str, list[str]]) -> None:
             found = test_checkpoint(config, folder / 'best.pth', folder / split, options)
             row |= {f'{split}_{key}': value for key, value in found.items()}
         rows.append(row)
-    record(name, summary(rows), args.seeds)
+    return rows, args.seeds
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, float]:
