@@ -17,9 +17,7 @@ NAMES = {'map': 'known_map', 'map50': 'known_map50'} | {
 }
 
 if __name__ == '__main__':
-    rows, seeds = fine_tune(
-        'cce_supervised_malaria', 'configs/openset/yolov5n_malaria_supervised-cce.py', {'test': []}
-    )
+    rows, seeds = fine_tune('cce_supervised_malaria', 'configs/openset/yolov5n_malaria_supervised-cce.py', {'test': []})
     plain = json.loads((RESULTS / 'yolov5_malaria.json').read_text())['figures']
     figures = {}
     for kind, found in (('plain', plain), ('cce', summary(rows))):

@@ -2,7 +2,7 @@
 
 The recipe is YOLOv5's (four images around a random centre of a plane twice the canvas, scale 0.5-1.5, translate 0.1,
 horizontal flip 0.5). mmdet's Mosaic followed by RandomAffine makes a plane of four times the pixels, copies each source
-twice and warps the whole plane: 6.3 ms of one core a sample at 320 px in place of 0.9 (benchmarks/loader.py: mmdet_ms,
+twice and warps the whole plane: 4.9 ms of one core a sample at 320 px in place of 0.7 (benchmarks/loader.py: mmdet_ms,
 natural_ms), where a training step has about 35 ms an image. Ours: there is neither rotation nor shear, so boxes
 stay tight and cv2.resize (a fifth of the time of cv2.warpAffine) is enough; sources are not cut at the border of the
 plane; each source has its own flips and turn.

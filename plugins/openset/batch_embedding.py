@@ -111,7 +111,8 @@ class BatchEmbedding:
             )  # fmt: skip
             if crop is not None:
                 whole = np.rint(crop.pixels * std + mean).clip(0, 255).astype(np.uint8)
-                self.library.add([replace(crop, pixels=whole)])
+                tone = (crop.tone * std + [mean, np.zeros(3)]).astype(np.float32)
+                self.library.add([replace(crop, pixels=whole, tone=tone)])
 
 
 def pixel_scale(preprocessor: nn.Module) -> tuple[np.ndarray, np.ndarray]:

@@ -1,38 +1,66 @@
 """Fit the OOD model on the boxes of labelled images, as the teacher sees them now."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
-from .probes import Group, predict_boxes
+from .probes import Group, OneStageProbe, TwoStageProbe, predict_boxes
 
 IOU = 0.5
 
 
-@torch.no_grad()
+class LabelledBoxes(NamedTuple):
+    """``groups`` of D boxes, their ``labels`` (D,) 0..K-1, and in which half of the images each is, ``halves`` (D,)."""
+
+    groups: list[Group]
+    labels: Tensor
+    halves: Tensor
+
+
 def fit_ood_model(detector, batches: Iterable[dict]) -> int:
     """Fit ``detector.ood``; returns the number of labelled boxes that the teacher found.
 
-    A labelled box stands for itself by the prediction that overlaps it most; its label is the annotation's. A box that
-    the teacher does not find has no features of its own and is left out.
-
     Args:
         detector: an :class:`OpenSetDetector` with an OOD model.
-        batches: of the labelled images, without mosaic or colour changes; as the data preprocessor takes them.
+        batches: as of :func:`labelled_boxes`.
     """
-    teacher, probe = detector.teacher.eval(), detector.probe
+    preprocessor = detector.data_preprocessor.data_preprocessor
+    found = labelled_boxes(detector.teacher, detector.probe, batches, preprocessor, detector.teacher_cfg)
+    if found is None:
+        return 0
+    detector.ood.fit(*found, detector.probe.layers)
+    return len(found.labels)
+
+
+@torch.no_grad()
+def labelled_boxes(
+    teacher: nn.Module,
+    probe: OneStageProbe | TwoStageProbe,
+    batches: Iterable[dict],
+    preprocessor: nn.Module,
+    cfg: dict | None,
+) -> LabelledBoxes | None:
+    """Each labelled box as the prediction that overlaps it most; its label is the annotation's. None if there is none.
+
+    A box that the teacher does not find has no features of its own and is left out.
+
+    Args:
+        batches: of the labelled images, without mosaic or colour changes; as ``preprocessor`` takes them.
+        cfg: test_cfg of the predictions.
+    """
+    teacher.eval()
     parts, labels, halves, start, image_number = [], [], [], 0, 0
     for batch in batches:
-        batch = detector.data_preprocessor.data_preprocessor(batch, False)
+        batch = preprocessor(batch, False)
         feats = teacher.extract_feat(batch['inputs'])
         found = []
         samples = batch['data_samples']
-        results = predict_boxes(teacher, feats, samples, detector.teacher_cfg)
-        for result, sample in zip(results, samples, strict=True):
+        for result, sample in zip(predict_boxes(teacher, feats, samples, cfg), samples, strict=True):
             kept, names = matched(result, sample)
             found.append(result[kept])
             labels.append(names)
@@ -40,13 +68,16 @@ def fit_ood_model(detector, batches: Iterable[dict]) -> int:
             image_number += 1
         count = sum(len(x) for x in found)
         if count:
-            groups = probe.groups(feats, found)
-            parts.append([group._replace(index=group.index + start) for group in groups])
+            parts.append([group._replace(index=group.index + start) for group in probe.groups(feats, found)])
             start += count
-    if start:
-        merged = [Group(*map(torch.cat, zip(*groups, strict=True))) for groups in zip(*parts, strict=True)]
-        detector.ood.fit(merged, torch.cat(labels), torch.cat(halves), probe.layers)
-    return start
+    if not start:
+        return None
+    return LabelledBoxes(merged(parts), torch.cat(labels), torch.cat(halves))
+
+
+def merged(parts: list[list[Group]]) -> list[Group]:
+    """The groups of several batches, whose indices already count through, as one list of groups."""
+    return [Group(*map(torch.cat, zip(*groups, strict=True))) for groups in zip(*parts, strict=True)]
 
 
 def matched(result: InstanceData, sample: DetDataSample) -> tuple[Tensor, Tensor]:

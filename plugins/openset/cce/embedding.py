@@ -11,6 +11,8 @@ import numpy as np
 
 from detplug.evaluation.matching import overlaps
 
+from .tone import retoned, tone_around
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -23,6 +25,7 @@ class Crop:
         source: 'gt' or 'pseudo'.
         score: of the box that was cut out; 1 for ground truth.
         image_id: where it comes from.
+        tone: (2, 3) of the slide around it, see tone.py; needed to match it.
     """
 
     pixels: np.ndarray
@@ -31,6 +34,7 @@ class Crop:
     source: str = 'gt'
     score: float = 1.0
     image_id: int | str = -1
+    tone: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class EmbedRule:
         max_iou: with a box that is there already.
         tries: places that are tried; then the crop is left out.
         max_cover: a box of which a larger share is covered loses its label.
+        match_tone: give the crop the colours of its new place (tone.py; ours).
     """
 
     mode: str = 'blend'
@@ -54,6 +59,7 @@ class EmbedRule:
     max_iou: float = 0.1
     tries: int = 5
     max_cover: float = 0.7
+    match_tone: bool = False
 
     def __post_init__(self):
         if self.mode not in ('blend', 'paste', 'feather'):
@@ -71,7 +77,7 @@ def cut_out(image: np.ndarray, box: np.ndarray, label: int, context: float = 0.1
     if min(x2 - x1, y2 - y1) < 2:
         return None
     inside = np.clip(box - (x1, y1, x1, y1), 0, (x2 - x1, y2 - y1) * 2).astype(np.float32)
-    return Crop(image[y1:y2, x1:x2].copy(), inside, int(label), **origin)
+    return Crop(image[y1:y2, x1:x2].copy(), inside, int(label), tone=tone_around(image, (x1, y1, x2, y2)), **origin)
 
 
 def vary(crop: Crop, rule: EmbedRule, generator: np.random.Generator) -> Crop:
@@ -145,6 +151,8 @@ def embed(
         return None
     (x, y), (height, width) = corner, crop.pixels.shape[:2]
     weight = mixing_weight(crop, rule)[..., None]
+    region = np.array([x, y, x + width, y + height])
+    pixels = retoned(crop.pixels, crop.tone, tone_around(image, region)) if rule.match_tone else crop.pixels
     part = image[y : y + height, x : x + width]
-    part[:] = np.rint(weight * crop.pixels + (1 - weight) * part).astype(np.uint8)
-    return crop.box + np.tile(corner, 2), uncovered(boxes, np.array([x, y, x + width, y + height]), rule)
+    part[:] = np.rint(weight * pixels + (1 - weight) * part).astype(np.uint8)
+    return crop.box + np.tile(corner, 2), uncovered(boxes, region, rule)

@@ -58,6 +58,7 @@ class ForegroundLibrary:
                 source=crop.source,
                 score=float(crop.score),
                 image_id=crop.image_id,
+                tone=None if crop.tone is None else torch.from_numpy(crop.tone),
             )
             for ring in self.crops
             for crop in ring
@@ -68,5 +69,8 @@ class ForegroundLibrary:
         """What :meth:`state_dict` gave."""
         for ring in self.crops:
             ring.clear()
-        self.add(Crop(**row | {key: row[key].numpy() for key in ('pixels', 'box')}) for row in state['crops'])
+        self.add(
+            Crop(**{key: x.numpy() if isinstance(x, torch.Tensor) else x for key, x in row.items()})
+            for row in state['crops']
+        )
         self.counts = state['counts'].numpy().copy()

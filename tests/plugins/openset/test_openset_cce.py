@@ -12,6 +12,7 @@ import plugins.openset  # noqa: F401
 from detplug.evaluation.matching import overlaps
 from plugins.openset.cce import Crop, EmbedRule, ForegroundLibrary, cut_out, draw_probabilities, effective_number, embed
 from plugins.openset.cce.embedding import mixing_weight, uncovered, vary
+from plugins.openset.cce.tone import retoned, tone_around
 
 
 def crop_of(width=20, height=10, value=200) -> Crop:
@@ -83,6 +84,25 @@ def test_an_embedded_object_keeps_clear_of_the_others():
 def test_a_covered_box_loses_its_label():
     boxes = np.array([[0, 0, 10, 10], [8, 0, 18, 10]], np.float64)
     assert uncovered(boxes, np.array([0, 0, 10, 10]), EmbedRule()).tolist() == [False, True]
+
+
+def test_a_crop_takes_the_tone_of_its_new_place():
+    slides = [(texture().astype(float) * gain + shift).astype(np.uint8) for gain, shift in ((1, 0), (0.7, 60))]
+    box, alone = np.array([20, 10, 40, 30]), np.zeros((0, 4))
+    crop = cut_out(slides[0], box, 0)
+    same = retoned(crop.pixels, crop.tone, tone_around(slides[0], (18, 8, 42, 32)))
+    assert (same == crop.pixels).all()
+    moved = retoned(crop.pixels, crop.tone, tone_around(slides[1], (18, 8, 42, 32)))
+    assert np.abs(moved.astype(int) - slides[1][8:32, 18:42]).max() <= 1  # as if it had been cut out there
+    flat = retoned(crop.pixels, crop.tone, tone_around(np.full((40, 60, 3), 90), (18, 8, 42, 32)))
+    assert np.ptp(flat) == pytest.approx(np.ptp(crop.pixels) / 2, abs=1)  # contrast is halved at most
+    means = []
+    for match in (False, True):
+        image = slides[1].copy()
+        placed, _ = embed(image, alone, crop, EmbedRule('paste', match_tone=match), np.random.default_rng(0))
+        x1, y1, x2, y2 = placed.astype(int)
+        means.append(abs(image[y1:y2, x1:x2].mean() - slides[1].mean()))
+    assert means[1] < 5 < means[0]
 
 
 @pytest.mark.parametrize('seed', range(8))
