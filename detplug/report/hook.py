@@ -6,6 +6,7 @@ from pathlib import Path
 from mmdet.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from detplug.evaluation.box_ap import BoxAP
@@ -62,6 +63,7 @@ class ReportHook(Hook):
             metrics=metrics,
             facts=facts,
             train=runner.train_dataloader,
+            pictures=pictures_of(runner),
         )
 
     @master_only
@@ -102,6 +104,13 @@ class ReportHook(Hook):
             **results,
         )
         runner.logger.info(f'report: {path}')
+
+
+def pictures_of(runner: Runner) -> dict:
+    """Heading -> (explanation, picture) of a model that has ``report_pictures(class names)``."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    names = tuple(runner.train_dataloader.dataset.metainfo['classes'])
+    return model.report_pictures(names) if hasattr(model, 'report_pictures') else {}
 
 
 def find_box_ap(loop) -> BoxAP | None:

@@ -35,6 +35,7 @@ def write_report(
     split: str = 'val',
     label_counts: Mapping[str, Mapping[str, int]] | None = None,
     facts: Mapping[str, str] | None = None,
+    pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
@@ -45,6 +46,7 @@ def write_report(
         split: name of the split of ``images`` and ``metrics``.
         label_counts: split -> class name -> number of objects; the split of ``images`` is counted here if not given.
         facts: name -> text for the run information.
+        pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
 
     Returns:
         Path of report.html.
@@ -68,6 +70,7 @@ def write_report(
         *_class_plots(folder, images, classes, curves, split),
         page.section('Objects a class', '', _plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
+        *(_picture(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'
@@ -149,14 +152,17 @@ def _pictures(folder: Path, images: Sequence[ImageResult], classes: Sequence[str
         ('worst_images', 'Worst images', rule + drawn, worst),
     ):
         if chosen:
-            picture = mosaic(chosen, classes, score_thr)
-            cv2.imwrite(str(folder / f'{name}.png'), picture)
-            embedded = page.image(_small_jpeg(picture), heading, 'image/jpeg')
-            parts.append(page.section(heading, note, embedded, kind='wide'))
+            parts.append(_picture(folder, heading, note, mosaic(chosen, classes, score_thr), name))
         else:
             (folder / f'{name}.png').unlink(missing_ok=True)
             parts.append(page.section(heading, 'none'))
     return parts
+
+
+def _picture(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:
+    """Save ``picture`` as PNG and return its section; the name of the file is the heading's by default."""
+    cv2.imwrite(str(folder / f'{name or heading.lower().replace(" ", "_")}.png'), picture)
+    return page.section(heading, note, page.image(_small_jpeg(picture), heading, 'image/jpeg'), kind='wide')
 
 
 def _plot(folder: Path, name: str, plot: Figure) -> str:

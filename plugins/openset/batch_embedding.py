@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .cce import EmbedRule, ForegroundLibrary, cut_out, embed
+from .pixels import pixel_scale
 
 A_BATCH = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
 
@@ -113,11 +114,3 @@ class BatchEmbedding:
                 whole = np.rint(crop.pixels * std + mean).clip(0, 255).astype(np.uint8)
                 tone = (crop.tone * std + [mean, np.zeros(3)]).astype(np.float32)
                 self.library.add([replace(crop, pixels=whole, tone=tone)])
-
-
-def pixel_scale(preprocessor: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    """(3,) mean and standard deviation that the network's input was normalised with; 0 and 1 without."""
-    part = getattr(preprocessor, 'data_preprocessor', preprocessor)
-    if not getattr(part, '_enable_normalize', False):
-        return np.zeros(3, np.float32), np.ones(3, np.float32)
-    return part.mean.flatten().cpu().numpy(), part.std.flatten().cpu().numpy()

@@ -6,6 +6,7 @@ K known classes; the wrapped detector has K + 1, the last is "unknown".
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
@@ -20,7 +21,9 @@ from .batch_embedding import BatchEmbedding
 from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
 from .geometry import project_boxes, to_original
 from .hidden_labels import without_hidden_unknown
+from .imbalance import PseudoMarginal
 from .ood_model import OODModel
+from .pictures import EVERY, RecentPictures
 from .probes import make_probe, predict_boxes
 from .step_log import StepLog
 from .thresholds import ClassThresholds
@@ -47,6 +50,7 @@ class OpenSetDetector(SemiBaseDetector):
         unsup_weight: lambda_u.
         teacher_cfg: test_cfg for pseudo-labels, over the detector's own.
         thresholds, fusion, cce, scorer: arguments of ClassThresholds, FusionRule, BatchEmbedding; config of a scorer.
+        imbalance: m of PseudoMarginal; 0 is without.
         predict_on: 'teacher' or 'student'.
     """
 
@@ -62,6 +66,7 @@ class OpenSetDetector(SemiBaseDetector):
         fusion: dict | None = None,
         cce: dict | None = None,
         scorer: dict | None = None,
+        imbalance: float = 0.0,
         predict_on: str = 'teacher',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -74,12 +79,13 @@ class OpenSetDetector(SemiBaseDetector):
         self.thresholds = ClassThresholds(classes, **(thresholds or {}))
         self.fusion = FusionRule(**(fusion or {}))
         self.embedding = BatchEmbedding(classes, **(cce or {})) if mode in USES_CCE else None
-        self.log = StepLog(classes)
+        self.log, self.pictures = StepLog(classes), RecentPictures()
+        self.marginal = PseudoMarginal(classes, imbalance) if imbalance else None
         self.step = self.last_pseudo = 0
         self.best_score = 0.0
-        self.probe = make_probe(self.teacher, classes) if mode in USES_OOD else None
+        self.probe = make_probe(self.teacher, classes) if mode in USES_OOD or imbalance else None
         self.ood = None
-        if self.probe is not None:
+        if mode in USES_OOD:
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, sigmoid=self.probe.sigmoid)
@@ -102,6 +108,8 @@ class OpenSetDetector(SemiBaseDetector):
         if self.embedding is not None:
             self.embedding.learn(inputs['sup'], samples['sup'], self.data_preprocessor)
             self.embedding.apply(inputs['sup'], samples['sup'], self.data_preprocessor, self.step, 0)
+            if self.step % EVERY == 0:
+                self.pictures.keep_embedded(inputs['sup'][0], samples['sup'][0], self.data_preprocessor)
         losses = rename_loss_dict('sup_', self.student.loss(inputs['sup'], samples['sup']))
         if self.mode == 'supervised' or self.step < self.burn_in or 'unsup_teacher' not in inputs:
             return losses
@@ -120,11 +128,15 @@ class OpenSetDetector(SemiBaseDetector):
         answers = self.ask_teacher(inputs, weak)
         self.last_pseudo = 0
         self.best_score = max([0.0, *(float(x.scores.amax()) for x in answers if len(x.scores))])
+        all_known = []
         for image, found, source, target in zip(inputs, answers, weak, strong, strict=True):
             fate = fates(found, thresholds, self.mode, self.fusion)
             if self.mode == 'oracle':
                 fate = without_hidden_unknown(found.boxes, fate, source)
             self.log.pseudo(found, fate, source)
+            if self.step % EVERY == 0 and not all_known:  # the first image of the batch
+                self.pictures.keep_fates(image, found, fate, self.classes, self.data_preprocessor)
+            all_known.append(found.labels[fate == KNOWN])
             labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
             taken = (fate == KNOWN) | (fate == UNKNOWN)
             self.last_pseudo += int(taken.sum())
@@ -141,6 +153,8 @@ class OpenSetDetector(SemiBaseDetector):
                     image, found.boxes[known], found.labels[known], found.scores[known], thresholds, source,
                     self.data_preprocessor,
                 )  # fmt: skip
+        if self.marginal is not None:
+            self.marginal.update(torch.cat(all_known))
 
     @torch.no_grad()
     def ask_teacher(self, inputs: Tensor, samples: list[DetDataSample]) -> list[TeacherBoxes]:
@@ -151,11 +165,19 @@ class OpenSetDetector(SemiBaseDetector):
         counts = [len(x) for x in results]
         scores = torch.cat([x.scores for x in results])
         ood, objectness = torch.zeros_like(scores), scores
+        groups = self.probe.groups(feats, results) if self.probe is not None else []
         if self.ood is not None:
-            ood, objectness = self.ood(self.probe.groups(feats, results), len(scores))
+            ood, objectness = self.ood(groups, len(scores))
+        if self.marginal is not None:
+            chances = torch.zeros(len(scores), self.classes).to(scores)
+            for group in groups:
+                chances[group.index] = group.logits.sigmoid() if self.probe.sigmoid else group.logits.softmax(1)
+            scores = self.marginal.rescored(scores, torch.cat([x.labels for x in results]), chances)
         return [
-            TeacherBoxes(x.bboxes, x.scores, x.labels, own, sure)
-            for x, own, sure in zip(results, ood.split(counts), objectness.split(counts), strict=True)
+            TeacherBoxes(x.bboxes, score, x.labels, own, sure)
+            for x, score, own, sure in zip(
+                results, scores.split(counts), ood.split(counts), objectness.split(counts), strict=True
+            )
         ]
 
     # -- prediction ----------------------------------------------------------------------------------------------------
@@ -210,6 +232,10 @@ class OpenSetDetector(SemiBaseDetector):
                 calibration=[x.table.tolist() for x in self.ood.calibrations],
             )
         return dict(openset=entry)
+
+    def report_pictures(self, names: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:
+        """Heading -> (explanation, picture), for the report of a training."""
+        return self.pictures.sections(self.class_names(names))
 
     # -- words ---------------------------------------------------------------------------------------------------------
 

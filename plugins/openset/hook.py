@@ -10,6 +10,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from detplug.engine.atomic_file import write_atomic
+from detplug.engine.history import read_history
+
 from .calibrate import fit_ood_model
 from .detector import OpenSetDetector
 
@@ -53,6 +56,10 @@ class OpenSetHook(Hook):
         self._pairs = [teacher[n] for n in names], [student[n] for n in names]
         if runner.iter == 0:
             torch._foreach_copy_(*self._pairs)
+        if runner.rank == 0:
+            path = Path(runner.work_dir) / FILE
+            rows = [row for row in read_history(path) if row['step'] <= runner.iter]
+            write_atomic(path, lambda file: file.write(''.join(json.dumps(row) + '\n' for row in rows).encode()))
 
     def before_train_iter(self, runner, batch_idx: int, data_batch: Any = None) -> None:
         model = detector_of(runner)

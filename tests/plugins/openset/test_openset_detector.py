@@ -176,3 +176,22 @@ def test_resumed_equals_uninterrupted(tmp_path):
     assert any('unsup_loss_obj' in row for row in read_history(tmp_path / 'whole' / 'work' / 'history.jsonl'))
     rows = [json.loads(line) for line in (tmp_path / 'whole' / 'work' / 'openset.jsonl').read_text().splitlines()]
     assert [row['step'] for row in rows] == [2, 4, 6, 8] and 'threshold/red' in rows[0]
+
+
+@pytest.mark.parametrize('power', (0.0, 0.5))
+def test_imbalance_changes_scores_and_keeps_labels(power):
+    model = build_detector('closed', imbalance=power)
+    inputs, samples = batch(unknown_instances=[], instances=[])
+    train_step(model, inputs, samples)
+    assert ('marginal.shares' in model.state_dict()) == bool(power)
+
+
+def test_pictures_for_the_report(monkeypatch):
+    model = build_detector('oodfc_cce')
+    assert model.report_pictures(('a', 'b')) == {}
+    says(model, monkeypatch, 6, ood=0.1)
+    train_step(model, *batch(unknown_instances=[], instances=[]))
+    sections = model.report_pictures(('a', 'b'))
+    assert list(sections) == ['Teacher boxes by fate', 'Embedded objects']
+    for note, picture in sections.values():
+        assert note and picture.dtype == np.uint8 and picture.shape[0] >= SIDE and np.ptp(picture) > 0
