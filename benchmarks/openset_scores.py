@@ -25,7 +25,8 @@ with quiet_imports():
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
 from detplug.evaluation.matching import match_by_score, overlaps
-from plugins.openset.calibrate import labelled_boxes, merged
+from plugins.openset.calibrate import batches_of, labelled_boxes, merged
+from plugins.openset.data import labelled_images
 from plugins.openset.figures import IOU, auroc, fpr95
 from plugins.openset.ood_model import OODModel
 from plugins.openset.probes import make_probe, predict_boxes
@@ -71,10 +72,10 @@ def judge(name: str, mode: str, seed: int, split: str) -> dict[str, float]:
     checkpoint = ROOT / f'work_dirs/benchmarks/openset/{name}/{mode}/seed{seed}/best.pth'
     model = build_detector(config, checkpoint)
     probe = make_probe(model.teacher, model.classes)
+    images = batches_of(labelled_images(DATASETS.build(config.train_dataloader.dataset)))
     labelled = labelled_boxes(
-        model.teacher, probe, batches(DATASETS.build(config.calibration)), model.data_preprocessor.data_preprocessor,
-        model.teacher_cfg,
-    )  # fmt: skip
+        model.teacher, probe, images, model.data_preprocessor.data_preprocessor, model.teacher_cfg
+    )
     groups, unknown = found_boxes(model, probe, DATASETS.build(config[f'{split}_dataloader'].dataset))
     figures = {'known_boxes': int((~unknown).sum()), 'unknown_boxes': int(unknown.sum())}
     for scorer in NAMES:

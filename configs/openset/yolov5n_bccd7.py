@@ -7,8 +7,5 @@ _base_ = [
 ]
 custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
 model = dict(classes=5, detector=dict(bbox_head=dict(num_classes=6, criterion=dict(cls_weight=1.5))))
-custom_hooks = [
-    dict(type='OpenSetHook', momentum=0.01, calibration=_base_.calibration, refit=100, interval=50),
-    dict(type='ReportHook'),
-]
+custom_hooks = [dict(type='OpenSetHook', momentum=0.01, refit=100, interval=50), dict(type='ReportHook')]
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py

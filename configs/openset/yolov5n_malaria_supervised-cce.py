@@ -3,5 +3,5 @@ _base_ = '../yolov5/yolov5n_malaria.py'
 
 custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
 mosaic, *colour = _base_.mix_pipeline
-embed = dict(type='CategoryControlEmbed', number=(2, 5), eta=1.0, mode='feather', match_tone=True)
+embed = dict(type='CategoryControlEmbed', number=(4, 10), eta=1.0, mode='feather', match_tone=True)
 train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[mosaic, embed, *colour])))

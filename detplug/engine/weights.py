@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from detplug.errors import UserError
 
+PARTS = ('teacher.', 'student.')
+
 
 def state_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name: its ``state_dict``, or itself; a ``module.`` prefix is taken away."""
@@ -21,8 +23,8 @@ def state_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
 def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path, strict: bool) -> str:
     """Make ``checkpoint['state_dict']`` one that ``model.load_state_dict`` takes, in place.
 
-    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet. A model that holds
-    other models may have ``translate_state(tensors) -> tensors``, which gives their checkpoints its own names.
+    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet. A mean teacher (mmdet's
+    SemiBaseDetector) takes the tensors of a plain detector's checkpoint twice, as teacher and as student.
 
     Returns:
         One line that names what was skipped, empty when everything fits.
@@ -33,8 +35,8 @@ def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path
     if is_model_wrapper(model):
         model = model.module
     found, own = state_of(checkpoint), model.state_dict()
-    if hasattr(model, 'translate_state'):
-        found = model.translate_state(found)
+    if any(name.startswith(PARTS) for name in own) and not any(name.startswith(PARTS) for name in found):
+        found = {part + name: x for part in PARTS for name, x in found.items()}
     other_shape = [
         f'{name} {tuple(found[name].shape)} for {tuple(own[name].shape)}'
         for name in own

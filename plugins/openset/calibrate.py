@@ -1,17 +1,22 @@
 """Fit the OOD model on the boxes of labelled images, as the teacher sees them now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
+from mmdet.registry import TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
+from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+
+from detplug.data import SourceCache
 
 from .probes import Group, OneStageProbe, TwoStageProbe, predict_boxes
 
 IOU = 0.5
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
 
 class LabelledBoxes(NamedTuple):
@@ -73,6 +78,14 @@ def labelled_boxes(
     if not start:
         return None
     return LabelledBoxes(merged(parts), torch.cat(labels), torch.cat(halves))
+
+
+def batches_of(images: SourceCache, size: int = 8) -> Iterator[dict]:
+    """Labelled images as ``preprocessor`` takes them, in order."""
+    pack = TRANSFORMS.build(dict(type='PackDetInputs', meta_keys=META_KEYS))
+    for start in range(0, len(images), size):
+        items = [images[i] for i in range(start, min(start + size, len(images)))]
+        yield pseudo_collate([pack(item | dict(img=item['img'].copy())) for item in items])
 
 
 def merged(parts: list[list[Group]]) -> list[Group]:

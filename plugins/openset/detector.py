@@ -94,12 +94,6 @@ class OpenSetDetector(SemiBaseDetector):
         """Names by label: the known classes of the data and, last, "unknown"."""
         return (*names, 'unknown')
 
-    def translate_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of a plain detector's checkpoint, as teacher and as student; others are left as they are."""
-        if any(name.startswith(('teacher.', 'student.')) for name in tensors):
-            return tensors
-        return {f'{part}.{name}': x for part in ('teacher', 'student') for name, x in tensors.items()}
-
     # -- training ------------------------------------------------------------------------------------------------------
 
     def loss(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]]) -> dict:

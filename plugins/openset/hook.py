@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.registry import DATASETS, HOOKS
-from mmengine.dataset import pseudo_collate
+from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.history import read_history
 
-from .calibrate import fit_ood_model
+from .calibrate import batches_of, fit_ood_model
+from .data import labelled_images
 from .detector import OpenSetDetector
 
 FILE = 'openset.jsonl'
@@ -25,9 +25,7 @@ class OpenSetHook(Hook):
 
     Args:
         momentum: of the mean teacher: teacher += momentum (student - teacher).
-        calibration: data set of the labelled images with a plain pipeline; needed by the modes with OOD scores.
         refit: steps between two fits of the OOD model; the first is at the end of the burn-in.
-        batch_size: of the calibration.
         interval: steps between two rows of ``openset.jsonl``.
         patience: steps without a pseudo-label after which a warning says why.
     """
@@ -37,16 +35,13 @@ class OpenSetHook(Hook):
     def __init__(
         self,
         momentum: float = 0.01,
-        calibration: dict | None = None,
         refit: int = 100,
-        batch_size: int = 8,
         interval: int = 50,
         patience: int = 50,
     ):
-        self.momentum, self.calibration, self.refit, self.batch_size = momentum, calibration, refit, batch_size
+        self.momentum, self.refit = momentum, refit
         self.interval, self.patience = interval, patience
         self.dry_steps = 0
-        self._dataset = None
         self._pairs: tuple[list, list] | None = None
 
     def before_train(self, runner) -> None:
@@ -66,7 +61,7 @@ class OpenSetHook(Hook):
         model.step = runner.iter
         due = model.ood is not None and runner.iter >= model.burn_in
         if due and (runner.iter - model.burn_in) % self.refit == 0:
-            found = fit_ood_model(model, self._batches())
+            found = fit_ood_model(model, batches_of(labelled_images(runner.train_dataloader.dataset)))
             runner.logger.info(f'step {runner.iter}: OOD model fitted on {found} labelled boxes')
 
     @torch.no_grad()
@@ -98,13 +93,6 @@ class OpenSetHook(Hook):
         self.dry_steps = state['dry_steps']
         if model.embedding is not None and 'library' in state:
             model.embedding.library.load_state_dict(state['library'])
-
-    def _batches(self):
-        if self._dataset is None:
-            self._dataset = DATASETS.build(self.calibration)
-        for start in range(0, len(self._dataset), self.batch_size):
-            stop = min(start + self.batch_size, len(self._dataset))
-            yield pseudo_collate([self._dataset[i] for i in range(start, stop)])
 
     def _warn(self, runner, model: OpenSetDetector) -> None:
         """No pseudo-label for long is said once, with the cause."""

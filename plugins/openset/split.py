@@ -13,6 +13,7 @@ import numpy as np
 
 from detplug.cli.run import run
 from detplug.data.coco_file import read_json
+from detplug.data.image_lists import read_image_list
 from detplug.errors import UserError
 
 
@@ -60,11 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='split', description=__doc__.splitlines()[0])
     parser.add_argument('annotations', help='COCO json of the training images')
     parser.add_argument('--unknown', nargs='+', default=[], help='classes that count as never named')
+    parser.add_argument('--images-file', help='only the images that this file lists, as of the data sets')
+    parser.add_argument('--images-key', help='name of the list in a json file')
     parser.add_argument('--share', type=float, default=0.2, help='of the images that keeps its labels')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', required=True, help='json file with the lists labelled and unlabelled')
     args = parser.parse_args(argv)
-    lists = split_images(read_json(args.annotations), args.unknown, args.share, args.seed)
+    content = read_json(args.annotations)
+    if args.images_file:
+        wanted = set(read_image_list(args.images_file, args.images_key))
+        content['images'] = [image for image in content['images'] if image['file_name'] in wanted]
+        ids = {image['id'] for image in content['images']}
+        content['annotations'] = [item for item in content['annotations'] if item['image_id'] in ids]
+    lists = split_images(content, args.unknown, args.share, args.seed)
     Path(args.out).write_text(json.dumps(dict(lists, seed=args.seed, share=args.share), indent=1) + '\n')
     print(f'{len(lists["labelled"])} labelled and {len(lists["unlabelled"])} unlabelled images: {args.out}')
     return 0

@@ -27,3 +27,17 @@ strong_view = [
     pack_view,
 ]
 views = dict(type='MultiBranch', branch_field=branches, unsup_teacher=[pack_view], unsup_student=strong_view)
+# 4 labelled and 4 unlabelled images a batch; a data file fills in the two data sets and the labelled pipeline
+two_sources = dict(
+    batch_size=8,
+    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
+    sampler=dict(type='TwoSourceSampler', pattern=(1, 1)),
+    dataset=dict(
+        type='SeededDataset',
+        dataset=dict(
+            type='TwoSources',
+            labelled=dict(type='MixDataset', dataset=dict(), pipeline=[]),
+            unlabelled=dict(type='MixDataset', dataset=dict(), pipeline=[views]),
+        ),
+    ),
+)

@@ -8,6 +8,7 @@ from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from detplug.data import MixDataset, SourceCache
 from detplug.engine.sampling import order_of_pass
 from detplug.errors import UserError
 
@@ -51,6 +52,28 @@ class TwoSources:
         return (self.parts[0], index) if index < first else (self.parts[1], index - first)
 
 
+def find_two_sources(dataset: Any) -> TwoSources:
+    """The :class:`TwoSources` that a data set is or wraps."""
+    while not isinstance(dataset, TwoSources):
+        dataset = dataset.dataset
+    return dataset
+
+
+def labelled_images(dataset: Any) -> SourceCache:
+    """The labelled images as they are before anything is mixed.
+
+    Raises:
+        UserError: the labelled part is no MixDataset, so that it has no such images.
+    """
+    part = find_two_sources(dataset).parts[0]
+    if not isinstance(part, MixDataset):
+        raise UserError(
+            f'config: train_dataloader.dataset: labelled: {type(part).__name__}; OOD scores are fitted on images that '
+            'nothing has mixed: make it a MixDataset'
+        )
+    return part.dataset
+
+
 @DATA_SAMPLERS.register_module()
 class TwoSourceSampler(Sampler):
     """Endless draws of labelled and unlabelled images in turn, each source shuffled by itself; starts at any draw.
@@ -68,9 +91,7 @@ class TwoSourceSampler(Sampler):
 
     def __init__(self, dataset: Any, pattern: Sequence[int] = (1, 1), seed: int | None = None):
         self.rank, self.world_size = get_dist_info()
-        while not isinstance(dataset, TwoSources):
-            dataset = dataset.dataset
-        self.sizes, self.pattern = dataset.sizes, tuple(pattern)
+        self.sizes, self.pattern = find_two_sources(dataset).sizes, tuple(pattern)
         self.seed = sync_random_seed() if seed is None else seed
         self.start = 0
 

@@ -9,11 +9,11 @@ from tiny_open_set import SIDE, batch
 
 from detplug.cli.config import load_config
 from detplug.cli.detector import config_classes
+from detplug.engine.non_finite_guard import loss_terms
 
 ROOT = Path(__file__).resolve().parents[3]
-CONFIGS = sorted(
-    path.relative_to(ROOT) for path in ROOT.glob('configs/openset/*.py') if '_base_/models/openset' in path.read_text()
-)
+OTHERS = ('soft-teacher_malaria.py', 'yolov5n_malaria_supervised-cce.py')
+CONFIGS = sorted(x.relative_to(ROOT) for x in ROOT.glob('configs/openset/*.py') if x.name not in OTHERS)
 IMAGES = {'malaria': (29, 135), 'bccd7': (38, 167)}  # labelled, unlabelled
 
 
@@ -21,18 +21,18 @@ IMAGES = {'malaria': (29, 135), 'bccd7': (38, 167)}  # labelled, unlabelled
 def test_it_trains_and_predicts(path):
     config = load_config(ROOT / path, ['model.burn_in=0'])
     names = config_classes(config)
-    assert config.model.classes == len(names) and config.model.detector.bbox_head.num_classes == len(names) + 1
-    assert (
-        config.test_evaluator.type == 'OpenSetMetric' and config.custom_hooks[0].calibration.metainfo.classes == names
-    )
+    head = config.model.detector.get('bbox_head') or config.model.detector.roi_head.bbox_head
+    assert config.model.classes == len(names) and head.num_classes == len(names) + 1
+    assert config.test_evaluator.type == 'OpenSetMetric'
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
     inputs, samples = batch()
     losses = model.train().loss(inputs, samples)
-    total = sum(value.sum() for name, value in losses.items() if 'loss' in name)
+    terms = {name: value for name, value in loss_terms(losses)}
+    total = sum(value.sum() for value in terms.values())
     total.backward()
-    assert total.isfinite() and {'sup_loss_obj', 'unsup_loss_obj'} <= losses.keys()
+    assert total.isfinite() and {name.partition('_')[0] for name in terms} == {'sup', 'unsup'}
     without = [name for name, p in model.student.named_parameters() if p.grad is None]
     assert not without and model.embedding is not None and model.ood is not None
     found = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances

@@ -1,5 +1,6 @@
 """Two sources: order of draws, resuming, processes; folders without annotations; splits."""
 
+import json
 from itertools import islice
 
 import pytest
@@ -108,3 +109,14 @@ def test_wrong_splits_are_named(tmp_path):
     write_coco(tmp_path)
     out = tmp_path / 'split.json'
     assert main([str(tmp_path / 'ann.json'), '--unknown', 'cyst', '--out', str(out)]) == 0 and out.exists()
+
+
+def test_a_split_of_listed_images_only(tmp_path):
+    write_coco(tmp_path)
+    names = [image['file_name'] for image in json.loads((tmp_path / 'ann.json').read_text())['images']]
+    (tmp_path / 'lists.json').write_text(json.dumps(dict(train=names[:2], val=names[2:])))
+    out = tmp_path / 'split.json'
+    words = ['--images-file', str(tmp_path / 'lists.json'), '--images-key', 'train', '--share', '0.5']
+    assert main([str(tmp_path / 'ann.json'), *words, '--out', str(out)]) == 0
+    split = json.loads(out.read_text())
+    assert sorted(split['labelled'] + split['unlabelled']) == sorted(names[:2])

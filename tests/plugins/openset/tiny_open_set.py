@@ -132,9 +132,7 @@ def config(folder: Path, mode='oodfc_cce', steps=8, **changes) -> Config:
     labelled = dict(source, images_file='split.json', images_key='labelled')
     two['labelled']['dataset'].update(labelled)
     two['unlabelled']['dataset'].update(source, images_file='split.json', images_key='unlabelled')
-    base['custom_hooks'] = [
-        dict(type='OpenSetHook', calibration=dict(base['calibration'], **labelled), momentum=0.1, refit=3, interval=2)
-    ]
+    base['custom_hooks'] = [dict(type='OpenSetHook', momentum=0.1, refit=3, interval=2)]
     base.update(work_dir=str(folder / 'work'), launcher='none', resume=False, load_from=None, randomness=dict(seed=4))
     base['model'] = dict(
         type='OpenSetDetector',

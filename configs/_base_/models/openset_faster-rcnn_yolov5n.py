@@ -1,0 +1,13 @@
+# Open-set mean teacher on Faster R-CNN with the YOLOv5n backbone; num_classes as openset_yolov5n.py.
+_base_ = ['./faster-rcnn_yolov5n.py', '../openset.py']
+
+detector = _base_.model
+preprocessor = detector.pop('data_preprocessor')
+# pseudo-labels of a two-stage head
+teacher_cfg = dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=300)
+model = dict(
+    _delete_=True,
+    **dict(_base_.open_set, teacher_cfg=teacher_cfg),
+    detector=detector,
+    data_preprocessor=dict(type='MultiBranchDataPreprocessor', data_preprocessor=preprocessor),
+)

@@ -1,0 +1,5 @@
+# yolov5n_chula-egg11.py with 50 % of the training images labelled.
+_base_ = './yolov5n_chula-egg11.py'
+
+split = dict(dataset=dict(images_file='openset_50.json'))
+train_dataloader = dict(dataset=dict(dataset=dict(labelled=split, unlabelled=split)))
