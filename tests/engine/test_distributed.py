@@ -1,14 +1,12 @@
 """Law: with one and two processes the metrics are equal and every image is evaluated once (11 images: odd)."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_training import build, write_images
+from torchrun import run_two
 
 import detplug.evaluation  # noqa: F401 - registers BoxAP
 from detplug.engine.distributed import start_group
@@ -22,28 +20,7 @@ def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp('two')
     write_images(folder, number=11)
     torch.save(dict(state_dict=build(folder).model.state_dict()), folder / 'weights.pth')
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--nproc-per-node',
-            '2',
-            '--master-port',
-            '0',
-            '--rdzv-backend',
-            'c10d',
-            '--rdzv-endpoint',
-            'localhost:0',
-            str(Path(__file__).with_name('two_processes.py')),
-            str(folder),
-        ],
-        capture_output=True,
-        text=True,
-        env=os.environ | dict(OMP_NUM_THREADS='1'),
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_two(Path(__file__).with_name('two_processes.py'), folder)
     return folder, [json.loads((folder / f'rank_{rank}.json').read_text()) for rank in range(2)]
 
 
