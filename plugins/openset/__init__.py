@@ -8,6 +8,7 @@ from .detector import OpenSetDetector
 from .hook import OpenSetHook
 from .open_set_metric import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
+from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
 
 __all__ = [
     'CategoryControlEmbed',
@@ -18,4 +19,6 @@ __all__ = [
     'StudentOptimWrapperConstructor',
     'TwoSourceSampler',
     'TwoSources',
+    'WeightedBBoxHead',
+    'WeightedRoIHead',
 ]

@@ -3,6 +3,9 @@ _base_ = ['./faster-rcnn_yolov5n.py', '../openset.py']
 
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
+# the box loss of an unknown object counts by its OOD score
+detector['roi_head']['type'] = 'WeightedRoIHead'
+detector['roi_head']['bbox_head']['type'] = 'WeightedBBoxHead'
 # pseudo-labels of a two-stage head
 teacher_cfg = dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=300)
 model = dict(

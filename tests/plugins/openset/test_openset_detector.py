@@ -193,3 +193,21 @@ def test_pictures_for_the_report(monkeypatch):
     assert list(sections) == ['Teacher boxes by fate', 'Embedded objects']
     for note, picture in sections.values():
         assert note and picture.dtype == np.uint8 and picture.shape[0] >= SIDE and np.ptp(picture) > 0
+
+
+def test_weights_scale_the_box_loss_of_a_two_stage_head():
+    inputs, samples = batch()
+    student = build_detector('closed', two_stage()).student.train()
+    losses = {}
+    for weight in (None, 1.0, 0.5, 0.0):
+        for item in samples['sup']:
+            item.gt_instances.pop('weights', None)
+            if weight is not None:
+                item.gt_instances.weights = torch.full((len(item.gt_instances),), weight)
+        torch.manual_seed(0)  # the same proposals are sampled
+        losses[weight] = {
+            name: x.detach() for name, x in student.loss(inputs['sup'], samples['sup']).items() if 'rpn' not in name
+        }
+    assert losses[None]['loss_bbox'] > 0 and losses[1.0] == losses[None]
+    torch.testing.assert_close(losses[0.5]['loss_bbox'], losses[None]['loss_bbox'] / 2)
+    assert losses[0.0]['loss_bbox'] == 0 and losses[0.0]['loss_cls'] == losses[None]['loss_cls']

@@ -42,7 +42,8 @@ def two_stage() -> dict:
     """Faster R-CNN of the config, with a narrow head."""
     model = Config.fromfile(ROOT / 'configs/_base_/models/faster-rcnn_yolov5n.py').model
     model.pop('data_preprocessor')
-    model['roi_head']['bbox_head'].update(num_classes=3, fc_out_channels=32)
+    model['roi_head']['type'] = 'WeightedRoIHead'
+    model['roi_head']['bbox_head'].update(type='WeightedBBoxHead', num_classes=3, fc_out_channels=32)
     return model
 
 
