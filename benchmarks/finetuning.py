@@ -36,6 +36,7 @@ def test_checkpoint(config: str, checkpoint: Path, folder: Path, options: list[s
     """Metrics of ``checkpoint`` on the config's test split, also in ``folder``; ``options`` are --cfg-options."""
     out = folder / 'metrics.json'
     words = [config, str(checkpoint), '--out', str(out), '--work-dir', str(folder)]
+    words += ['--results', str(folder / 'images.npz')]
     run_tool('test', *words, *(['--cfg-options', *options] if options else []))
     return json.loads((ROOT / out).read_text())
 

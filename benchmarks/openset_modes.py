@@ -2,7 +2,8 @@
 
 Resumable: a training that was stopped continues, a run that has its row in results/openset_SET_runs.jsonl is not
 repeated. The checkpoint is the one that is best on val; thresholds of the closed-world modes were tuned on val (TUNED).
-Each run's test split is evaluated once.
+Each run's test split is evaluated once. Where the closed run of the seed is still there, a row holds what the mode gains
+over it, with the paired bootstrap's interval, for classes of at least 20 test boxes: gain/CLASS, gain_low, gain_high.
 
 python benchmarks/openset_modes.py malaria
 python benchmarks/openset_modes.py bccd7 --modes closed oodfc_cce --seeds 0 --no-test     (to tune on val)
@@ -15,15 +16,28 @@ from pathlib import Path
 from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
 
-MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle')
+from detplug.evaluation.compare import paired_bootstrap
+from detplug.evaluation.results_file import load_results
+
+MODES = ('closed', 'oodfc_cce', 'supervised', 'cce', 'oodfc', 'filter', 'oracle')
 # --cfg-options of a mode, chosen on val with seed 0
 TUNED: dict[tuple[str, str], list[str]] = {}
+
+
+def tuned(name: str, mode: str) -> list[str]:
+    """The --cfg-options of a mode."""
+    return TUNED.get((name, mode), [])
+
+
+def folder_of(name: str, mode: str, seed: int, options: list[str]) -> Path:
+    """Of one run, below the root of the repository."""
+    return Path('work_dirs/benchmarks/openset') / name / '-'.join([mode, *options]).replace('/', '_') / f'seed{seed}'
 
 
 def run(name: str, mode: str, seed: int, options: list[str], with_test: bool) -> dict[str, float]:
     """Train and evaluate one run; its figures, those of val with ``val_`` before the name."""
     config = f'configs/openset/yolov5n_{name}.py'
-    folder = Path('work_dirs/benchmarks/openset') / name / '-'.join([mode, *options]).replace('/', '_') / f'seed{seed}'
+    folder = folder_of(name, mode, seed, options)
     options = [f'model.mode={mode}', *options]
     if not (ROOT / folder / 'metrics.json').exists():
         run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', '--cfg-options', *options)
@@ -32,7 +46,19 @@ def run(name: str, mode: str, seed: int, options: list[str], with_test: bool) ->
     row['minutes'] = trained['minutes']
     if with_test:
         row |= test_checkpoint(config, folder / 'best.pth', folder / 'test', options)
+        row |= gains(ROOT / folder_of(name, 'closed', seed, tuned(name, 'closed')) / 'test', ROOT / folder / 'test')
     return row
+
+
+def gains(closed: Path, own: Path) -> dict[str, float]:
+    """What the images in folder ``own`` gain over those of mode closed; empty where either is missing."""
+    files = [folder / 'images.npz' for folder in (closed, own)]
+    if closed == own or not all(file.exists() for file in files):
+        return {}
+    (first, classes), (second, _) = map(load_results, files)
+    found = paired_bootstrap(first, second, classes)
+    kinds = ('gain', 'gain_low', 'gain_high')
+    return {f'{kind}/{name}': values[k] for name, values in found.items() for k, kind in enumerate(kinds)}
 
 
 def main() -> None:
@@ -54,7 +80,7 @@ def main() -> None:
                 row = run(args.set, mode, seed, args.cfg_options, with_test=False)
                 print(mode, seed, *args.cfg_options, json.dumps(row))
             elif (mode, seed) not in done:
-                row = run(args.set, mode, seed, TUNED.get((args.set, mode), []), with_test=True)
+                row = run(args.set, mode, seed, tuned(args.set, mode), with_test=True)
                 rows.append(dict(mode=mode, seed=seed, commit=commit(), figures=row))
                 path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     if not args.no_test:
@@ -70,8 +96,9 @@ def renamed(key: str) -> str:
     """Names of the result file: known_map for map, CLASS_ap for ap/CLASS."""
     name, dash, std = key.partition('_std') if key.endswith('_std') else (key, '', '')
     name = {'map': 'known_map', 'map50': 'known_map50'}.get(name, name)
-    if name.startswith('ap/'):
-        name = f'{name[3:].replace(" ", "_")}_ap'
+    kind, slash, rest = name.partition('/')
+    if slash:
+        name = f'{rest.replace(" ", "_")}_{kind}'
     return name + dash + std
 
 

@@ -15,7 +15,9 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
+    from detplug.evaluation.results_file import save_results
     from detplug.evaluation.table import metrics_table
+    from detplug.report.hook import find_box_ap
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('checkpoint')
     parser.add_argument('--split', choices=('val', 'test'), default='test')
     parser.add_argument('--out', help='metrics file; default metrics_SPLIT.json in the work folder')
+    parser.add_argument('--results', help='npz file of every image, for python -m detplug.evaluation.compare')
     parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/NAME-OF-CONFIG/SPLIT')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
@@ -35,15 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.launcher = args.launcher
     if args.split == 'val':
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
-    evaluate(config, args.checkpoint, args.split, args.out or Path(config.work_dir) / f'metrics_{args.split}.json')
+    out = args.out or Path(config.work_dir) / f'metrics_{args.split}.json'
+    evaluate(config, args.checkpoint, args.split, out, args.results)
     return 0
 
 
-def evaluate(config: Config, checkpoint: str | Path, split: str, out: str | Path) -> dict[str, float]:
+def evaluate(
+    config: Config, checkpoint: str | Path, split: str, out: str | Path, results: str | Path | None = None
+) -> dict[str, float]:
     """Evaluate ``checkpoint`` on the config's test data set, write the flat metrics to ``out`` and return them.
 
     Args:
         split: what the report calls the test data set.
+        results: npz file for the images, see results_file.py.
     """
     config.load_from, config.resume = str(checkpoint), False
     for key in (
@@ -67,6 +74,8 @@ def evaluate(config: Config, checkpoint: str | Path, split: str, out: str | Path
     if is_main_process():
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         Path(out).write_text(json.dumps(metrics, indent=2) + '\n')
+        if results is not None:
+            save_results(results, find_box_ap(runner.test_loop).images, config_classes(config))
         metrics_table(metrics, config_classes(config))
         print(f'metrics {out}\nreport  {config.work_dir}/report.html')
     return metrics

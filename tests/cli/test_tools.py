@@ -11,6 +11,8 @@ import torch
 
 from detplug.cli import predict, test, train
 from detplug.cli.run import run
+from detplug.evaluation.coco_ap import box_metrics
+from detplug.evaluation.results_file import load_results
 from detplug.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,8 +89,11 @@ def test_a_second_training_does_not_overwrite_the_first(trained, options, capsys
 
 
 def test_evaluation_writes_flat_metrics_and_a_report(slides, trained, tmp_path):
-    assert run(test.main, arguments(slides, trained, tmp_path)) == 0
-    assert 0 <= json.loads((tmp_path / 'metrics.json').read_text())['map'] <= 1
+    words = arguments(slides, trained, tmp_path)
+    assert run(test.main, [*words[:2], '--results', str(tmp_path / 'images.npz'), *words[2:]]) == 0
+    figure = json.loads((tmp_path / 'metrics.json').read_text())['map']
+    images, classes = load_results(tmp_path / 'images.npz')
+    assert 0 <= figure <= 1 and box_metrics(images, classes, 300)['map'] == pytest.approx(figure)
     assert (tmp_path / 'report.html').stat().st_size > 1000
 
 
