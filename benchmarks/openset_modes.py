@@ -1,52 +1,67 @@
-"""The seven modes of configs/openset on malaria or bccd7, the same images, steps and batch, several seeds.
+"""The seven modes of configs/openset on malaria or bccd7, the same images, steps and batch, several seeds; on malaria
+also two modes of Faster R-CNN and mmdet's SoftTeacher, with the first seed.
 
 Resumable: a training that was stopped continues, a run that has its row in results/openset_SET_runs.jsonl is not
-repeated. The checkpoint is the one that is best on val; thresholds of the closed-world modes were tuned on val (TUNED).
-Each run's test split is evaluated once. Where the closed run of the seed is still there, a row holds what the mode gains
-over it, with the paired bootstrap's interval, for classes of at least 20 test boxes: gain/CLASS, gain_low, gain_high.
+repeated. The checkpoint is the one that is best on val; thresholds of closed-world modes were tuned on val (TUNED). run's test split is evaluated once. Where the closed run of the seed is still there, a row holds what the mode gains over
+it, with the paired bootstrap's interval, for classes of at least 20 test boxes: gain/CLASS, gain_low, gain_high.
 
 python benchmarks/openset_modes.py malaria
 python benchmarks/openset_modes.py bccd7 --modes closed oodfc_cce --seeds 0 --no-test     (to tune on val)
 """
 
 import argparse
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
 
+from detplug.engine.history import read_history
 from detplug.evaluation.compare import paired_bootstrap
 from detplug.evaluation.results_file import load_results
 
 MODES = ('closed', 'oodfc_cce', 'supervised', 'cce', 'oodfc', 'filter', 'oracle')
-# --cfg-options of a mode, chosen on val with seed 0
+# malaria, one seed: name -> (config, --cfg-options)
+OTHERS = {
+    'frcnn_closed': ('faster-rcnn_yolov5n_malaria', ['model.mode=closed']),
+    'frcnn_oodfc_cce': ('faster-rcnn_yolov5n_malaria', ['model.mode=oodfc_cce']),
+    'soft_teacher': ('soft-teacher_malaria', []),
+}
+# further --cfg-options of a mode, chosen on val with seed 0
 TUNED: dict[tuple[str, str], list[str]] = {}
 
 
-def tuned(name: str, mode: str) -> list[str]:
-    """The --cfg-options of a mode."""
-    return TUNED.get((name, mode), [])
+def setting(name: str, mode: str) -> tuple[str, list[str]]:
+    """(config, --cfg-options) of a mode."""
+    config, options = OTHERS.get(mode, (f'yolov5n_{name}', [f'model.mode={mode}']))
+    return f'configs/openset/{config}.py', [*options, *TUNED.get((name, mode), [])]
 
 
-def folder_of(name: str, mode: str, seed: int, options: list[str]) -> Path:
+def folder_of(name: str, mode: str, seed: int, tried: Sequence[str] = ()) -> Path:
     """Of one run, below the root of the repository."""
-    return Path('work_dirs/benchmarks/openset') / name / '-'.join([mode, *options]).replace('/', '_') / f'seed{seed}'
+    return Path('work_dirs/benchmarks/openset') / name / '-'.join([mode, *tried]).replace('/', '_') / f'seed{seed}'
 
 
-def run(name: str, mode: str, seed: int, options: list[str], with_test: bool) -> dict[str, float]:
-    """Train and evaluate one run; its figures, those of val with ``val_`` before the name."""
-    config = f'configs/openset/yolov5n_{name}.py'
-    folder = folder_of(name, mode, seed, options)
-    options = [f'model.mode={mode}', *options]
+def run(name: str, mode: str, seed: int, tried: Sequence[str] = (), with_test: bool = True) -> dict[str, float]:
+    """Train and evaluate one run; its figures, those of val with ``val_`` before the name.
+
+    Args:
+        tried: further --cfg-options.
+    """
+    config, options = setting(name, mode)
+    options = [*options, *tried]
+    folder = folder_of(name, mode, seed, tried)
     if not (ROOT / folder / 'metrics.json').exists():
-        run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', '--cfg-options', *options)
+        words = ['--cfg-options', *options] if options else []
+        run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', *words)
     trained = json.loads((ROOT / folder / 'metrics.json').read_text())
     row = {f'val_{key}': value for key, value in trained.items() if key not in ('minutes', 'step')}
     row['minutes'] = trained['minutes']
     if with_test:
         row |= test_checkpoint(config, folder / 'best.pth', folder / 'test', options)
-        row |= gains(ROOT / folder_of(name, 'closed', seed, tuned(name, 'closed')) / 'test', ROOT / folder / 'test')
+        row |= gains(ROOT / folder_of(name, 'closed', seed) / 'test', ROOT / folder / 'test')
     return row
 
 
@@ -64,7 +79,7 @@ def gains(closed: Path, own: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('set', choices=('malaria', 'bccd7'))
-    parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES)
+    parser.add_argument('--modes', nargs='+', choices=(*MODES, *OTHERS), default=(*MODES, *OTHERS))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--cfg-options', nargs='*', default=[], help='tried on val; needs --no-test')
     parser.add_argument('--no-test', action='store_true', help='print val figures, record nothing')
@@ -72,20 +87,19 @@ def main() -> None:
     args = parser.parse_args()
     convert_weights(args.weights)
     path = RESULTS / f'openset_{args.set}_runs.jsonl'
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(row['mode'], row['seed']) for row in rows}
-    for seed in args.seeds:
-        for mode in args.modes:
-            if args.no_test:
-                row = run(args.set, mode, seed, args.cfg_options, with_test=False)
-                print(mode, seed, *args.cfg_options, json.dumps(row))
-            elif (mode, seed) not in done:
-                row = run(args.set, mode, seed, tuned(args.set, mode), with_test=True)
-                rows.append(dict(mode=mode, seed=seed, commit=commit(), figures=row))
-                path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    for seed, mode in itertools.product(args.seeds, args.modes):
+        if mode in OTHERS and (args.set != 'malaria' or seed != args.seeds[0]):
+            continue
+        if args.no_test:
+            row = run(args.set, mode, seed, args.cfg_options, with_test=False)
+            print(mode, seed, *args.cfg_options, json.dumps(row), flush=True)
+        elif not any(row['mode'] == mode and row['seed'] == seed for row in read_history(path)):
+            row = dict(mode=mode, seed=seed, commit=commit(), figures=run(args.set, mode, seed))
+            with path.open('a') as file:
+                file.write(json.dumps(row) + '\n')
     if not args.no_test:
-        figures = {}
-        for mode in MODES:
+        rows, figures = read_history(path), {}
+        for mode in (*MODES, *OTHERS):
             mine = [row['figures'] for row in rows if row['mode'] == mode]
             if mine:
                 figures |= {f'{mode}.{renamed(key)}': value for key, value in summary(mine).items()}
