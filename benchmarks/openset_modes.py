@@ -2,8 +2,10 @@
 also two modes of Faster R-CNN and mmdet's SoftTeacher, with the first seed.
 
 Resumable: a training that was stopped continues, a run that has its row in results/openset_SET_runs.jsonl is not
-repeated. The checkpoint is the one that is best on val; thresholds of closed-world modes were tuned on val (TUNED). run's test split is evaluated once. Where the closed run of the seed is still there, a row holds what the mode gains over
-it, with the paired bootstrap's interval, for classes of at least 20 test boxes: gain/CLASS, gain_low, gain_high.
+repeated. The checkpoint is the one that is best on val; thresholds of the closed-world modes were tuned on val (TUNED).
+Each run's test split is evaluated once. Where the closed run of the seed is still there, a row holds what the mode
+gains over it, with the paired bootstrap's interval, for classes of at least 20 test boxes: gain/CLASS, gain_low,
+gain_high.
 
 python benchmarks/openset_modes.py malaria
 python benchmarks/openset_modes.py bccd7 --modes closed oodfc_cce --seeds 0 --no-test     (to tune on val)
