@@ -14,43 +14,104 @@ from record import RESULTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# table -> rows of (what it is, result file, {column: figure})
-TABLES = {
-    'yolov5': [
-        ('YOLOv5n, official weights, coco_tiny val (80 images), 640 px', 'yolov5_coco_tiny', 'map', 'map50'),
-        ('YOLOv5n, BCCD official test, 320 px', 'yolov5_bccd', 'test_map', 'test_map50'),
-        ('YOLOv5n, BCCD test_clean, 320 px', 'yolov5_bccd', 'test_clean_map', 'test_clean_map50'),
-        ('YOLOv5n, BCCD 7 classes (5 known), test_clean, 320 px', 'yolov5_bccd7', 'test_map', 'test_map50'),
-        ('YOLOv5n, malaria (3 known classes), test, 300 detections', 'yolov5_malaria', 'test_map', 'test_map50'),
-        ('YOLOv5n, generated parasite eggs, test, from scratch (make demo)', 'demo', 'map', 'map50'),
-    ],
+# rows of (what it is, result file, figures of the two columns)
+YOLOV5 = (
+    ('YOLOv5n, official weights, coco_tiny val (80 images), 640 px', 'yolov5_coco_tiny', 'map', 'map50'),
+    ('YOLOv5n, BCCD official test, 320 px', 'yolov5_bccd', 'test_map', 'test_map50'),
+    ('YOLOv5n, BCCD test_clean, 320 px', 'yolov5_bccd', 'test_clean_map', 'test_clean_map50'),
+    ('YOLOv5n, BCCD 7 classes (5 known), test_clean, 320 px', 'yolov5_bccd7', 'test_map', 'test_map50'),
+    ('YOLOv5n, malaria (3 known classes), test, 300 detections', 'yolov5_malaria', 'test_map', 'test_map50'),
+    ('YOLOv5n, generated parasite eggs, test, from scratch (make demo)', 'demo', 'map', 'map50'),
+)
+# classes of at least 20 test boxes
+MALARIA = {'red_blood_cell': 'red blood cell', 'ring': 'ring', 'gametocyte': 'gametocyte'}
+OPEN_SET = {
+    'unknown_ap': 'AP unknown',
+    'u_recall': 'U-Recall',
+    'aose': 'A-OSE',
+    'aose_at_recall': 'A-OSE at recall .8',
+    'wi': 'WI',
 }
 
 
-def table(rows: list[tuple[str, str, str, str]]) -> str:
-    """A Markdown table of mAP and mAP50 with spread over the seeds, and the command of each row."""
-    lines = ['| model and data | mAP | mAP50 | seeds | command |', '| --- | --- | --- | --- | --- |']
-    for title, name, *keys in rows:
-        path = RESULTS / f'{name}.json'
-        if not path.exists():
-            continue
-        result = json.loads(path.read_text())
-        cells = [_cell(result['figures'], key) for key in keys]
-        seeds = len(result['seeds']) or '-'
-        lines.append(f'| {title} | {" | ".join(cells)} | {seeds} | `{result["command"]}` |')
-    return '\n'.join(lines)
+def yolov5_table() -> str:
+    """mAP and mAP50 with spread over the seeds, and the command of each row."""
+    rows = []
+    for title, name, *keys in YOLOV5:
+        result = read(name)
+        if result:
+            seeds = len(result['seeds']) or '-'
+            rows.append([title, *(cell(result['figures'], key) for key in keys), seeds, f'`{result["command"]}`'])
+    return markdown(['model and data', 'mAP', 'mAP50', 'seeds', 'command'], rows)
 
 
-def _cell(figures: dict[str, float], key: str) -> str:
+def modes_table(name: str, classes: dict[str, str]) -> str:
+    """The modes of openset_NAME.json in the order of the file."""
+    figures = read(f'openset_{name}').get('figures', {})
+    modes = dict.fromkeys(key.partition('.')[0] for key in figures)
+    columns = {'known_map': 'known mAP', **{f'{key}_ap': f'AP {title}' for key, title in classes.items()}, **OPEN_SET}
+    rows = [[f'`{mode}`', *(cell(figures, f'{mode}.{key}') for key in columns)] for mode in modes]
+    return markdown(['mode', *columns.values()], rows)
+
+
+def cce_table() -> str:
+    """Supervised malaria without and with CCE."""
+    figures = read('cce_supervised_malaria').get('figures', {})
+    columns = {'known_map': 'known mAP', **{f'{key}_ap': f'AP {title}' for key, title in MALARIA.items()}}
+    kinds = {'plain': 'without', 'cce': 'with CCE'} if figures else {}
+    rows = [[title, *(cell(figures, f'{kind}.{key}') for key in columns)] for kind, title in kinds.items()]
+    return markdown(['', *columns.values()], rows)
+
+
+def scores_table() -> str:
+    """AUROC and FPR95 of every OOD score."""
+    figures = read('openset_scores').get('figures', {})
+    sets = dict.fromkeys(key.split('.')[0] for key in figures)
+    scorers = dict.fromkeys(key.split('.')[1] for key in figures if key.endswith('.auroc'))
+    head = ['score', *(f'{name} {title}' for name in sets for title in ('AUROC', 'FPR95'))]
+    rows = [
+        [scorer, *(cell(figures, f'{name}.{scorer}.{key}') for name in sets for key in ('auroc', 'fpr95'))]
+        for scorer in scorers
+    ]
+    return markdown(head, rows)
+
+
+TABLES = {
+    'yolov5': yolov5_table,
+    'openset_malaria': lambda: modes_table('malaria', MALARIA),
+    'openset_bccd7': lambda: modes_table('bccd7', {}),
+    'cce_supervised_malaria': cce_table,
+    'openset_scores': scores_table,
+}
+
+
+def read(name: str) -> dict:
+    """The result file of that name; empty where there is none."""
+    path = RESULTS / f'{name}.json'
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def markdown(head: list[str], rows: list[list]) -> str:
+    """A Markdown table, or a line that says there is none yet."""
+    if not rows:
+        return 'Not measured yet.'
+    return '\n'.join(f'| {" | ".join(map(str, row))} |' for row in (head, ['---'] * len(head), *rows))
+
+
+def cell(figures: dict[str, float], key: str) -> str:
+    """A figure with its spread; '-' where it does not exist."""
+    if key not in figures:
+        return '-'
+    digits = 1 if 'aose' in key else 4 if key.endswith('.wi') else 3
     spread = figures.get(f'{key}_std')
-    return f'{figures[key]:.3f}' + (f' ± {spread:.3f}' if spread is not None else '')
+    return f'{figures[key]:.{digits}f}' + (f' ± {spread:.{digits}f}' if spread is not None else '')
 
 
 def fill(text: str) -> str:
     """``text`` with the body of every known table made anew."""
-    for name, rows in TABLES.items():
+    for name, make in TABLES.items():
         pattern = rf'(<!-- table: {name} -->\n).*?(<!-- end -->)'
-        text = re.sub(pattern, lambda found, rows=rows: f'{found[1]}{table(rows)}\n{found[2]}', text, flags=re.S)
+        text = re.sub(pattern, lambda found, make=make: f'{found[1]}{make()}\n{found[2]}', text, flags=re.S)
     return text
 
 
