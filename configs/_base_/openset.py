@@ -13,6 +13,7 @@ open_set = dict(
     thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, fixed=None),
     fusion=dict(tau_low=0.95, tau_high=0.99, objectness=0.6),
     scorer=dict(type='ViM'),
+    ood_by_class=True,  # a box is compared with labelled boxes that look like the same class, or with all
     imbalance=0.0,  # 0 to 1: punish frequent classes among pseudo-labels
     # the paper's: mode='blend', beta=0.5
     cce=dict(mode='feather', match_tone=True, number=(1, 3), eta=1.0),

@@ -51,6 +51,7 @@ class OpenSetDetector(SemiBaseDetector):
         teacher_cfg: test_cfg for pseudo-labels, over the detector's own.
         thresholds, fusion, cce, scorer: arguments of ClassThresholds, FusionRule, BatchEmbedding; config of a scorer.
         imbalance: m of PseudoMarginal; 0 is without.
+        ood_by_class: OOD scores compare with labelled boxes of the same look; otherwise with all.
         predict_on: 'teacher' or 'student'.
     """
 
@@ -67,6 +68,7 @@ class OpenSetDetector(SemiBaseDetector):
         cce: dict | None = None,
         scorer: dict | None = None,
         imbalance: float = 0.0,
+        ood_by_class: bool = True,
         predict_on: str = 'teacher',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -88,7 +90,7 @@ class OpenSetDetector(SemiBaseDetector):
         if mode in USES_OOD:
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
-            self.ood = OODModel(widths, rows, classes, scorer, sigmoid=self.probe.sigmoid)
+            self.ood = OODModel(widths, rows, classes, scorer, self.probe.sigmoid, ood_by_class)
 
     def class_names(self, names: Sequence[str]) -> tuple[str, ...]:
         """Names by label: the known classes of the data and, last, "unknown"."""
@@ -219,11 +221,11 @@ class OpenSetDetector(SemiBaseDetector):
         if self.extra_outputs:
             entry['ood'] = dict(
                 scorer=type(self.ood.scorers[0]).__name__,
-                meaning='share of labelled boxes that look less strange',
+                meaning='share of labelled boxes of the same level and look that look less strange',
                 tau_low=self.fusion.tau_low,
                 tau_high=self.fusion.tau_high,
                 fitted=self.ood.fitted.tolist(),
-                calibration=[x.table.tolist() for x in self.ood.calibrations],
+                calibration=[x.tables.tolist() for x in self.ood.calibrations],
             )
         return dict(openset=entry)
 

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from .probes import Group
-from .scores import SCORERS, EmpiricalCDF, Head
-
-FEWEST = 10  # labelled boxes of a group; with fewer it is not fitted and calls nothing strange
+from .scores import FEWEST, SCORERS, UNSURE, ClassCDF, Head
 
 
 class OODModel(nn.Module):
-    """Scores in 0..1: the share of labelled boxes of the group that look less strange.
+    """Scores in 0..1: the share of labelled boxes of the group, and of the same look, that look less strange.
+
+    What a box looks like is the known class with the highest logit.
 
     The calibration is crossed: each half of the labelled images is scored by what was fitted on the other half, because
     a box scored by a bank that holds it looks too familiar.
@@ -23,6 +23,7 @@ class OODModel(nn.Module):
         classes: K.
         scorer: config of one of ``plugins.openset.scores``.
         sigmoid: the head's classes are independent sigmoids.
+        by_class: compare with labelled boxes of the same look; otherwise with all.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class OODModel(nn.Module):
         classes: int,
         scorer: dict | None = None,
         sigmoid: bool = False,
+        by_class: bool = True,
     ):
         super().__init__()
         scorer = dict(scorer or dict(type='KNN'))
@@ -42,8 +44,9 @@ class OODModel(nn.Module):
             )
             for width, count in zip(widths, rows, strict=True)
         )
-        self.calibrations = nn.ModuleList(EmpiricalCDF() for _ in widths)
+        self.calibrations = nn.ModuleList(ClassCDF(classes if by_class else 1) for _ in widths)
         self.compact: list[bool] = []
+        self.by_class = by_class
         self.register_buffer('fitted', torch.zeros(len(self.scorers), dtype=torch.bool))
 
     @torch.no_grad()
@@ -68,22 +71,24 @@ class OODModel(nn.Module):
             for part in (half, ~half):
                 scorer.fit(group.features[part], group.logits[part], own[part], layer)
                 crossed[~part] = scorer(group.features[~part], group.logits[~part], group.rows[~part])
-            self.calibrations[number].fit(crossed)
+            self.calibrations[number].fit(crossed, self._look(group.logits))
             scorer.fit(group.features, group.logits, own, layer)
 
     def forward(self, groups: Sequence[Group], count: int) -> tuple[Tensor, Tensor]:
-        """(count,) OOD scores and objectness of a batch's boxes; a group that could not be fitted scores 0.5.
-
-        At 0.5 a box is known where the detector is sure of it, and ignored otherwise; it is never called unknown.
-        """
-        ood = groups[0].features.new_full((count,), 0.5)
+        """(count,) OOD scores and objectness of a batch's boxes; ``UNSURE`` where too few labelled ones are like it."""
+        ood = groups[0].features.new_full((count,), UNSURE)
         objectness = torch.zeros_like(ood)
         for number, group in enumerate(groups):
             objectness[group.index] = group.objectness
             if len(group.index) and self.fitted[number]:
                 raw = self.scorers[number](group.features, group.logits, group.rows)
-                ood[group.index] = self.calibrations[number](raw)
+                ood[group.index] = self.calibrations[number](raw, self._look(group.logits))
         return ood, objectness
+
+    def _look(self, logits: Tensor) -> Tensor:
+        """(N, K) logits of the known classes -> (N,) which distribution a box is compared with."""
+        look = logits.argmax(1)
+        return look if self.by_class else torch.zeros_like(look)
 
     def prepare_export(self) -> None:
         """Make what a trace cannot ask of tensors constant: which groups are fitted, how full banks are."""
@@ -99,11 +104,11 @@ class OODModel(nn.Module):
                 (N, D, K') of every place, whatever group it is in; K' >= K, known classes first.
             classes: K.
         """
-        ood = torch.full_like(described[0][1][..., 0], 0.5)
+        ood = torch.full_like(described[0][1][..., 0], UNSURE)
         for number, (inside, features, rows, logits) in enumerate(described):
             if not self.compact[number]:
                 continue
             flat = features.flatten(0, 1), logits[..., :classes].flatten(0, 1), rows.flatten()
-            score = self.calibrations[number](self.scorers[number](*flat))
+            score = self.calibrations[number](self.scorers[number](*flat), self._look(flat[1]))
             ood = torch.where(inside, score.view_as(ood), ood)
         return ood

@@ -1,19 +1,21 @@
 """Out-of-distribution scores behind one interface (scorer.py), and their calibration to 0..1."""
 
-from .calibration import EmpiricalCDF
+from .calibration import FEWEST, UNSURE, ClassCDF
 from .distances import KNN, RMD, Mahalanobis, ViM
 from .outputs import MSP, Energy, MaxLogit
 from .scorer import SCORERS, Head, Scorer
 from .shaping import ASHS, VRA, ReAct, VRAPlus, VRAPlusPlus
 
 __all__ = [
+    'FEWEST',
+    'UNSURE',
+    'ClassCDF',
     'ASHS',
     'KNN',
     'MSP',
     'RMD',
     'SCORERS',
     'VRA',
-    'EmpiricalCDF',
     'Energy',
     'Head',
     'Mahalanobis',

@@ -1,40 +1,58 @@
-"""From a raw score to the share of labelled boxes that score at most as high."""
+"""From a raw score to the share of labelled boxes of the same look that score at most as high. K known classes."""
 
 import torch
 from torch import Tensor, nn
 
 from .shaping import quantiles
 
+FEWEST = 10  # labelled boxes of which a distribution is made
+UNSURE = 0.5  # the share where there is none: known where the detector is sure, never called unknown
 
-class EmpiricalCDF(nn.Module):
-    """The distribution of the labelled boxes' scores, as a table of quantiles with straight lines between.
 
-    0.99 means: 99 % of the labelled boxes look less strange. It holds for every scorer, so that thresholds do too.
+class ClassCDF(nn.Module):
+    """The distribution of the labelled boxes' scores, one for each class that a box looks like most.
+
+    0.99 means: 99 % of the labelled boxes that look like this class look less strange. It holds for every scorer, so
+    that thresholds do too. One distribution for all classes would be that of the most frequent one, and every box of a
+    rare class would be strange (malaria: 97 % of the gametocytes above .95). Classes with fewer than ``FEWEST`` boxes
+    share one; where they have too few together, every box scores ``UNSURE``.
 
     Args:
-        points: of the table.
+        classes: K.
+        points: of each table of quantiles, with straight lines between.
     """
 
-    def __init__(self, points: int = 201):
+    def __init__(self, classes: int, points: int = 201):
         super().__init__()
-        self.register_buffer('table', torch.linspace(0, 1, points))
+        self.register_buffer('tables', torch.linspace(0, 1, points).repeat(classes, 1))
+        self.register_buffer('fitted', torch.zeros(classes, dtype=torch.bool))
 
     @torch.no_grad()
-    def fit(self, scores: Tensor) -> 'EmpiricalCDF':
-        """Learn from the (N,) scores of the labelled boxes, N >= 1.
+    def fit(self, scores: Tensor, labels: Tensor) -> 'ClassCDF':
+        """Learn from the (N,) scores of the labelled boxes and the (N,) classes 0..K-1 that they look like.
 
         Raises:
             ValueError: no score, or one that is not finite.
         """
         if not len(scores) or not scores.isfinite().all():
-            raise ValueError(f'EmpiricalCDF.fit: {len(scores)} scores; wanted at least one, all finite')
-        self.table.copy_(quantiles(scores.float(), torch.linspace(0, 1, len(self.table), dtype=torch.float64).tolist()))
+            raise ValueError(f'ClassCDF.fit: {len(scores)} scores; wanted at least one, all finite')
+        classes, points = self.tables.shape
+        frequent = torch.bincount(labels, minlength=classes) >= FEWEST
+        self.fitted.copy_(frequent)
+        for k in range(classes):
+            own = labels == k if frequent[k] else ~frequent[labels]
+            if int(own.sum()) >= FEWEST:
+                shares = torch.linspace(0, 1, points, dtype=torch.float64).tolist()
+                self.tables[k] = quantiles(scores[own].float(), shares)
+                self.fitted[k] = True
         return self
 
-    def forward(self, scores: Tensor) -> Tensor:
-        """(N,) scores -> (N,) shares, 0 below all labelled boxes and 1 above."""
-        last = len(self.table) - 1
-        high = (scores[:, None] >= self.table).sum(1).clamp(1, last)  # searchsorted, which has no ONNX form
-        left, right = self.table[high - 1], self.table[high]
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares: 0 below all labelled boxes, 1 above."""
+        tables = self.tables[labels]
+        last = tables.shape[1] - 1
+        high = (scores[:, None] >= tables).sum(1, keepdim=True).clamp(1, last)  # searchsorted has no ONNX form
+        left, right = (tables.gather(1, place)[:, 0] for place in (high - 1, high))
         step = torch.where(right > left, (scores - left) / (right - left).clamp(min=1e-30), (scores >= left).float())
-        return (high - 1 + step.clamp(0, 1)) / last
+        share = (high[:, 0] - 1 + step.clamp(0, 1)) / last
+        return torch.where(self.fitted[labels], share, UNSURE)

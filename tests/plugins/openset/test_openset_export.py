@@ -31,7 +31,7 @@ def test_the_graph_scores_as_torch_does(tmp_path, scorer):
         z = torch.randn(60, part.width, generator=generator).relu()
         logits = Head(*layer).logits(z)
         part.fit(z, logits, logits.argmax(1), layer)
-        calibration.fit(part(z, logits) * 1.5)
+        calibration.fit(part(z, logits) * 1.5, logits.argmax(1))
     model.ood.fitted[:2] = True  # the last level could not be fitted
     names = write_graph(model, tmp_path / 'model.onnx', SIDE)
     assert names == [*DETECTIONS, 'ood_scores']
@@ -55,5 +55,5 @@ def test_the_manifest_tells_what_a_user_must_know():
     entry = model.manifest_entries()['openset']
     assert entry['unknown_class'] == 2 and len(entry['thresholds']) == 2
     assert entry['ood']['scorer'] == 'KNN' and entry['ood']['tau_high'] == 0.99
-    assert [len(table) for table in entry['ood']['calibration']] == [201] * 3
+    assert np.shape(entry['ood']['calibration']) == (3, 2, 201)  # levels, classes, points
     assert build_detector('closed').manifest_entries()['openset'].keys() == {'unknown_class', 'thresholds'}

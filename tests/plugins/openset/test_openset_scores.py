@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from plugins.openset.scores import SCORERS, EmpiricalCDF, Head
+from plugins.openset.scores import SCORERS, ClassCDF, Head
 from plugins.openset.scores.distances import balanced
 
 BOXES, WIDTH, CLASSES = 300, 12, 4
@@ -185,13 +185,27 @@ def test_shapes_that_do_not_belong_together_are_refused():
 
 
 def test_calibration_is_the_share_of_labelled_boxes_below():
-    scores = torch.arange(1000.0)
-    cdf = EmpiricalCDF().fit(scores)
+    scores, one = torch.arange(1000.0), torch.zeros(1000, dtype=torch.long)
+    cdf = ClassCDF(1).fit(scores, one)
     query = torch.tensor([-5.0, 0.0, 499.5, 990.0, 999.0, 1e9])
-    torch.testing.assert_close(cdf(query), torch.tensor([0, 0, 0.5, 0.991, 1, 1]), atol=1e-3, rtol=0)
-    constant = EmpiricalCDF().fit(torch.full((7,), 3.0))
-    assert constant(torch.tensor([2.0, 3.0, 4.0])).tolist() == [0, 1, 1]
-    assert (cdf(query.sort().values).diff() >= 0).all()
+    torch.testing.assert_close(cdf(query, one[:6]), torch.tensor([0, 0, 0.5, 0.991, 1, 1]), atol=1e-3, rtol=0)
+    constant = ClassCDF(1).fit(torch.full((10,), 3.0), one[:10])
+    assert constant(torch.tensor([2.0, 3.0, 4.0]), one[:3]).tolist() == [0, 1, 1]
+    assert (cdf(query.sort().values, one[:6]).diff() >= 0).all()
     for wrong in (torch.zeros(0), torch.tensor([1.0, torch.nan])):
         with pytest.raises(ValueError, match='scores'):
-            EmpiricalCDF().fit(wrong)
+            ClassCDF(1).fit(wrong, one[: len(wrong)])
+
+
+def test_a_rare_class_is_not_strange_because_it_is_rare():
+    scores = torch.cat(
+        [torch.linspace(0, 1, 900), torch.linspace(2, 3, 30), torch.full((6,), 5.0), torch.full((5,), 7.0)]
+    )
+    labels = torch.tensor([0] * 900 + [1] * 30 + [2] * 6 + [3] * 5)
+    cdf = ClassCDF(5).fit(scores, labels)
+    query = torch.tensor([0.95, 2.5, 6.0, 6.0, 6.0])
+    share = cdf(query, torch.arange(5))
+    torch.testing.assert_close(share[:2], torch.tensor([0.95, 0.5]), atol=1e-2, rtol=0)
+    assert share[2] == share[3] == share[4] and 0.5 < share[2] < 0.6  # the three rarest share a distribution
+    alone = ClassCDF(2).fit(scores[:909], labels[:909])  # nine boxes of the second class
+    assert alone(torch.tensor([9.0, 9.0]), torch.tensor([0, 1])).tolist() == [1, 0.5]
