@@ -58,11 +58,11 @@ class ReportHook(Hook):
             runner,
             runner.val_loop,
             self.val_split,
-            history=read_history(Path(runner.work_dir) / FILE),
-            images=images,
-            metrics=metrics,
+            images,
+            metrics,
             facts=facts,
             train=runner.train_dataloader,
+            history=read_history(Path(runner.work_dir) / FILE),
             pictures=pictures_of(runner),
         )
 
@@ -71,37 +71,28 @@ class ReportHook(Hook):
         """Write the report of the test."""
         metric = find_box_ap(runner.test_loop)
         if metric is not None:
-            self._write(
-                runner,
-                runner.test_loop,
-                self.test_split,
-                history=[],
-                images=metric.images,
-                metrics=metrics or {},
-                facts={},
-            )
+            self._write(runner, runner.test_loop, self.test_split, metric.images, metrics or {})
 
-    def _write(
-        self, runner: Runner, loop, split: str, *, facts: Mapping[str, str | None], train=None, **results
-    ) -> None:
+    def _write(self, runner: Runner, loop, split: str, images, metrics, *, facts=None, train=None, **more) -> None:
         # Drawing libraries take a second to load; commands that write no report do without.
         from detplug.report.facts import run_facts
-        from detplug.report.write import count_objects, write_report
+        from detplug.report.write import Evaluation, count_objects, write_report
 
         if loop is None:
             return
         classes = tuple(loop.dataloader.dataset.metainfo['classes'])
         counts = {} if train is None else {'train': count_labels(train.dataset, classes)}
-        counts[split] = count_objects(results['images'], classes)
+        counts[split] = count_objects(images, classes)
         name = runner.cfg.filename or runner.experiment_name
         path = write_report(
             runner.work_dir,
+            Evaluation(split, classes, images, metrics),
             title=f'{Path(name).stem}: report of the {split} split',
-            classes=classes,
-            split=split,
             label_counts=counts,
-            facts=run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **facts, **self.facts),
-            **results,
+            facts=run_facts(
+                config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts
+            ),
+            **more,
         )
         runner.logger.info(f'report: {path}')
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,15 +25,21 @@ MOSAIC_BYTES = 900_000  # of each embedded mosaic; keeps the page below 3 MB
 SCORE_THR = 0.25  # where no score is best
 
 
+class Evaluation(NamedTuple):
+    """What a report is of: results of a split, may be none, with figures as BoxAP gives them."""
+
+    split: str
+    classes: Sequence[str]
+    images: Sequence[ImageResult]
+    metrics: Mapping[str, float]
+
+
 def write_report(
     folder: str | Path,
+    evaluation: Evaluation,
     *,
     title: str,
-    history: Sequence[Mapping],
-    images: Sequence[ImageResult],
-    classes: Sequence[str],
-    metrics: Mapping[str, float],
-    split: str = 'val',
+    history: Sequence[Mapping] = (),
     label_counts: Mapping[str, Mapping[str, int]] | None = None,
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
@@ -41,10 +48,7 @@ def write_report(
 
     Args:
         history: rows of history.jsonl; may be empty.
-        images: results of the split that the figures are of; may be empty.
-        metrics: flat figures as BoxAP gives them.
-        split: name of the split of ``images`` and ``metrics``.
-        label_counts: split -> class name -> number of objects; the split of ``images`` is counted here if not given.
+        label_counts: split -> class name -> number of objects; the evaluation's split is counted here if not given.
         facts: name -> text for the run information.
         pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
 
@@ -53,6 +57,7 @@ def write_report(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    split, classes, images, metrics = evaluation
     counts = dict(label_counts or {})
     counts.setdefault(split, count_objects(images, classes))
     curves = class_curves(images, len(classes))
@@ -67,7 +72,7 @@ def write_report(
             _class_tables(metrics, classes, curves),
             kind='tables',
         ),
-        *_class_plots(folder, images, classes, curves, split),
+        *_class_plots(folder, evaluation, curves),
         page.section('Objects a class', '', _plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
         *(_picture(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
@@ -106,9 +111,8 @@ def _training(folder: Path, history: Sequence[Mapping]) -> list[str]:
     return [page.section('Training', '', *shown, kind='pair')] if shown else []
 
 
-def _class_plots(
-    folder: Path, images: Sequence[ImageResult], classes: Sequence[str], curves: Sequence[ClassCurve], split: str
-) -> list[str]:
+def _class_plots(folder: Path, evaluation: Evaluation, curves: Sequence[ClassCurve]) -> list[str]:
+    split, classes, images, _ = evaluation
     plots = [
         _plot(folder, name, curve_figure(curves, classes, kind))
         for name, kind in (('precision_recall', 'pr'), ('f1', 'f1'))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detplug.evaluation.coco_ap import box_metrics
-from detplug.report.write import count_objects, write_report
+from detplug.report.write import Evaluation, count_objects, write_report
 
 HISTORY = [{'step': s, 'lr': 0.01, 'loss': 3 / s, 'loss_cls': 1 / s, 'loss_obj': None} for s in range(1, 50)] + [
     {'step': 25, 'val/map': 0.1, 'val/map50': 0.3},
@@ -33,11 +33,9 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def report(folder, images, classes, history=HISTORY, **more):
-    metrics = box_metrics(images, classes, 300)
-    return write_report(
-        folder, title='a <title>', history=history, images=images, classes=classes, metrics=metrics, **more
-    )
+def report(folder, images, classes, history=HISTORY, split='val', **more):
+    evaluation = Evaluation(split, classes, images, box_metrics(images, classes, 300))
+    return write_report(folder, evaluation, title='a <title>', history=history, **more)
 
 
 @pytest.mark.parametrize(('classes', 'count', 'objects'), [(2, 3, 5), (80, 4, 30), (1, 9, 110)])
@@ -54,6 +52,13 @@ def test_one_self_contained_file_and_its_pictures(tmp_path, make_images, classes
     assert written.keys() == PICTURES
     assert all(picture.std() > 5 for picture in written.values())  # something is drawn
     assert len(page.sources) == len(PICTURES)
+
+
+def test_further_pictures(tmp_path, make_images):
+    picture = np.full((40, 60, 3), 200, np.uint8)
+    page = Page(report(tmp_path, make_images(1, 1, 2), ('egg',), pictures={'Some more': ('what it shows', picture)}))
+    assert 'Some more' in page.text and 'what it shows' in page.text
+    assert (cv2.imread(str(tmp_path / 'some_more.png')) == picture).all()
 
 
 @pytest.mark.parametrize('what', ['no images', 'no boxes', 'no detections', 'no truth', 'no classes'])
