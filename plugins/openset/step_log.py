@@ -5,7 +5,7 @@ import torch
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
-from .fusion import FATES, KNOWN, TeacherBoxes
+from .fusion import FATES, KNOWN, UNKNOWN, TeacherBoxes
 from .hidden_labels import on_hidden_unknown, right_boxes
 
 
@@ -24,7 +24,7 @@ class StepLog:
         """Begin to count anew."""
         self.labelled_counts, self.pseudo_counts, self.right_counts = (np.zeros(self.classes) for _ in range(3))
         self.fate_counts = np.zeros(len(FATES))
-        self.on_unknown = self.judged = 0
+        self.on_unknown = self.judged = self.right_unknown = self.judged_unknown = 0
 
     def labelled(self, samples: list[DetDataSample]) -> None:
         """Count the labelled objects of a batch."""
@@ -42,6 +42,9 @@ class StepLog:
             self.judged += len(boxes)
             self.on_unknown += int(wrong.sum())
             self.right_counts += self._by_class(labels[right])
+            called = on_hidden_unknown(found.boxes[fate == UNKNOWN], sample)
+            self.judged_unknown += len(called)
+            self.right_unknown += int(called.sum())
 
     def take(self, names: tuple[str, ...], thresholds: Tensor) -> dict[str, float]:
         """Flat figures since the last call, and begin anew; figures without a denominator are left out."""
@@ -61,6 +64,8 @@ class StepLog:
             }
         if self.judged:
             figures['hidden_share_on_unknown'] = self.on_unknown / self.judged
+        if self.judged_unknown:
+            figures['hidden_precision/unknown'] = self.right_unknown / self.judged_unknown
         self.clear()
         return figures
 

@@ -120,6 +120,18 @@ def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
     assert figures['hidden_share_on_unknown'] == 0 and figures['pseudo/green'] == 2
 
 
+def test_the_log_judges_what_was_called_unknown(monkeypatch):
+    model = build_detector('oodfc')
+    boxes = torch.tensor([[10.0, 10, 30, 30], [40.0, 40, 60, 60]])
+    found = TeacherBoxes(boxes, *(torch.tensor(x) for x in ([0.9, 0.9], [0, 1], [1.0, 1.0], [0.9, 0.9])))
+    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+    inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=boxes[0].tolist(), name='blue')])
+    model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+    assert samples['unsup_student'][0].gt_instances.labels.tolist() == [2, 2]
+    figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
+    assert figures['hidden_precision/unknown'] == 0.5 and figures['share/unknown'] == 1
+
+
 def test_a_labelled_box_is_its_best_prediction():
     result = InstanceData(bboxes=torch.tensor([[0.0, 0, 9, 9], [0, 0, 10, 10], [40, 40, 50, 50]]))
     index, labels = matched(result, sample([[0.0, 0, 10, 10], [0, 0, 10, 11], [20, 20, 30, 30]], [1, 0, 1]))
