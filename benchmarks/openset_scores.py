@@ -1,19 +1,21 @@
 """AUROC and FPR95 of every out-of-distribution score on the teachers of benchmarks/openset_modes.py.
 
 Each score is fitted on the labelled boxes of the mode's labelled images and judged on the boxes, known and unknown,
-that the teacher finds in a split, calibrated as OODFC uses it. The scorer is chosen on val.
+that the teacher finds in a split. The scorer is chosen on val.
 
 python benchmarks/openset_scores.py malaria --mode closed --seeds 0 --split val
-python benchmarks/openset_scores.py            (test split of both sets, all seeds; writes the result)
+python benchmarks/openset_scores.py            (test split of both sets, all seeds that are not done; writes the result)
 """
 
 import argparse
+import itertools
+import json
 import os
 
 import numpy as np
 import torch
 from finetuning import ROOT, summary
-from record import record
+from record import RESULTS, commit, record
 
 from detplug.engine.quiet import quiet_imports
 
@@ -24,6 +26,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
+from detplug.engine.history import read_history
 from detplug.evaluation.matching import match_by_score, overlaps
 from plugins.openset.calibrate import batches_of, labelled_boxes, merged
 from plugins.openset.data import labelled_images
@@ -67,7 +70,7 @@ def found_boxes(model, probe, dataset) -> tuple[list, np.ndarray]:
 
 
 def judge(name: str, mode: str, seed: int, split: str) -> dict[str, float]:
-    """SCORER.auroc, SCORER.fpr95 of calibrated scores, and the shares beyond OODFC's two thresholds."""
+    """SCORER.auroc, SCORER.fpr95 of scores compared with all labelled boxes; by_class_...: of one look."""
     config = load_config(f'configs/openset/yolov5n_{name}.py', ['model.mode=closed'])
     checkpoint = ROOT / f'work_dirs/benchmarks/openset/{name}/{mode}/seed{seed}/best.pth'
     model = build_detector(config, checkpoint)
@@ -78,16 +81,15 @@ def judge(name: str, mode: str, seed: int, split: str) -> dict[str, float]:
     )
     groups, unknown = found_boxes(model, probe, DATASETS.build(config[f'{split}_dataloader'].dataset))
     figures = {'known_boxes': int((~unknown).sum()), 'unknown_boxes': int(unknown.sum())}
-    for scorer in NAMES:
-        widths, rows = [x.weight.shape[2] for x in probe.layers], [x.weight.shape[0] for x in probe.layers]
-        ood = OODModel(widths, rows, model.classes, dict(type=scorer), sigmoid=probe.sigmoid)
+    widths, rows = [x.weight.shape[2] for x in probe.layers], [x.weight.shape[0] for x in probe.layers]
+    for scorer, by_class in itertools.product(NAMES, (False, True)):
+        ood = OODModel(widths, rows, model.classes, dict(type=scorer), probe.sigmoid, by_class)
         ood.fit(*labelled, probe.layers)
         scores = ood(groups, len(unknown))[0].numpy()
+        key = f'{scorer}.by_class_' if by_class else f'{scorer}.'
         figures |= {
-            f'{scorer}.auroc': auroc(scores[~unknown], scores[unknown]),
-            f'{scorer}.fpr95': fpr95(scores[~unknown], scores[unknown]),
-            f'{scorer}.known_above_tau_low': float((scores[~unknown] >= model.fusion.tau_low).mean()),
-            f'{scorer}.unknown_above_tau_high': float((scores[unknown] >= model.fusion.tau_high).mean()),
+            f'{key}auroc': auroc(scores[~unknown], scores[unknown]),
+            f'{key}fpr95': fpr95(scores[~unknown], scores[unknown]),
         }
     return figures
 
@@ -100,15 +102,21 @@ def main() -> None:
     parser.add_argument('--split', default='test', choices=('val', 'test'))
     args = parser.parse_args()
     os.chdir(ROOT)
-    figures = {}
-    for name in args.sets:
-        found = summary([judge(name, args.mode, seed, args.split) for seed in args.seeds])
-        figures |= {f'{name}.{key}': value for key, value in found.items()}
+    path = RESULTS / 'openset_scores_runs.jsonl'
+    for name, seed in itertools.product(args.sets, args.seeds):
+        if args.split == 'val':
+            for key, value in judge(name, args.mode, seed, 'val').items():
+                print(f'{name} {seed} {key:35s} {value:.3f}')
+        elif not any(row['set'] == name and row['seed'] == seed for row in read_history(path)):
+            row = dict(set=name, seed=seed, commit=commit(), figures=judge(name, args.mode, seed, 'test'))
+            with path.open('a') as file:
+                file.write(json.dumps(row) + '\n')
     if args.split == 'test':
-        record('openset_scores', figures, args.seeds)
-    else:
-        for key, value in figures.items():
-            print(f'{key:45s} {value:.3f}')
+        rows, figures = read_history(path), {}
+        for name in dict.fromkeys(row['set'] for row in rows):
+            found = summary([row['figures'] for row in rows if row['set'] == name])
+            figures |= {f'{name}.{key}': value for key, value in found.items()}
+        record('openset_scores', figures, sorted({row['seed'] for row in rows}))
 
 
 if __name__ == '__main__':

@@ -68,10 +68,10 @@ def scores_table() -> str:
     figures = read('openset_scores').get('figures', {})
     sets = dict.fromkeys(key.split('.')[0] for key in figures)
     scorers = dict.fromkeys(key.split('.')[1] for key in figures if key.endswith('.auroc'))
-    head = ['score', *(f'{name} {title}' for name in sets for title in ('AUROC', 'FPR95'))]
+    columns = {'auroc': 'AUROC', 'fpr95': 'FPR95', 'by_class_auroc': 'AUROC by class'}
+    head = ['score', *(f'{name} {title}' for name in sets for title in columns.values())]
     rows = [
-        [scorer, *(cell(figures, f'{name}.{scorer}.{key}') for name in sets for key in ('auroc', 'fpr95'))]
-        for scorer in scorers
+        [scorer, *(cell(figures, f'{name}.{scorer}.{key}') for name in sets for key in columns)] for scorer in scorers
     ]
     return markdown(head, rows)
 
