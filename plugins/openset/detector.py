@@ -241,6 +241,6 @@ class OpenSetDetector(SemiBaseDetector):
         if self.best_score < lowest:
             return (
                 f"the teacher's best score is {self.best_score:.3f}, the lowest class threshold {lowest:.3f}; "
-                'train longer on labelled images (burn_in) or lower thresholds.lowest'
+                f'train longer on labelled images (burn_in) or lower thresholds.{self.thresholds.bound}'
             )
         return 'boxes are sure enough but look out-of-distribution: raise fusion.tau_low or add labelled images'

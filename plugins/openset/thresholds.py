@@ -45,6 +45,11 @@ class ClassThresholds(nn.Module):
             return torch.full_like(self.ap, self.fixed)
         return (self.gamma * (self.ap - 1)).exp().clamp(self.lowest, self.highest)
 
+    @property
+    def bound(self) -> str:
+        """Name of the argument below which no threshold falls."""
+        return 'lowest' if self.fixed is None else 'fixed'
+
     def update(self, metrics: Mapping[str, float], names: tuple[str, ...]) -> None:
         """Take ``ap/NAME`` of a validation; a class without val boxes (no figure) keeps what it has."""
         share = self.momentum if self.validations else 1.0

@@ -1,10 +1,14 @@
 """The semi-supervised detector: modes, degenerate batches, projection, state."""
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.registry import RUNNERS
 from mmengine.structures import InstanceData
-from tiny_open_set import SIDE, batch, build, build_detector, sample, two_stage, write_set
+from tiny_open_set import CLASSES, SIDE, batch, build, build_detector, config, sample, two_stage, write_set
 
 from detplug.engine.checkpoint import load_file
 from detplug.engine.history import read_history
@@ -223,3 +227,33 @@ def test_weights_scale_the_box_loss_of_a_two_stage_head():
     assert losses[None]['loss_bbox'] > 0 and losses[1.0] == losses[None]
     torch.testing.assert_close(losses[0.5]['loss_bbox'], losses[None]['loss_bbox'] / 2)
     assert losses[0.0]['loss_bbox'] == 0 and losses[0.0]['loss_cls'] == losses[None]['loss_cls']
+
+
+def test_poor_data_trains_on(tmp_path):
+    """One labelled example of a class, unlabelled pictures of several sizes, no pseudo-label for 50 steps."""
+    write_set(tmp_path)
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    first, *others = (x for x in content['annotations'] if x['category_id'] == 1 and x['image_id'] % 2 == 0)
+    for item in others:
+        item['category_id'] = 0
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    (tmp_path / 'pictures').mkdir()
+    for i, side in enumerate((40, 64, 90, 130)):
+        picture = np.random.default_rng(i).integers(0, 255, (side, side + 30, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / 'pictures' / f'{i}.png'), picture)
+    steps = 54
+    settings = config(tmp_path, steps=steps, train_cfg__val_interval=steps, model__thresholds=dict(fixed=1.1))
+    unlabelled = settings.train_dataloader.dataset.dataset.unlabelled
+    unlabelled.dataset = dict(
+        type='ImageFolder',
+        folder=str(tmp_path / 'pictures'),
+        metainfo=dict(classes=CLASSES),
+        pipeline=unlabelled.dataset.pipeline,
+    )
+    RUNNERS.build(settings).train()
+    rows = [row for row in read_history(tmp_path / 'work' / 'history.jsonl') if 'loss' in row]
+    assert len(rows) == steps and all(np.isfinite(row['loss']) for row in rows)
+    log = ''.join(path.read_text() for path in (tmp_path / 'work').rglob('*.log'))
+    assert 'no pseudo-label for 50 steps' in log and 'lower thresholds.fixed' in log
+    labelled = read_history(tmp_path / 'work' / 'openset.jsonl')
+    assert not any(key.startswith('hidden') for row in labelled for key in row)  # a folder has no hidden labels
