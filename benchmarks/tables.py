@@ -29,8 +29,9 @@ OPEN_SET = {
     'unknown_ap': 'AP unknown',
     'u_recall': 'U-Recall',
     'aose': 'A-OSE',
-    'aose_at_recall': 'A-OSE at recall .8',
     'wi': 'WI',
+    'aose_at_recall': 'A-OSE at recall .5',
+    'wi_at_recall': 'WI at recall .5',
 }
 
 
@@ -102,7 +103,7 @@ def cell(figures: dict[str, float], key: str) -> str:
     """A figure with its spread; '-' where it does not exist."""
     if key not in figures:
         return '-'
-    digits = 1 if 'aose' in key else 4 if key.endswith('.wi') else 3
+    digits = 1 if 'aose' in key else 4 if '.wi' in key else 3
     spread = figures.get(f'{key}_std')
     return f'{figures[key]:.{digits}f}' + (f' ± {spread:.{digits}f}' if spread is not None else '')
 

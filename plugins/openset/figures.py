@@ -88,15 +88,26 @@ def class_detections(
     return np.concatenate(right)[order], np.concatenate(wrong)[order], objects
 
 
-def threshold_at_recall(images: Sequence[ImageResult], recall: float) -> float | None:
-    """The highest score threshold at which all known objects together are found at ``recall``; None if none does."""
-    scores, right, objects = [np.zeros(0)], [np.zeros(0, bool)], 0
+def threshold_at_recall(images: Sequence[ImageResult], classes: int, recall: float) -> float | None:
+    """The highest score threshold at which the known classes are found at ``recall`` on average; None if none does.
+
+    The mean over classes that have objects: of all objects together it would be the most frequent class's recall.
+    """
+    scores, share, objects = [np.zeros(0)], [np.zeros(0)], np.zeros(classes)
+    for image in images:
+        objects += np.bincount(image.gt_labels[~image.gt_ignored], minlength=classes)[:classes]
+    weight = np.divide(1, objects * max((objects > 0).sum(), 1), out=np.zeros(classes), where=objects > 0)
     for image in images:
         match, _ = match_image(image, IOU)
         scores.append(image.scores)
-        right.append(match >= 0)
-        objects += int((~image.gt_ignored).sum())
-    scores, right = np.concatenate(scores), np.concatenate(right)
+        share.append(np.where(match >= 0, weight[image.labels], 0))
+    scores, share = np.concatenate(scores), np.concatenate(share)
     order = np.argsort(-scores, kind='stable')
-    reached = right[order].cumsum() >= recall * objects
-    return float(scores[order][reached.argmax()]) if objects and reached.any() else None
+    reached = share[order].cumsum() >= recall - 1e-9
+    return float(scores[order][reached.argmax()]) if reached.any() else None
+
+
+def error_share(images: Sequence[ImageResult], unknown: Sequence[np.ndarray], threshold: float) -> float:
+    """Known-class detections from ``threshold`` on: those on unknown objects / all of them; 0 without any."""
+    detections = sum(int((image.scores >= threshold).sum()) for image in images)
+    return absolute_open_set_error(images, unknown, threshold) / max(detections, 1)

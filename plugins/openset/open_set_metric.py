@@ -27,18 +27,27 @@ class OpenSetMetric(BoxAP):
     - closed_map, closed_map50: over the images without unknown objects (closed test)
     - unknown_ap, unknown_ap50, u_recall: of boxes labelled unknown; recall at IoU .5 of those scoring ``score_thr``
     - aose, wi: A-OSE at ``score_thr``, WI at recall ``recall`` of each class, counting boxes above ``score_thr``
-    - aose_at_recall: A-OSE at the threshold where known objects together are found at ``recall``
+    - aose_at_recall, wi_at_recall: at the threshold where the known classes are found at ``mean_recall`` on average,
+      A-OSE and its share of all detections: to compare detectors that find equally much
     - auroc, fpr95, aupr: of the OOD scores (``pred_instances.ood_scores``) of boxes that find an object of the truth
 
     Args:
         max_dets: detections of a class that count in an image.
         score_thr: lowest score for aose, wi and u_recall.
-        recall: for wi and aose_at_recall.
+        recall: for wi, of each class.
+        mean_recall: for aose_at_recall and wi_at_recall, mean over the known classes.
     """
 
-    def __init__(self, max_dets: int = 300, score_thr: float = 0.05, recall: float = 0.8, prefix: str | None = None):
+    def __init__(
+        self,
+        max_dets: int = 300,
+        score_thr: float = 0.05,
+        recall: float = 0.8,
+        mean_recall: float = 0.5,
+        prefix: str | None = None,
+    ):
         super().__init__(max_dets, prefix)
-        self.score_thr, self.recall = score_thr, recall
+        self.score_thr, self.recall, self.mean_recall = score_thr, recall, mean_recall
 
     def process(self, data_batch, data_samples: Sequence[Mapping]) -> None:
         """Keep truth, unknown objects and prediction of a batch."""
@@ -69,15 +78,16 @@ class OpenSetMetric(BoxAP):
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 
     def _errors(self, known: list[ImageResult], truth: list[np.ndarray], classes: int) -> dict[str, float]:
-        """aose, wi, aose_at_recall."""
+        """aose, wi, aose_at_recall, wi_at_recall."""
         seen = [keep(image, image.scores >= self.score_thr) for image in known]
         impact = figures.wilderness_impact(seen, truth, classes, self.recall)
-        threshold = figures.threshold_at_recall(known, self.recall)
+        threshold = figures.threshold_at_recall(known, classes, self.mean_recall)
         metrics = {'aose': figures.absolute_open_set_error(known, truth, self.score_thr)}
         if impact is not None:
             metrics['wi'] = impact
         if threshold is not None:
             metrics['aose_at_recall'] = figures.absolute_open_set_error(known, truth, threshold)
+            metrics['wi_at_recall'] = figures.error_share(known, truth, threshold)
         return metrics
 
     def _unknowns(self, unknown: list[ImageResult], truth: list[np.ndarray]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from detplug.evaluation.image_result import ImageResult
 from plugins.openset import figures
 from plugins.openset.open_set_metric import OpenSetMetric
 
-A, B, C, FAR = ([x, 0, x + 10, 10] for x in (0, 20, 40, 200))
+A, B, C, D, E, FAR = ([x, 0, x + 10, 10] for x in (0, 20, 40, 60, 80, 200))
 
 
 def image(truth, unknown, found) -> dict:
@@ -61,7 +61,7 @@ def test_all_right():
 def test_a_known_name_on_an_unknown_object():
     # egg: 2 objects; detections best first: A right, C on the unknown, B right; recall .8 is nearest to 1 at the third
     samples = image([(A, 0), (B, 0)], [C], [(A, 0, 0.9, 0.1), (C, 0, 0.8, 0.9), (B, 0, 0.7, 0.2), (FAR, 0, 0.06, 0)])
-    metrics = measure(samples)
+    metrics = measure(samples, mean_recall=0.8)
     assert metrics['aose'] == 1 and metrics['u_recall'] == 0 and metrics['unknown_ap'] == 0
     assert metrics['wi'] == pytest.approx(1 / 3)
     assert metrics['aose_at_recall'] == 1  # both eggs are found only at .7, below the .8 on the unknown
@@ -74,7 +74,17 @@ def test_thresholds_of_score_and_recall():
     metrics = measure(image(truth, [C], found))
     assert metrics['aose'] == 0 and metrics['aose_at_recall'] == 0 and metrics['wi'] == 0
     assert measure(image(truth, [C], found), score_thr=0.01)['aose'] == 1
-    assert 'aose_at_recall' not in measure(image(truth, [C], found[:1]))
+    assert measure(image(truth, [C], found[:1]))['aose_at_recall'] == 0  # one of two is found
+    assert 'aose_at_recall' not in measure(image(truth, [C], found[:1]), mean_recall=0.6)
+
+
+def test_equal_recall_is_the_mean_over_classes():
+    # three eggs are found at .9, the only cyst at .5, below the .7 on the unknown object
+    truth = [(A, 0), (B, 0), (D, 0), (E, 1)]
+    found = [(A, 0, 0.9, 0), (B, 0, 0.9, 0), (D, 0, 0.9, 0), (C, 1, 0.7, 0), (E, 1, 0.5, 0)]
+    metrics = measure(image(truth, [C], found), mean_recall=0.6)
+    assert metrics['aose_at_recall'] == 1 and metrics['wi_at_recall'] == pytest.approx(1 / 5)
+    assert measure(image(truth, [C], found), mean_recall=0.5)['aose_at_recall'] == 0
 
 
 def test_wilderness_impact_is_a_ratio_of_means():
