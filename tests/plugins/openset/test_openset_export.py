@@ -12,7 +12,7 @@ from detplug.export.graph import DETECTIONS, write_graph
 from plugins.openset.scores import Head
 
 
-@pytest.mark.parametrize('scorer', ('KNN', 'ViM', 'ASHS'))
+@pytest.mark.parametrize('scorer', ('KNN', 'ViM', 'VRAPlusPlus'))
 def test_the_graph_scores_as_torch_does(tmp_path, scorer):
     model = build_detector('oodfc', scorer=dict(type=scorer)).eval()
     generator = torch.Generator().manual_seed(0)
