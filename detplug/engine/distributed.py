@@ -1,6 +1,7 @@
 """Start of several training processes, on GPUs (nccl) or CPUs (gloo), and what keeps their models equal."""
 
 import atexit
+import gc
 import os
 import subprocess
 from datetime import timedelta
@@ -51,9 +52,14 @@ def start_group(launcher: str, timeout: float = 1800) -> None:
 
 
 def leave_group() -> None:
-    """Leave the group of training processes; nothing when this process is in none."""
+    """Leave the group of training processes and end its threads; nothing when this process is in none.
+
+    A wrapped model that waits to be collected holds the group; its threads would outlive the interpreter and abort.
+    """
     if distributed.is_initialized():
+        gc.collect()
         distributed.destroy_process_group()
+        gc.collect()
 
 
 def _environment_of_slurm() -> None:

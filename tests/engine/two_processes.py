@@ -12,6 +12,7 @@ import torch
 from tiny_training import build
 
 import detplug.evaluation  # noqa: F401 - registers BoxAP
+from detplug.engine.distributed import leave_group
 
 
 def main(folder: Path) -> None:
@@ -36,5 +37,13 @@ def main(folder: Path) -> None:
     (folder / f'rank_{rank}.json').write_text(json.dumps(result))
 
 
+def threads() -> list[str]:
+    """Names of the threads of this process."""
+    return [(path / 'comm').read_text().strip() for path in Path('/proc/self/task').iterdir()]
+
+
 if __name__ == '__main__':
     main(Path(sys.argv[1]))
+    assert any('gloo' in name for name in threads())
+    leave_group()
+    assert not any('gloo' in name for name in threads())  # one that outlives the interpreter aborts the process
