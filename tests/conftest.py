@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from mmengine.registry import init_default_scope
 
 settings.register_profile('same', derandomize=True, deadline=None)  # no test fails because a machine was busy
 settings.register_profile('explore', deadline=None, max_examples=1000)
@@ -37,3 +38,8 @@ def yolov5n_weights() -> Path:
     if not path.exists():
         pytest.skip(f'official checkpoint not found: {path}')
     return path
+
+
+def pytest_runtest_setup(item):
+    """Names without a prefix are mmdet's in every test, whatever scope a test before has left."""
+    init_default_scope('mmdet')
