@@ -6,28 +6,11 @@ from typing import Any
 import numpy as np
 from mmdet.registry import DATASETS, TRANSFORMS
 
-
-class _Wrapper:
-    """What a data set around another one passes through."""
-
-    dataset: Any
-
-    @property
-    def metainfo(self) -> dict:
-        return self.dataset.metainfo
-
-    def full_init(self) -> None:
-        self.dataset.full_init()
-
-    def get_data_info(self, index: int) -> dict:
-        return self.dataset.get_data_info(index)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+from detplug.engine.dataset_wrapper import DatasetWrapper
 
 
 @DATASETS.register_module()
-class SourceCache(_Wrapper):
+class SourceCache(DatasetWrapper):
     """A data set whose items are made once and kept while the budget lasts; its pipeline must not be random.
 
     Each loader process has its own. A full cache stays as it is: with random access an exchanged item is as likely to be
@@ -59,7 +42,7 @@ class SourceCache(_Wrapper):
 
 
 @DATASETS.register_module()
-class MixDataset(_Wrapper):
+class MixDataset(DatasetWrapper):
     """Give each transform that asks for it (``get_indexes``) other images of the data set in ``mix_results``.
 
     mmdet's class reads every source again and deep-copies every item before every transform, more than half of the time

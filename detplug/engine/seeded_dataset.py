@@ -13,6 +13,8 @@ import torch
 from mmdet.registry import DATASETS
 from mmengine.dist import get_rank
 
+from detplug.engine.dataset_wrapper import DatasetWrapper
+
 
 def init_worker(worker_id: int) -> None:
     """Start of a loader process: one thread, and Ctrl-C is left to the main process."""
@@ -66,7 +68,7 @@ def albumentations_below(part: Any, seen: set[int] | None = None) -> list[Any]:
 
 
 @DATASETS.register_module()
-class SeededDataset:
+class SeededDataset(DatasetWrapper):
     """Wraps the training data set; takes the (draw number, index) pairs of :class:`DrawSampler`.
 
     Before each sample, python's, numpy's and torch's generators and every albumentations pipeline below are seeded from
@@ -98,19 +100,6 @@ class SeededDataset:
         self.seed = 0 if seed is None else seed
         self.rank = get_rank()
         self._pipelines: list | None = None
-
-    @property
-    def metainfo(self) -> dict:
-        return self.dataset.metainfo
-
-    def full_init(self) -> None:
-        self.dataset.full_init()
-
-    def get_data_info(self, index: int) -> dict:
-        return self.dataset.get_data_info(index)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """The sample of (draw number, index); a plain index is its own draw number."""

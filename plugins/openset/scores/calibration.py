@@ -14,8 +14,8 @@ class ClassCDF(nn.Module):
 
     0.99 means: 99 % of the labelled boxes that look like this class look less strange. It holds for every scorer, so
     that thresholds do too. One distribution for all classes would be that of the most frequent one, and every box of a
-    rare class would be strange (malaria: 97 % of the gametocytes above .95). Classes with fewer than ``FEWEST`` boxes
-    share one; where they have too few together, every box scores ``UNSURE``.
+    rare class would be strange. Classes with fewer than ``FEWEST`` boxes share one; where they have too few together,
+    every box scores ``UNSURE``.
 
     Args:
         classes: K.
