@@ -3,8 +3,6 @@
 Loader processes never see a library that changes in the main process; so this acts on the batch, in the detector.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
@@ -14,7 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .cce import EmbedRule, ForegroundLibrary, cut_out, embed
-from .pixels import pixel_scale
+from .pixels import to_input, to_pixels
 
 A_BATCH = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
 
@@ -70,15 +68,16 @@ class BatchEmbedding:
     ) -> None:
         """Embed crops into the images and append their boxes, in place; drawn anew from (seed, rank, step, branch)."""
         generator = np.random.default_rng((torch.initial_seed() % 2**32, get_rank(), step, branch))
-        mean, std = pixel_scale(preprocessor)
         for image, sample in zip(inputs, samples, strict=True):
-            height, width = sample.img_shape[:2]
-            canvas = image[:, :height, :width].permute(1, 2, 0).cpu().numpy() * std + mean
             crops = self.library.draw(int(generator.integers(self.number[0], self.number[1] + 1)), generator)
+            if not crops:
+                continue
+            height, width = sample.img_shape[:2]
+            view = image[:, :height, :width]
+            canvas = to_pixels(view, preprocessor)
             for crop in crops:
                 self._add(canvas, sample, crop, generator)
-            if crops:
-                image[:, :height, :width] = torch.from_numpy((canvas - mean) / std).permute(2, 0, 1).to(image)
+            view.copy_(to_input(canvas, preprocessor))
 
     def _add(self, canvas: np.ndarray, sample: DetDataSample, crop, generator: np.random.Generator) -> None:
         truth = sample.gt_instances
@@ -102,8 +101,7 @@ class BatchEmbedding:
     ) -> None:  # fmt: skip
         if not len(boxes):
             return
-        mean, std = pixel_scale(preprocessor)
-        pixels = image.permute(1, 2, 0).cpu().numpy()
+        pixels = to_pixels(image, preprocessor)
         newest = torch.cat([(labels == label).nonzero()[-A_BATCH:, 0] for label in labels.unique()])
         for box, label, score in zip(*(x[newest].cpu().numpy() for x in (boxes, labels, scores)), strict=True):
             crop = cut_out(
@@ -111,6 +109,4 @@ class BatchEmbedding:
                 image_id=sample.metainfo.get('img_id', -1),
             )  # fmt: skip
             if crop is not None:
-                whole = np.rint(crop.pixels * std + mean).clip(0, 255).astype(np.uint8)
-                tone = (crop.tone * std + [mean, np.zeros(3)]).astype(np.float32)
-                self.library.add([replace(crop, pixels=whole, tone=tone)])
+                self.library.add([crop])

@@ -1,20 +1,32 @@
 """Between the network's input and pictures."""
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 
-def pixel_scale(preprocessor: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    """(3,) mean and standard deviation that the network's input was normalised with; 0 and 1 without."""
-    part = getattr(preprocessor, 'data_preprocessor', preprocessor)
-    if not getattr(part, '_enable_normalize', False):
-        return np.zeros(3, np.float32), np.ones(3, np.float32)
-    return part.mean.flatten().cpu().numpy(), part.std.flatten().cpu().numpy()
+def to_pixels(image: Tensor, preprocessor: nn.Module) -> np.ndarray:
+    """(3, H, W) input of the network -> (H, W, 3) uint8 in the network's order of channels."""
+    part = normaliser(preprocessor)
+    if part is not None:
+        image = image * part.std.to(image) + part.mean.to(image)
+    return image.round().clamp_(0, 255).byte().permute(1, 2, 0).contiguous().numpy(force=True)
+
+
+def to_input(pixels: np.ndarray, preprocessor: nn.Module) -> Tensor:
+    """The inverse of :func:`to_pixels`: (3, H, W) float32."""
+    image, part = torch.from_numpy(pixels).permute(2, 0, 1).float().contiguous(), normaliser(preprocessor)
+    return image if part is None else (image - part.mean.to(image)) / part.std.to(image)
 
 
 def to_picture(image: Tensor, preprocessor: nn.Module) -> np.ndarray:
     """(3, H, W) input of the network -> (H, W, 3) uint8 BGR."""
-    mean, std = pixel_scale(preprocessor)
-    pixels = (image.permute(1, 2, 0).numpy(force=True) * std + mean).round().clip(0, 255).astype(np.uint8)
+    pixels = to_pixels(image, preprocessor)
     part = getattr(preprocessor, 'data_preprocessor', preprocessor)
-    return np.ascontiguousarray(pixels[..., ::-1] if getattr(part, '_channel_conversion', False) else pixels)
+    return np.ascontiguousarray(pixels[..., ::-1]) if getattr(part, '_channel_conversion', False) else pixels
+
+
+def normaliser(preprocessor: nn.Module) -> nn.Module | None:
+    """What holds the mean and standard deviation (3, 1, 1) of the input; None where it is not normalised."""
+    part = getattr(preprocessor, 'data_preprocessor', preprocessor)
+    return part if getattr(part, '_enable_normalize', False) else None

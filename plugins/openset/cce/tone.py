@@ -7,6 +7,7 @@ between whole pictures.
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 REACH = 2  # sizes of the region that are looked at on each side of it
@@ -23,8 +24,8 @@ def tone_around(image: np.ndarray, region: Sequence[float]) -> np.ndarray:
     """
     x1, y1, x2, y2 = (int(v) for v in region)
     width, height = REACH * max(x2 - x1, 1), REACH * max(y2 - y1, 1)
-    part = image[max(y1 - height, 0) : y2 + height : STEP, max(x1 - width, 0) : x2 + width : STEP].reshape(-1, 3)
-    return np.stack([part.mean(axis=0), part.std(axis=0)]).astype(np.float32)
+    part = image[max(y1 - height, 0) : y2 + height : STEP, max(x1 - width, 0) : x2 + width : STEP]
+    return np.stack(cv2.meanStdDev(part))[..., 0].astype(np.float32)
 
 
 def retoned(pixels: np.ndarray, own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
