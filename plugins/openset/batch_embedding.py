@@ -11,10 +11,11 @@ from mmengine.dist import get_rank
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from .cce import EmbedRule, ForegroundLibrary, cut_out, embed
+from .cce import Crop, EmbedRule, ForegroundLibrary, cut_out, embed
 from .pixels import to_input, to_pixels
 
 A_BATCH = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
+ADDED = -1  # in place of the number of a label that was there before
 
 
 class BatchEmbedding:
@@ -75,25 +76,35 @@ class BatchEmbedding:
             height, width = sample.img_shape[:2]
             view = image[:, :height, :width]
             canvas = to_pixels(view, preprocessor)
-            for crop in crops:
-                self._add(canvas, sample, crop, generator)
+            sample.gt_instances = self._embedded(canvas, sample, crops, generator)
             view.copy_(to_input(canvas, preprocessor))
 
-    def _add(self, canvas: np.ndarray, sample: DetDataSample, crop, generator: np.random.Generator) -> None:
-        truth = sample.gt_instances
-        boxes = get_box_tensor(truth.bboxes)
-        ignored = sample.get('ignored_instances')
-        taken = [boxes] if ignored is None else [boxes, get_box_tensor(ignored.bboxes)]
-        placed = embed(canvas, torch.cat(taken).cpu().numpy(), crop, self.rule, generator)
-        if placed is None:
-            return
-        box, kept = placed
-        rest = truth[torch.from_numpy(kept[: len(boxes)]).to(boxes.device)]
-        new = InstanceData(bboxes=boxes.new_tensor(box)[None], labels=truth.labels.new_tensor([crop.label]))
+    def _embedded(
+        self, canvas: np.ndarray, sample: DetDataSample, crops: list[Crop], generator: np.random.Generator
+    ) -> InstanceData:
+        """Mix the crops into the canvas; the labels that are left, then those of the crops that found a place."""
+        truth, ignored = sample.gt_instances, sample.get('ignored_instances')
+        boxes = get_box_tensor(truth.bboxes).cpu().numpy()
+        fixed = boxes[:0] if ignored is None else get_box_tensor(ignored.bboxes).cpu().numpy()
+        origin, labels = np.arange(len(boxes)), truth.labels.cpu().numpy()
+        for crop in crops:
+            placed = embed(canvas, np.concatenate([boxes, fixed]), crop, self.rule, generator)
+            if placed is not None:
+                box, kept = placed
+                kept = kept[: len(boxes)]
+                boxes = np.concatenate([boxes[kept], box[None]])
+                origin, labels = np.append(origin[kept], ADDED), np.append(labels[kept], crop.label)
+        added = origin == ADDED
+        if not added.any():
+            return truth
+        device = truth.labels.device
+        new = InstanceData(bboxes=torch.from_numpy(boxes[added]).float(), labels=torch.from_numpy(labels[added])).to(
+            device
+        )
         new.bboxes = type(truth.bboxes)(new.bboxes) if not isinstance(truth.bboxes, Tensor) else new.bboxes
         if 'weights' in truth:
-            new.weights = truth.weights.new_ones(1)
-        sample.gt_instances = InstanceData.cat([rest, new])
+            new.weights = truth.weights.new_ones(len(new.labels))
+        return InstanceData.cat([truth[torch.from_numpy(origin[~added]).to(device)], new])
 
     def _keep(
         self, image: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, source: str, sample: DetDataSample,
