@@ -7,21 +7,26 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from detplug.data.prepare import Prepared, prepare
-from detplug.data.sources import SOURCES
+from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
+
+with quiet_imports():
+    from detplug.data.prepare import Prepared, prepare
+    from detplug.data.sources import all_sources
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments, prepare, and print the counts and a summary of the anomalies."""
+    with quiet_imports():  # plugins are imported here
+        sources = all_sources()
     parser = argparse.ArgumentParser(prog='prepare_data', description=__doc__)
-    parser.add_argument('name', help=', '.join(SOURCES))
+    parser.add_argument('name', help=', '.join(sources))
     parser.add_argument('src', help='folder of the unpacked download')
     parser.add_argument('--out', required=True, help='folder to write, e.g. data/bccd')
     args = parser.parse_args(argv)
-    if args.name not in SOURCES:
-        raise UserError(f'{args.name}: no such data set; one of {", ".join(SOURCES)}')
-    show(prepare(SOURCES[args.name], args.src, args.out), args.out)
+    if args.name not in sources:
+        raise UserError(f'{args.name}: no such data set; one of {", ".join(sources)}')
+    show(prepare(sources[args.name], args.src, args.out), args.out)
 
 
 def show(prepared: Prepared, out: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from detplug.errors import UserError
 
-PARTS = ('teacher.', 'student.')
+PARTS = (('teacher.', 'student.'), ('detector.',))  # of models that hold whole detectors
 
 
 def state_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
@@ -23,8 +23,9 @@ def state_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
 def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path, strict: bool) -> str:
     """Make ``checkpoint['state_dict']`` one that ``model.load_state_dict`` takes, in place.
 
-    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet. A mean teacher (mmdet's
-    SemiBaseDetector) takes the tensors of a plain detector's checkpoint twice, as teacher and as student.
+    The model's own tensors stand where the checkpoint has none that fit; nothing is loaded yet. A model that holds a
+    detector takes the tensors of a plain detector's checkpoint for it; a mean teacher (mmdet's SemiBaseDetector) twice,
+    as teacher and as student.
 
     Returns:
         One line that names what was skipped, empty when everything fits.
@@ -35,8 +36,9 @@ def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path
     if is_model_wrapper(model):
         model = model.module
     found, own = state_of(checkpoint), model.state_dict()
-    if any(name.startswith(PARTS) for name in own) and not any(name.startswith(PARTS) for name in found):
-        found = {part + name: x for part in PARTS for name, x in found.items()}
+    for parts in PARTS:
+        if any(name.startswith(parts) for name in own) and not any(name.startswith(parts) for name in found):
+            found = {part + name: x for part in parts for name, x in found.items()}
     other_shape = [
         f'{name} {tuple(found[name].shape)} for {tuple(own[name].shape)}'
         for name in own

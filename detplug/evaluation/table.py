@@ -23,14 +23,24 @@ def figure(value: float | None) -> str:
 
 
 def metrics_table(metrics: Mapping[str, float], classes: Sequence[str], console: Console | None = None) -> None:
-    """Print AP and AP50 per class, all classes in the first row, and the other headline figures below."""
+    """Print AP and AP50 per class, all classes in the first row, and the other headline figures below.
+
+    Metrics without an AP of a class are listed as they are.
+    """
+    console = console or Console()
+    if not any(f'ap/{name}' in metrics for name in classes):
+        table = Table('figure', box=None, header_style='bold')
+        table.add_column('value', justify='right')
+        for name, value in metrics.items():
+            table.add_row(escape(name), figure(value))
+        console.print(table)
+        return
     table = Table('class', box=None, header_style='bold')
     for name in ('AP', 'AP50'):
         table.add_column(name, justify='right')
     table.add_row('all', figure(metrics.get('map')), figure(metrics.get('map50')), style='bold')
     for name in classes:
         table.add_row(escape(name), figure(metrics.get(f'ap/{name}')), figure(metrics.get(f'ap50/{name}')))
-    console = console or Console()
     console.print(table)
     console.print(
         '  '.join(f'{title} {figure(metrics[key])}' for key, title in HEADLINES.items() if key in metrics),

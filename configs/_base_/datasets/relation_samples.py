@@ -1,0 +1,46 @@
+# Generated scenes of persons and objects, 300 images of 320 px: python -m detplug.samples.scenes data/relation_samples
+data_root = 'data/relation_samples/'
+img_scale = (320, 320)  # width, height of the network input in px
+dataset = dict(type='RelationDataset', data_root=data_root, data_prefix=dict(img='images/'))
+labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Letterbox', scale=img_scale),
+    dict(type='PackRelations'),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler'),
+    dataset=dict(
+        type='SeededDataset',
+        dataset=dict(
+            type='MixDataset',
+            dataset=dict(
+                **dataset,
+                ann_file='annotations/train.json',
+                pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale)],
+            ),
+            pipeline=[
+                dict(type='MirrorRelations', prob=0.5),
+                dict(type='ColourJitter', hue=0.015, saturation=0.3, value=0.2),
+                dict(type='PackRelations'),
+            ],
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='EvaluationSampler'),
+    dataset=dict(**dataset, test_mode=True, ann_file='annotations/val.json', pipeline=test_pipeline),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='EvaluationSampler'),
+    dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=test_pipeline),
+)
+val_evaluator = dict(type='RelationMetric', protocol='map')
+test_evaluator = val_evaluator

@@ -1,0 +1,15 @@
+# SABRA on VRD from boxes alone: no picture is needed, annotations and detections are.
+_base_ = ['../_base_/runtime.py', '../_base_/datasets/vrd_boxes.py', '../_base_/schedules/relations.py']
+custom_imports = dict(imports=['plugins.sabra'], allow_failed_imports=False)
+model = dict(
+    type='RelationDetector',
+    max_boxes=32,
+    head=dict(
+        type='RelationHead',
+        predicates=70,
+        object_kinds=[0] + [1] * 99,  # person, anything else
+        exclusive=True,
+        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
+    ),
+)
+default_hooks = dict(checkpoint=dict(metric='relationship_r50_k1', interval=500))

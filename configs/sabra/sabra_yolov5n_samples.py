@@ -1,0 +1,31 @@
+# SABRA with YOLOv5n on the generated scenes, detector and relation head learned together, from scratch.
+_base_ = [
+    '../_base_/runtime.py',
+    '../_base_/models/yolov5n.py',
+    '../_base_/datasets/relation_samples.py',
+    '../_base_/schedules/samples.py',
+]
+custom_imports = dict(imports=['plugins.yolov5', 'plugins.sabra'], allow_failed_imports=False)
+detector = _base_.model
+preprocessor = detector.pop('data_preprocessor')
+classes = 7
+detector['bbox_head']['num_classes'] = classes
+model = dict(
+    _delete_=True,
+    type='RelationDetector',
+    detector=detector,
+    frozen=False,
+    max_boxes=24,
+    score_thr=0.05,
+    data_preprocessor=preprocessor,
+    head=dict(
+        type='RelationHead',
+        predicates=5,
+        object_kinds=[0] + [1] * (classes - 1),  # person, object
+        subject_labels=[0],
+        graph=dict(dims=128),
+        dims=128,
+        visual=dict(channels=64, stride=8, level=0, dims=64),
+        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
+    ),
+)

@@ -1,0 +1,140 @@
+"""HICO-DET's mean average precision: full, rare, non-rare, in the default and the known-object setting.
+
+The rules of the official script (Chao et al., WACV 2018), nothing else: no NMS, no limit of detections, images without
+relations count. Letters: I images, C classes (object, predicate), T detections.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from detplug.errors import UserError
+
+from ..relations import RelationImage, RelationNames, RelationResult
+from .average_precision import class_ap, eleven_point, mean_figures
+from .columns import Columns, check_results, predicted_columns, truth_columns
+from .matching import IOU, best_partner, equal_pairs, first_takers
+from .overlap import paired_iou
+
+BLOCK = 512  # images whose detections are matched at once: bounds the memory
+
+
+class HicoDetections(NamedTuple):
+    """Matched detections: ``image``, ``kind`` (its class), ``score``, ``right``, all (T,); ``objects`` (C,) int64."""
+
+    image: np.ndarray
+    kind: np.ndarray
+    score: np.ndarray
+    right: np.ndarray
+    objects: np.ndarray
+
+
+def hico_map(
+    images: Sequence[RelationImage],
+    results: Sequence[RelationResult],
+    names: RelationNames,
+    labels_known: np.ndarray | None = None,
+) -> dict[str, float]:
+    """HICO-DET's figures, 0 .. 1 (papers print percent).
+
+    Each class over all images: detections by descending score; one goes to the pair of the truth it overlaps most,
+    min(IoU of the subjects, IoU of the objects) with +1 pixels, whether or not that pair is taken; right when the
+    overlap is at least .5 and the pair is free. Average precision by 11 points, mean over the classes.
+    The labels of subjects are not looked at. A relation (object label, predicate) that is no class is not scored; nor
+    is one without object. A class without truth is left out; the official script would count it as 0, but in the
+    official test set every one of the 600 has truth.
+
+    Args:
+        results: of ``images``, in their order.
+        names: with ``triplets``; ``rare`` for the rare and non-rare figures.
+        labels_known: (I, C), 1 where the image is labelled with the class, anything else where not (see
+            :mod:`.known_objects`); for the known-object setting, where a detection counts only in images that are
+            labelled with any class of the same object.
+
+    Returns:
+        map_full, map_rare, map_nonrare; known_full, known_rare, known_nonrare. Those without a class are left out.
+
+    Raises:
+        UserError: names without triplets, a truth that is none of them, labels of another shape, bad indices.
+    """
+    found = match_hico(images, results, names)
+    figures = _means('map', found, names)
+    if labels_known is not None:
+        shape = (len(images), len(names.triplets))
+        if np.shape(labels_known) != shape:
+            raise UserError(
+                f'evaluation: labels_known: {np.shape(labels_known)} where (images, classes) are {shape}; read the '
+                'labels of these images'
+            )
+        kept = known_objects(labels_known, names)[found.image, names.triplets[found.kind, 0]]
+        columns = (column[kept] for column in (found.image, found.kind, found.score, found.right))
+        figures |= _means('known', HicoDetections(*columns, found.objects), names)
+    return figures
+
+
+def match_hico(
+    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames
+) -> HicoDetections:
+    """All detections of a class, right or wrong; see :func:`hico_map`."""
+    if names.triplets is None:
+        raise UserError(
+            "evaluation: names: no triplets, HICO-DET's figures are means over them; use the protocol 'map' for data "
+            'sets without'
+        )
+    check_results(images, results, names)
+    blocks = [
+        _match_block(images[start : start + BLOCK], results[start : start + BLOCK], names)
+        for start in range(0, len(images), BLOCK)
+    ] or [_match_block([], [], names)]
+    return HicoDetections(
+        np.concatenate([block.image + n * BLOCK for n, block in enumerate(blocks)]),
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ('kind', 'score', 'right')),
+        sum(block.objects for block in blocks),
+    )
+
+
+def known_objects(labels_known: np.ndarray, names: RelationNames) -> np.ndarray:
+    """(I, objects) bool: the image is labelled (I, C) with a class of that object."""
+    of_object = names.triplets[:, :1] == np.arange(len(names.objects))
+    return (np.asarray(labels_known) == 1).astype(np.float32) @ of_object.astype(np.float32) > 0
+
+
+def _match_block(
+    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames
+) -> HicoDetections:
+    truth = truth_columns(images, names)
+    truth_kind = _kinds(truth, names)
+    if (truth_kind < 0).any():
+        i = (truth_kind < 0).argmax()
+        raise UserError(
+            f'evaluation: image {images[truth.image[i]].img_id}: relations: object {truth.object_label[i]} with '
+            f'predicate {truth.predicate[i]} is no class; check the triplets of the data set'
+        )
+    found = predicted_columns(images, results, names)
+    kind = _kinds(found, names)
+    found, kind = found.where(kind >= 0), kind[kind >= 0]
+    i, j = equal_pairs((found.image, kind), (truth.image, truth_kind))
+    overlap = np.minimum(
+        paired_iou(found.subject_box[i], truth.subject_box[j]), paired_iou(found.object_box[i], truth.object_box[j])
+    )
+    partner, largest = best_partner(i, j, overlap, len(found))
+    right = first_takers(np.where(largest >= IOU, partner, -1), found.score)
+    objects = np.bincount(truth_kind, minlength=len(names.triplets))
+    return HicoDetections(found.image, kind, found.score, right, objects)
+
+
+def _kinds(columns: Columns, names: RelationNames) -> np.ndarray:
+    """(T,) int64 the class of each relation, -1 for none."""
+    table = np.full((len(names.objects) + 1, len(names.predicates)), -1)  # last row: without object (label -1)
+    table[tuple(names.triplets.T)] = np.arange(len(names.triplets))
+    return table[columns.object_label, columns.predicate]
+
+
+def _means(prefix: str, found: HicoDetections, names: RelationNames) -> dict[str, float]:
+    """PREFIX_full, PREFIX_rare, PREFIX_nonrare."""
+    ap = class_ap(eleven_point, found.kind, found.score, found.right, found.objects)
+    parts = {f'{prefix}_full': ap}
+    if names.rare is not None:
+        parts |= {f'{prefix}_rare': ap[names.rare], f'{prefix}_nonrare': ap[~names.rare]}
+    return mean_figures(parts)

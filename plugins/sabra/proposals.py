@@ -1,0 +1,115 @@
+"""Relation proposals and their labels: positive, or one of the five kinds of negatives of BNPS.
+
+The split into five kinds is SABRA's (Jin et al., arXiv 2012.12510), the definitions are ours. A box is matched when its
+IoU with an object of the truth is at least ``iou_thr`` (and, where the task names classes, the class is right).
+
+Letters: B images, N boxes, G objects of the truth, R relations of the truth, C predicates.
+"""
+
+from typing import NamedTuple
+
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+from torch import Tensor
+
+from .image_boxes import ImageBoxes
+from .relations import NO_OBJECT
+
+INVALID, POSITIVE = -1, 0
+NEGATIVES = {
+    1: 'both boxes are wrong',
+    2: 'the object is wrong',
+    3: 'the subject is wrong',
+    4: 'both take part in relations, but not in this one',
+    5: 'at least one takes part in no relation',
+}
+
+
+class Truth(NamedTuple):
+    """Relations of a batch.
+
+    ``objects``: :class:`ImageBoxes` of the truth (B, G); ``relations`` (R, 4) int64: image, subject, object (or
+    NO_OBJECT), predicate; ``judged`` (B, G) bool, see RelationImage.
+    """
+
+    objects: ImageBoxes
+    relations: Tensor
+    judged: Tensor
+
+
+class ProposalLabels(NamedTuple):
+    """What the truth says of all ordered pairs.
+
+    ``kinds`` (B, N, N) int64: INVALID (padding, a box with itself, a subject that nobody judged), POSITIVE, 1..5;
+    ``matched`` (B, N, G) bool.
+    """
+
+    kinds: Tensor
+    matched: Tensor
+
+
+def label_proposals(
+    boxes: ImageBoxes, truth: Truth, iou_thr: float = 0.5, same_class: bool = True, subjects: Tensor | None = None
+) -> ProposalLabels:
+    """Label every ordered pair.
+
+    Args:
+        same_class: a box matches objects of its class only.
+        subjects: (B, N) bool, boxes that may be a subject (persons); by default all.
+    """
+    objects = truth.objects
+    matched = bbox_overlaps(boxes.boxes, objects.boxes) >= iou_thr
+    matched &= boxes.valid[:, :, None] & objects.valid[:, None]
+    if same_class:
+        matched &= boxes.labels[:, :, None] == objects.labels[:, None]
+    image, subject, object_, _ = truth.relations[truth.relations[:, 2] != NO_OBJECT].unbind(1)
+    related = torch.zeros_like(objects.valid)  # objects that take part in a relation
+    related[image, subject] = True
+    related[image, object_] = True
+    linked = torch.zeros(*objects.valid.shape, objects.valid.shape[1], dtype=boxes.boxes.dtype, device=matched.device)
+    linked[image, subject, object_] = 1
+    weight = matched.to(linked.dtype)
+    positive = weight @ linked @ weight.transpose(1, 2) > 0
+    right = matched.any(2)
+    takes_part = (matched & related[:, None]).any(2)
+    kinds = torch.where(takes_part[:, :, None] & takes_part[:, None], 4, 5)
+    kinds = torch.where(~right[:, :, None] & right[:, None], 3, kinds)
+    kinds = torch.where(right[:, :, None] & ~right[:, None], 2, kinds)
+    kinds = torch.where(~right[:, :, None] & ~right[:, None], 1, kinds)
+    kinds = torch.where(positive, POSITIVE, kinds)
+    unjudged = (matched & ~truth.judged[:, None]).any(2) & ~(matched & truth.judged[:, None]).any(2)
+    allowed = boxes.pairs & ~unjudged[:, :, None]
+    if subjects is not None:
+        allowed &= subjects[:, :, None]
+    return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched)
+
+
+def predicate_targets(labels: ProposalLabels, truth: Truth, pairs: Tensor, predicates: int) -> Tensor:
+    """(P, C) float targets of P pairs.
+
+    Args:
+        pairs: (P, 3) int64: image, subject, object of each pair.
+        predicates: C.
+    """
+    targets = labels.matched.new_zeros(len(pairs), predicates, dtype=torch.float32)
+    relations = truth.relations[truth.relations[:, 2] != NO_OBJECT]
+    if not len(pairs) or not len(relations):
+        return targets
+    image, subject, object_ = pairs.unbind(1)
+    same = image[:, None] == relations[:, 0]  # (P, R)
+    hit = same & labels.matched[image[:, None], subject[:, None], relations[:, 1]]
+    hit &= labels.matched[image[:, None], object_[:, None], relations[:, 2]]
+    pair, relation = hit.nonzero(as_tuple=True)
+    targets[pair, relations[relation, 3]] = 1
+    return targets
+
+
+def solo_targets(labels: ProposalLabels, truth: Truth, predicates: int) -> Tensor:
+    """(B, N, C) float targets of predicates whose object is missing, for each box as a subject."""
+    matched = labels.matched
+    targets = matched.new_zeros(*matched.shape[:2], predicates, dtype=torch.float32)
+    relations = truth.relations[truth.relations[:, 2] == NO_OBJECT]
+    hit = matched[relations[:, 0], :, relations[:, 1]]  # (R, N)
+    relation, box = hit.nonzero(as_tuple=True)
+    targets[relations[relation, 0], box, relations[relation, 3]] = 1
+    return targets
