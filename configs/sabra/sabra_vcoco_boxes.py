@@ -11,6 +11,9 @@ model = dict(
         subject_labels=[0],
         solo=True,  # an action whose object is not in the picture
         power=2.8,
+        graph=dict(dims=128, layers=2, one_type=False),
+        mask_weight=1.0,
+        dims=128,
         sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
     ),
 )

@@ -9,6 +9,9 @@ model = dict(
         predicates=70,
         object_kinds=[0] + [1] * 99,  # person, anything else
         exclusive=True,
+        graph=dict(dims=128, layers=2, one_type=False),
+        mask_weight=1.0,
+        dims=128,
         sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
     ),
 )

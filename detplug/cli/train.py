@@ -57,7 +57,8 @@ def train(config: Config) -> dict[str, float]:
         runner.train()
     if not is_main_process():
         return {}
-    metrics = best_metrics(work_dir) | {'minutes': (time.monotonic() - began) / 60}
+    key = config.default_hooks.get('checkpoint', {}).get('metric') or 'map'
+    metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
     print(f'checkpoint {work_dir}/best.pth\nreport     {work_dir}/report.html')

@@ -86,12 +86,20 @@ class MHGAT(nn.Module):
         heads: H.
         layers: rounds of attention; 0 gives the boxes' own features.
         class_width: of the class embedding.
+        one_type: all kinds are one: plain graph attention, to compare with.
     """
 
     def __init__(
-        self, object_kinds: Sequence[int], dims: int = 256, heads: int = 4, layers: int = 2, class_width: int = 64
+        self,
+        object_kinds: Sequence[int],
+        dims: int = 256,
+        heads: int = 4,
+        layers: int = 2,
+        class_width: int = 64,
+        one_type: bool = False,
     ):
         super().__init__()
+        object_kinds = [0] * len(object_kinds) if one_type else object_kinds
         kinds = max(object_kinds) + 1
         self.dims = dims
         self.register_buffer('kind_of_label', F.one_hot(torch.tensor(object_kinds), kinds).float(), persistent=False)

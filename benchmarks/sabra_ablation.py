@@ -1,0 +1,96 @@
+"""What each part of SABRA is worth on VRD: samplers, graph and mask decoder, the same head, steps and numbers of pairs.
+
+False positives at equal recall: the k = 1 predictions of all test images are pooled and sorted by score; of the
+shortest prefix that reaches the relationship R@50 of uniform sampling, those that match nothing, by the kind of their
+pair (N1..N5). Mean and spread of the seeds.
+
+python benchmarks/sabra_ablation.py     (needs data/vrd: tools/prepare_data.py vrd DOWNLOAD --out data/vrd)
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from finetuning import ROOT, summary
+from mmengine.dataset import pseudo_collate
+from record import record
+from sabra_vrd import CONFIG, train
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from mmdet.registry import DATASETS
+
+    import detplug.register  # noqa: F401
+    from detplug.cli.config import load_config
+    from detplug.cli.detector import build_detector
+    from plugins.sabra.detector import image_sizes, truth_of
+    from plugins.sabra.image_boxes import pad_boxes
+    from plugins.sabra.metrics.vrd import false_positives_at_recall, vrd_recall
+    from plugins.sabra.proposals import label_proposals
+
+SAMPLER = 'model.head.sampler.type'
+VARIANTS = {
+    'uniform': [f'{SAMPLER}=UniformSampler'],
+    'ohem': [f'{SAMPLER}=HardNegativeSampler'],
+    'focal': [f'{SAMPLER}=AllPairsSampler'],
+    'bnps': [],
+    'bnps_no_graph': ['model.head.graph.layers=0'],
+    'bnps_one_type': ['model.head.graph.one_type=True'],
+    'bnps_no_mask': ['model.head.mask_weight=0.0'],
+}
+BATCH = 25
+
+
+def predict(folder: Path, options: list[str]) -> tuple[list, list, list[np.ndarray]]:
+    """Truth, predictions and the kind of the pair of each predicted relation, of every test image."""
+    config = load_config(CONFIG, options)
+    model = build_detector(config, ROOT / folder / 'best.pth')
+    dataset = DATASETS.build(config.test_dataloader.dataset)
+    truths, results, kinds = [], [], []
+    for start in range(0, len(dataset), BATCH):
+        batch = pseudo_collate([dataset[i] for i in range(start, min(start + BATCH, len(dataset)))])
+        with torch.no_grad():
+            samples = model.test_step(batch)
+        found = [x.pred_instances for x in samples]
+        boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
+        labels = label_proposals(boxes, truth_of(samples)).kinds.numpy()
+        for own, sample in zip(labels, samples, strict=True):
+            truths.append(sample.relation_truth)
+            results.append(sample.pred_relations)
+            kinds.append(own[sample.pred_relations.triplets[:, 0], sample.pred_relations.triplets[:, 1]])
+    return truths, results, kinds
+
+
+def measure(seed: int) -> dict[str, float]:
+    """Figures VARIANT.NAME of one seed."""
+    figures, predicted = {}, {}
+    for variant, options in VARIANTS.items():
+        folder = Path('work_dirs/benchmarks/sabra_ablation') / variant / f'seed{seed}'
+        train(folder, seed, options)
+        predicted[variant] = predict(folder, options)
+        truths, results, _ = predicted[variant]
+        recalls = vrd_recall(truths, results)
+        names = ('relationship_r50_k1', 'relationship_r100_k1', 'relationship_r50_k70', 'relationship_r100_k70')
+        figures |= {f'{variant}.{name}': 100 * recalls[name] for name in names}
+    level = figures['uniform.relationship_r50_k1'] / 100
+    for variant, (truths, results, kinds) in predicted.items():
+        found = false_positives_at_recall(truths, results, level, kinds)
+        if found is None:
+            print(f'{variant}, seed {seed}: recall {level:.4f} is never reached')
+            continue
+        figures[f'{variant}.fp_at_equal_recall'] = found['false_positives']
+        figures |= {f'{variant}.fp_{name}': found[name] for name in ('positive', 'n1', 'n2', 'n3', 'n4', 'n5')}
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    args = parser.parse_args()
+    record('sabra_ablation', summary([measure(seed) for seed in args.seeds]), args.seeds)
+
+
+if __name__ == '__main__':
+    main()
