@@ -12,6 +12,7 @@ model = dict(
         graph=dict(dims=128, layers=2, one_type=False),
         mask_weight=1.0,
         dims=128,
+        dropout=0.3,
         sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
     ),
 )

@@ -29,3 +29,4 @@ model = dict(
         sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
     ),
 )
+custom_hooks = [*_base_.custom_hooks, dict(type='RelationHook')]

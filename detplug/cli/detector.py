@@ -13,7 +13,9 @@ from detplug.errors import UserError
 
 
 def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
-    """The config's model with the checkpoint's weights, in eval mode; ``model.dataset_meta`` holds its classes.
+    """The config's model with the checkpoint's weights, in eval mode.
+
+    ``model.dataset_meta`` holds its ``classes``, and its ``predicates``, which are empty for a detector.
 
     A model that adds a class to those of the data has ``class_names(names) -> names``.
 
@@ -26,15 +28,21 @@ def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
     load_weights(model, checkpoint, strict=True)
     names = config_classes(config)
     model.dataset_meta = dict(classes=model.class_names(names) if hasattr(model, 'class_names') else names)
+    model.dataset_meta |= {'predicates': config_names(config, 'predicates')}
     return model.eval()
 
 
 def config_classes(config: Config) -> tuple[str, ...]:
     """Names of the classes in label order, from the test data set's ``metainfo``."""
+    return config_names(config, 'classes')
+
+
+def config_names(config: Config, field: str) -> tuple[str, ...]:
+    """Names in ``field`` of the test data set's ``metainfo``; empty where it has none."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    return tuple(dataset.metainfo.classes)
+    return tuple(dataset.get('metainfo', {}).get(field, ()))
 
 
 def check_classes(saved: dict, config: Config, source: str | Path) -> None:

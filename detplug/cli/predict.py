@@ -1,4 +1,4 @@
-"""``predict CONFIG CHECKPOINT PATHS... --out D``: pictures with boxes, and predictions.json."""
+"""``predict CONFIG CHECKPOINT PATHS... --out D``: pictures with boxes, predictions.json, and relations.json beside."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
     import cv2
+    import numpy as np
     import torch
     from mmcv.transforms import Compose
     from mmengine.config import Config
@@ -20,6 +21,7 @@ with quiet_imports():
     from detplug.cli.inputs import find_images
     from detplug.errors import UserError
     from detplug.report.drawing import draw_boxes
+    from detplug.report.relation_drawing import draw_relations
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('paths', nargs='+', help='pictures, folders or globs')
     parser.add_argument('--out', required=True, help='folder for the pictures and predictions.json')
     parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score that is kept, 0 to 1')
+    parser.add_argument('--relation-thr', type=float, default=0.1, help='lowest score of a relation, 0 to 1')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
     config = load_config(args.config, args.cfg_options)
@@ -37,48 +40,95 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = build_detector(config, args.checkpoint)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    rows = predict_images(model, config, images, out, args.score_thr)
-    (out / 'predictions.json').write_text(json.dumps(rows, indent=1) + '\n')
-    print(f'{len(rows)} boxes in {len(images)} pictures: {out}/predictions.json')
+    boxes, relations = predict_images(model, config, images, out, args.score_thr, args.relation_thr)
+    (out / 'predictions.json').write_text(json.dumps(boxes, indent=1) + '\n')
+    print(f'{len(boxes)} boxes in {len(images)} pictures: {out}/predictions.json')
+    if model.dataset_meta['predicates']:
+        (out / 'relations.json').write_text(json.dumps(relations, indent=1) + '\n')
+        print(f'{len(relations)} relations: {out}/relations.json')
     return 0
 
 
 def predict_images(
-    model: torch.nn.Module, config: Config, images: Sequence[Path], out: Path, score_thr: float
-) -> list[dict]:
-    """Write a picture for every image into ``out`` and return all boxes in the COCO result format.
+    model: torch.nn.Module,
+    config: Config,
+    images: Sequence[Path],
+    out: Path,
+    score_thr: float,
+    relation_thr: float = 0.1,
+) -> tuple[list[dict], list[dict]]:
+    """Write a picture for every image into ``out``; returns all boxes and all relations.
 
-    Each row: image_id (position in ``images``, from 1), file_name, category_id (label + 1), category_name,
-    bbox (x, y, width, height; pixels of the original image) and score.
+    A box: image_id (position in ``images``, from 1), file_name, category_id (label + 1), category_name, bbox (x, y,
+    width, height; pixels of the original image) and score, as COCO's result format has it. A relation: image_id,
+    file_name, subject and object (positions in the list of boxes, from 0; no object in the picture is null),
+    predicate_id (label + 1), predicate and score.
     """
     pipeline = Compose(prediction_pipeline(config))
-    classes = model.dataset_meta['classes']
-    rows = []
+    names = model.dataset_meta
+    boxes, relations = [], []
     for image_id, path in enumerate(track(images, 'predict', disable=len(images) < 2), start=1):
         image = cv2.imread(str(path))
         if image is None:
             raise UserError(f'{path}: image does not decode; replace the file')
         data = pipeline(dict(img=image, img_path=str(path), img_id=image_id))
         with torch.inference_mode():
-            predicted = model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))
-        found = predicted[0].pred_instances
-        found = found[found.scores >= score_thr].cpu().numpy()
-        picture = draw_boxes(image, found.bboxes, found.labels, found.scores, classes)
+            sample = model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
+        found = sample.pred_instances.cpu().numpy()
+        kept = np.flatnonzero(found.scores >= score_thr)
+        whose = dict(image_id=image_id, file_name=str(path))
+        drawn = found.bboxes[kept], found.labels[kept], found.scores[kept], names['classes']
+        if 'pred_relations' in sample:
+            triplets, chances = kept_relations(sample.pred_relations, kept, relation_thr)
+            relations += [whose | row for row in relation_rows(triplets, chances, len(boxes), names['predicates'])]
+            picture = draw_relations(image, *drawn, triplets, chances, names['predicates'])
+        else:
+            picture = draw_boxes(image, *drawn)
+        boxes += [whose | row for row in box_rows(*drawn)]
         cv2.imwrite(str(out / f'{image_id:04d}_{path.stem}.jpg'), picture)
-        for (x1, y1, x2, y2), label, score in zip(
-            found.bboxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True
-        ):
-            rows.append(
-                dict(
-                    image_id=image_id,
-                    file_name=str(path),
-                    category_id=label + 1,
-                    category_name=classes[label],
-                    bbox=[round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-                    score=round(score, 5),
-                )
-            )
-    return rows
+    return boxes, relations
+
+
+def box_rows(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> list[dict]:
+    """A row of predictions.json for each of (N, 4) boxes."""
+    return [
+        dict(
+            category_id=label + 1,
+            category_name=classes[label],
+            bbox=[round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
+            score=round(score, 5),
+        )
+        for (x1, y1, x2, y2), label, score in zip(boxes.tolist(), labels.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def kept_relations(found, kept: np.ndarray, relation_thr: float) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 3) triplets between the boxes ``kept``, which are renumbered, and (T,) scores of at least ``relation_thr``.
+
+    Args:
+        found: ``triplets`` (subject, object or -1, predicate) and ``triplet_scores``, the best first.
+        kept: (N,) positions of boxes.
+    """
+    place = np.full(len(found.boxes) + 1, -2)
+    place[kept], place[-1] = np.arange(len(kept)), -1  # position -1, no object, stays -1
+    triplets = found.triplets.copy()
+    triplets[:, :2] = place[triplets[:, :2]]
+    good = (triplets[:, :2] != -2).all(1) & (found.triplet_scores >= relation_thr)
+    return triplets[good], found.triplet_scores[good]
+
+
+def relation_rows(triplets: np.ndarray, scores: np.ndarray, first: int, predicates: Sequence[str]) -> list[dict]:
+    """A row of relations.json for each of (T, 3) triplets; ``first`` is the position of the image's first box."""
+    return [
+        dict(
+            subject=first + subject,
+            object=first + target if target >= 0 else None,
+            predicate_id=predicate + 1,
+            predicate=predicates[predicate],
+            score=round(score, 5),
+        )
+        for (subject, target, predicate), score in zip(triplets.tolist(), scores.tolist(), strict=True)
+    ]
 
 
 def prediction_pipeline(config: Config) -> list[dict]:

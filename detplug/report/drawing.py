@@ -54,14 +54,14 @@ def draw_boxes(
         picture = sv.BoxAnnotator(_palette(colours), thickness=1).annotate(picture, found)
         _dash(picture, found.xyxy[strange], 1)
         texts = [f'{_name(int(k), classes)}: {n}' for k, n in zip(used, np.bincount(colour_index), strict=True)]
-        return _write(picture, _legend_places(len(used), short), texts, colours, short)
+        return write_labels(picture, _legend_places(len(used), short), texts, colours)
     thickness = max(1, round(short / 320))
     picture = sv.BoxAnnotator(_palette(colours), thickness).annotate(picture, found)
     _dash(picture, found.xyxy[strange], thickness)
     texts = [_name(int(label), classes) for label in labels[order]]
     if scores is not None:
         texts = [f'{text} {score:.2f}' for text, score in zip(texts, np.asarray(scores)[order], strict=True)]
-    return _write(picture, found, texts, colours, short)
+    return write_labels(picture, found, texts, colours)
 
 
 def _dash(picture: np.ndarray, boxes: np.ndarray, thickness: int, length: int = 5) -> None:
@@ -74,10 +74,11 @@ def _dash(picture: np.ndarray, boxes: np.ndarray, thickness: int, length: int = 
             picture[y1:y2, max(x, 0) : x + thickness][rows[y1:y2]] = 255
 
 
-def _write(
-    picture: np.ndarray, places: sv.Detections, texts: list[str], colours: Sequence[Colour], short: int
+def write_labels(
+    picture: np.ndarray, places: sv.Detections, texts: Sequence[str], colours: Sequence[Colour]
 ) -> np.ndarray:
-    """Write ``texts`` on the upper left corners of ``places``; ``short`` is the shorter side of the picture."""
+    """Write ``texts`` above the upper left corners of ``places``, whose ``class_id`` points into ``colours`` (RGB)."""
+    short = min(picture.shape[:2])
     annotator = sv.RichLabelAnnotator(
         _palette(colours),
         text_color=_palette([text_colour(c) for c in colours]),

@@ -4,6 +4,7 @@ import detplug.register  # noqa: F401
 
 from .data.dataset import RelationDataset
 from .detector import RelationDetector
+from .hook import RelationHook
 from .metrics.metric import RelationMetric
 from .relation_head import RelationHead
 from .sampling import AllPairsSampler, BalancedNegativeSampler, HardNegativeSampler, UniformSampler
@@ -19,6 +20,7 @@ __all__ = [
     'RelationDataset',
     'RelationDetector',
     'RelationHead',
+    'RelationHook',
     'RelationMetric',
     'TruthProposals',
     'UniformSampler',

@@ -1,6 +1,7 @@
 """A battery over every config of a plain detector: it builds, learns and predicts, also with nothing to learn.
 
-Semi-supervised detectors take other batches: tests/plugins/openset/test_openset_configs.py.
+Others take other batches: semi-supervised detectors (tests/plugins/openset/test_openset_configs.py) and relation
+detectors (tests/plugins/sabra/test_sabra_configs.py).
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(
     path.relative_to(ROOT)
     for path in ROOT.glob('configs/[!_]*/*.py')
-    if 'detector' not in Config.fromfile(path, import_custom_modules=False).model
+    if not {'detector', 'head'} & set(Config.fromfile(path, import_custom_modules=False).model)
 )
 SIDE = 64  # px
 

@@ -1,7 +1,15 @@
 # Generated scenes of persons and objects, 300 images of 320 px: python -m detplug.samples.scenes data/relation_samples
 data_root = 'data/relation_samples/'
 img_scale = (320, 320)  # width, height of the network input in px
-dataset = dict(type='RelationDataset', data_root=data_root, data_prefix=dict(img='images/'))
+dataset = dict(
+    type='RelationDataset',
+    data_root=data_root,
+    data_prefix=dict(img='images/'),
+    metainfo=dict(
+        classes=('person', 'bicycle', 'horse', 'chair', 'box', 'ball', 'book'),
+        predicates=('ride', 'hold', 'carry', 'sit on', 'look at'),
+    ),
+)
 labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
 test_pipeline = [
     dict(type='LoadImageFromFile'),

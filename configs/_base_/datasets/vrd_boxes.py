@@ -10,11 +10,11 @@ dataset = dict(
 )
 labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
 # clean: share of the images with the boxes of the truth themselves; score_thr: R-CNN's detections begin at .5 too
-noisy = dict(type='NoisyProposals', classes=100, clean=0.5, score_thr=0.3)
-pack = dict(type='PackRelations')
+noisy = dict(type='NoisyProposals', classes=100, clean=0.6, score_thr=0.3)
+pack = dict(type='PackRelations', extent=True)
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=0,
     persistent_workers=True,
     sampler=dict(type='DrawSampler'),

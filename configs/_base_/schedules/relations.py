@@ -12,4 +12,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=warmup, end=max_iters, T_max=max_iters - warmup),
 ]
-custom_hooks = [dict(type='ReportHook')]
+custom_hooks = [dict(type='RelationHook'), dict(type='ReportHook')]

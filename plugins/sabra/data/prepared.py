@@ -16,7 +16,7 @@ from .relation_file import write_relations
 PREFIXES = ('', 'COCO_train2014_', 'COCO_val2014_')  # COCO's pictures keep or lose theirs
 
 
-def prepare_splits(sets: Mapping[str, RelationSet], src: Path, folders: Sequence[str], sized: bool = True) -> Prepared:
+def prepare_splits(sets: Mapping[str, RelationSet], src: Path, folders: Sequence[str]) -> Prepared:
     """Texts, links, counts and anomalies of the splits.
 
     Args:
@@ -24,7 +24,6 @@ def prepare_splits(sets: Mapping[str, RelationSet], src: Path, folders: Sequence
         src: the download.
         folders: where pictures may lie, relative to ``src``. Without any picture the annotations alone are written,
             enough for all that needs no pixels.
-        sized: the sizes in the sets are those of the pictures, so that another size is an anomaly.
     """
     out, found = Prepared(), [src / folder for folder in folders if (src / folder).is_dir()]
     for split, data in sets.items():
@@ -33,7 +32,7 @@ def prepare_splits(sets: Mapping[str, RelationSet], src: Path, folders: Sequence
         out.anomalies += data.anomalies
         out.anomalies += list_anomalies(data)
         for image in data.images if found else ():
-            out.anomalies += _link(out, image, find_picture(found, image.file_name), sized)
+            out.anomalies += _link(out, image, find_picture(found, image.file_name))
     if not found:
         out.anomalies.append(f'no pictures: {one_line(src)}: none of {", ".join(folders)}; annotations only')
     return out
@@ -57,8 +56,7 @@ def find_picture(folders: Sequence[Path], name: str) -> Path:
     return next((path for path in places if path.is_file()), places[0])
 
 
-def _link(out: Prepared, image: RelationImage, path: Path, sized: bool) -> list[str]:
+def _link(out: Prepared, image: RelationImage, path: Path) -> list[str]:
     if path.is_file():
         out.links[f'images/{image.file_name}'] = path
-    lines = check_image(image, path)
-    return lines if sized else [line for line in lines if not line.startswith('wrong size')]
+    return check_image(image, path)

@@ -1,15 +1,17 @@
 """Stanford VRD (Lu et al., ECCV 2016): annotations_{train,test}.json, objects.json, predicates.json.
 
-A box is [ymin, ymax, xmin, xmax]. The files give no sizes: width and height are the extent of an image's boxes, in
-both splits alike, and 1 where it has none. Every relation is kept, those of an object with itself and repeated ones
+A box is [ymin, ymax, xmin, xmax]. The files give no sizes: width and height are those of the picture where the download
+has it, else the extent of an image's boxes, in both splits alike, and 1 where it has none. Every relation is kept, those of an object with itself and repeated ones
 too: the official denominator counts them. Equal boxes of equal class in one image are one object.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from detplug.data.coco_file import read_json
 from detplug.data.prepare import Prepared
@@ -18,7 +20,7 @@ from detplug.errors import UserError
 
 from ..relations import RelationImage, RelationNames, RelationSet, relation_image
 from .distinct_objects import DistinctObjects
-from .prepared import hold_out, prepare_splits
+from .prepared import find_picture, hold_out, prepare_splits
 
 SPLITS = ('train', 'test')
 LARGEST = 1e9  # px; also refuses what is not finite
@@ -48,7 +50,9 @@ def read_vrd(src: Path) -> Prepared:
     """
     names = read_vrd_names(src)
     sets = {split: read_vrd_split(src / f'annotations_{split}.json', names) for split in SPLITS}
-    out = prepare_splits(sets, src, FOLDERS, sized=False)
+    for data in sets.values():
+        data.images = [_sized(image, src) for image in data.images]
+    out = prepare_splits(sets, src, FOLDERS)
     out.texts['splits.json'] = hold_out(sets['train'], HELD_OUT)
     if (src / DETECTIONS).is_file():
         out.texts[DETECTIONS] = json.dumps(_rows(vrd_detections(src / DETECTIONS), names))
@@ -115,6 +119,16 @@ def vrd_detections(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray, 
             raise UserError(f'{path}: {one_line(name)}: boxes, labels, scores: not of one length, or not finite')
         out[name] = boxes.astype(np.float32), labels, scores.astype(np.float32)
     return out
+
+
+def _sized(image: RelationImage, src: Path) -> RelationImage:
+    """The image with the size of its picture, where there is one that opens."""
+    path = find_picture([src / folder for folder in FOLDERS], image.file_name)
+    try:
+        with Image.open(path) as picture:
+            return replace(image, width=picture.width, height=picture.height)
+    except (OSError, ValueError):
+        return image
 
 
 def _rows(found: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], names: RelationNames) -> list[dict]:

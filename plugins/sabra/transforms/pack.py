@@ -23,15 +23,16 @@ class PackRelations(BaseTransform):
 
     Args:
         meta_keys: what is carried to metric and predictor.
+        extent: without an image, its size is what the proposals span, from 0; for annotations without sizes (VRD).
     """
 
-    def __init__(self, meta_keys: tuple[str, ...] = META):
-        self.meta_keys = meta_keys
+    def __init__(self, meta_keys: tuple[str, ...] = META, extent: bool = False):
+        self.meta_keys, self.extent = meta_keys, extent
 
     def transform(self, results: dict) -> dict:
         image = results.get('img')
         if image is None:
-            shape = (results['height'], results['width'])
+            shape = self._extent(results) if self.extent else (results['height'], results['width'])
             results = dict(results, ori_shape=shape, img_shape=shape, scale_factor=(1.0, 1.0))
             inputs = torch.zeros(0)
         else:
@@ -51,3 +52,9 @@ class PackRelations(BaseTransform):
         if 'proposal_pairs' in results:
             sample.proposal_pairs = InstanceData(indices=torch.from_numpy(results['proposal_pairs']))
         return dict(inputs=inputs, data_samples=sample)
+
+    @staticmethod
+    def _extent(results: dict) -> tuple[int, int]:
+        boxes = results['proposals'][0]
+        width, height = np.ceil(boxes[:, 2:].max(0)).astype(int).tolist() if len(boxes) else (1, 1)
+        return max(height, 1), max(width, 1)

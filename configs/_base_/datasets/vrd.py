@@ -1,0 +1,18 @@
+# Stanford VRD with its pictures (sg_dataset). data/README.md says how to get it.
+_base_ = './vrd_boxes.py'
+
+img_scale = (1000, 600)  # width, height of the network input in px
+labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
+pack = dict(type='PackRelations')
+folder = dict(img='images/')
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=img_scale), labels, pack]
+swaps = {'on the left of': 'on the right of'}  # in the mirror, both ways
+train_pipeline = [
+    labels,
+    dict(type='LoadResizedImage', scale=img_scale),
+    dict(type='MirrorRelations', prob=0.5, swaps=swaps),
+    pack,
+]
+train_dataloader = dict(batch_size=2, dataset=dict(dataset=dict(data_prefix=folder, pipeline=train_pipeline)))
+val_dataloader = dict(batch_size=1, dataset=dict(data_prefix=folder, pipeline=test_pipeline))
+test_dataloader = dict(batch_size=1, dataset=dict(data_prefix=folder, pipeline=test_pipeline))

@@ -1,0 +1,75 @@
+"""Relations drawn on a picture: an arrow from subject to object with the predicate on it."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from detplug.report.colours import class_colour
+from detplug.report.drawing import draw_boxes, write_labels
+
+MOST = 12  # relations that stay readable on one picture
+HALO = (20, 20, 20)  # BGR
+
+
+def draw_relations(
+    image_bgr: np.ndarray,
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray | None,
+    classes: Sequence[str],
+    triplets: np.ndarray,
+    chances: np.ndarray | None,
+    predicates: Sequence[str],
+) -> np.ndarray:
+    """A copy of the picture with its boxes and its best relations.
+
+    Args:
+        image_bgr, boxes, labels, scores, classes: as :func:`detplug.report.drawing.draw_boxes` takes them; only boxes
+            that take part in a relation that is shown, or all where there is none, are drawn.
+        triplets: (T, 3) subject and object (indices into boxes; object -1: none), predicate; the best first.
+        chances: (T,) scores of the relations, None for the truth.
+        predicates: names.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+    """
+    shown = triplets[:MOST]
+    used = np.unique(shown[:, :2][shown[:, :2] >= 0]) if len(shown) else np.arange(len(boxes))
+    picture = draw_boxes(image_bgr, boxes[used], labels[used], None if scores is None else scores[used], classes)
+    if not len(shown):
+        return picture
+    thickness = max(1, round(min(picture.shape[:2]) / 240))
+    places, texts, colours, taken = [], [], [], {}
+    for number, (subject, target, predicate) in enumerate(shown.tolist()):
+        colour = class_colour(predicate)
+        start = centre(boxes[subject])
+        end = centre(boxes[target]) if target >= 0 else start
+        if target >= 0:
+            arrow(picture, start, end, colour[::-1], thickness)
+        text = predicates[predicate] if chances is None else f'{predicates[predicate]} {chances[number]:.2f}'
+        middle = (start + end) / 2 if target >= 0 else np.array([boxes[subject, 0], boxes[subject, 3]])
+        line = taken[subject, target] = (
+            taken.get((subject, target), -1) + 1
+        )  # names of one pair stand below one another
+        places.append(middle + (0, line * 16 * max(1, thickness / 2)))
+        texts.append(text)
+        colours.append(colour)
+    corners = np.array(places)
+    found = sv.Detections(xyxy=np.concatenate([corners, corners + 1], 1), class_id=np.arange(len(texts)))
+    return write_labels(picture, found, texts, colours)
+
+
+def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], thickness: int) -> None:
+    """An arrow with a dark rim, in place; ``colour`` is BGR."""
+    length = max(float(np.linalg.norm(end - start)), 1.0)
+    points = tuple(int(v) for v in start.round()), tuple(int(v) for v in end.round())
+    tip = min(0.3, 12 * thickness / length)
+    for shade, width in ((HALO, thickness + 2), (tuple(int(v) for v in colour), thickness)):
+        cv2.arrowedLine(picture, *points, shade, width, cv2.LINE_AA, tipLength=tip)
+
+
+def centre(box: np.ndarray) -> np.ndarray:
+    """(2,) of an xyxy box."""
+    return (box[:2] + box[2:]) / 2
