@@ -89,7 +89,7 @@ def write_labels(
     # A label above or beyond the edge of the picture could not be read.
     line = annotator.font.getbbox('Tg')[3] + 4
     widths = np.array([annotator.font.getlength(text) + 5 for text in texts])
-    places.xyxy[:, 1] = np.maximum(places.xyxy[:, 1], line)
+    places.xyxy[:, 1] = places.xyxy[:, 1].clip(line, picture.shape[0])
     places.xyxy[:, 0] = np.minimum(places.xyxy[:, 0], picture.shape[1] - widths).clip(min=0)
     return np.ascontiguousarray(annotator.annotate(picture, places, texts))
 

@@ -50,10 +50,10 @@ def draw_relations(
             arrow(picture, start, end, colour[::-1], thickness)
         text = predicates[predicate] if chances is None else f'{predicates[predicate]} {chances[number]:.2f}'
         middle = (start + end) / 2 if target >= 0 else np.array([boxes[subject, 0], boxes[subject, 3]])
-        line = taken[subject, target] = (
-            taken.get((subject, target), -1) + 1
-        )  # names of one pair stand below one another
-        places.append(middle + (0, line * 16 * max(1, thickness / 2)))
+        # names of one pair stand below one another; those without object stack up from the lower edge
+        step = 16 * max(1, thickness / 2) * (1 if target >= 0 else -1)
+        line = taken[subject, target] = taken.get((subject, target), -1) + 1
+        places.append(middle + (0, line * step))
         texts.append(text)
         colours.append(colour)
     corners = np.array(places)
