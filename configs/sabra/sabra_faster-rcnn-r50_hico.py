@@ -31,3 +31,4 @@ model = dict(
     max_relations=100,
 )
 default_hooks = dict(checkpoint=dict(metric='map_full'))
+custom_hooks = [dict(type='RelationHook'), dict(type='ReportHook', key='map_full')]

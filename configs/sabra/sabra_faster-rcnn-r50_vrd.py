@@ -28,3 +28,4 @@ model = dict(
     ),
 )
 default_hooks = dict(checkpoint=dict(metric='relationship_r50_k1'))
+custom_hooks = [dict(type='RelationHook'), dict(type='ReportHook', key='relationship_r50_k1')]

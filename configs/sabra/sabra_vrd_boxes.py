@@ -17,3 +17,4 @@ model = dict(
     ),
 )
 default_hooks = dict(checkpoint=dict(metric='relationship_r50_k1', interval=500))
+custom_hooks = [dict(type='RelationHook'), dict(type='ReportHook', key='relationship_r50_k1')]

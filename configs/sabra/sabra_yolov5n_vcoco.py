@@ -23,3 +23,4 @@ model = dict(
 )
 default_hooks = dict(checkpoint=dict(metric='role_ap_s1', interval=500))
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py
+custom_hooks = [dict(type='RelationHook'), dict(type='ReportHook', key='role_ap_s1')]

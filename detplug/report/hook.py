@@ -18,7 +18,8 @@ class ReportHook(Hook):
     """Writes ``work_dir``/report.html and its pictures, on the main process only.
 
     After training the report shows the evaluation with the highest ``key`` of this process; a training that was
-    resumed has its earlier curves from history.jsonl, but pictures only since then.
+    resumed has its earlier curves from history.jsonl, but pictures only since then. Where no metric is about boxes
+    (BoxAP), it shows the figures, and the pictures of a metric that has ``report_pictures(images)``.
 
     Args:
         key: figure by which the best validation is chosen, without ``val/``; higher is better.
@@ -41,7 +42,7 @@ class ReportHook(Hook):
     @master_only
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember the images of the best validation."""
-        metric = find_box_ap(runner.val_loop)
+        metric = find_metric(runner.val_loop)
         if metric is None or not metrics or self.key not in metrics:
             return
         if self.best is None or metrics[self.key] > self.best[1][self.key]:
@@ -69,7 +70,7 @@ class ReportHook(Hook):
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the report of the test."""
-        metric = find_box_ap(runner.test_loop)
+        metric = find_metric(runner.test_loop)
         if metric is not None:
             self._write(runner, runner.test_loop, self.test_split, metric.images, metrics or {})
 
@@ -77,21 +78,28 @@ class ReportHook(Hook):
         # Drawing libraries take a second to load; commands that write no report do without.
         from detplug.report.facts import run_facts
         from detplug.report.write import Evaluation, count_objects, write_report
+        from detplug.report.write_figures import write_figures_report
 
         if loop is None:
+            return
+        name = runner.cfg.filename or runner.experiment_name
+        title = f'{Path(name).stem}: report of the {split} split'
+        facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
+        metric = find_metric(loop)
+        if not isinstance(metric, BoxAP):
+            more['pictures'] = more.get('pictures', {}) | (metric.report_pictures(images) if metric else {})
+            path = write_figures_report(runner.work_dir, split, metrics, title=title, key=self.key, facts=facts, **more)
+            runner.logger.info(f'report: {path}')
             return
         classes = tuple(loop.dataloader.dataset.metainfo['classes'])
         counts = {} if train is None else {'train': count_labels(train.dataset, classes)}
         counts[split] = count_objects(images, classes)
-        name = runner.cfg.filename or runner.experiment_name
         path = write_report(
             runner.work_dir,
             Evaluation(split, classes, images, metrics),
-            title=f'{Path(name).stem}: report of the {split} split',
+            title=title,
             label_counts=counts,
-            facts=run_facts(
-                config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts
-            ),
+            facts=facts,
             **more,
         )
         runner.logger.info(f'report: {path}')
@@ -102,6 +110,12 @@ def pictures_of(runner: Runner) -> dict:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     names = tuple(runner.train_dataloader.dataset.metainfo['classes'])
     return model.report_pictures(names) if hasattr(model, 'report_pictures') else {}
+
+
+def find_metric(loop):
+    """The metric that a report is about: the first BoxAP, else the first with pictures of its own, else None."""
+    metrics = loop.evaluator.metrics if loop is not None else ()
+    return find_box_ap(loop) or next((x for x in metrics if hasattr(x, 'report_pictures')), None)
 
 
 def find_box_ap(loop) -> BoxAP | None:

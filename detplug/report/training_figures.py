@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from detplug.report.colours import class_colour
 
 SMOOTH_OVER = 1 / 40  # share of the steps that the running mean spans
-VALIDATION = {'val/map': 'mAP', 'val/map50': 'mAP50'}
+AVERAGE_PRECISION = {'val/map': 'mAP', 'val/map50': 'mAP50'}  # key in history.jsonl -> name
 
 
 def series(history: Sequence[Mapping], key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -38,10 +38,15 @@ def loss_figure(history: Sequence[Mapping]) -> Figure | None:
     return figure
 
 
-def validation_figure(history: Sequence[Mapping]) -> Figure | None:
-    """mAP and mAP50 of each validation, the best one marked; None where there was no validation."""
-    lines = {key: series(history, key) for key in VALIDATION}
-    if not lines['val/map'][0].size:
+def validation_figure(history: Sequence[Mapping], names: Mapping[str, str] = AVERAGE_PRECISION) -> Figure | None:
+    """Figures of each validation, the best one of the first marked; None where there was no validation.
+
+    Args:
+        names: key in history.jsonl -> name in the legend.
+    """
+    lines = {key: series(history, key) for key in names}
+    first = next(iter(names))
+    if not lines[first][0].size:
         return None
     figure = Figure(figsize=(7, 4), layout='constrained')
     axes = figure.subplots()
@@ -52,9 +57,9 @@ def validation_figure(history: Sequence[Mapping]) -> Figure | None:
             marker='o',
             markersize=3,
             color=[x / 255 for x in class_colour(position)],
-            label=VALIDATION[key],
+            label=names[key],
         )
-    steps, values = lines['val/map']
+    steps, values = lines[first]
     best = values.argmax()
     axes.annotate(
         f'best {values[best]:.3f} at step {steps[best]:.0f}',
@@ -65,7 +70,7 @@ def validation_figure(history: Sequence[Mapping]) -> Figure | None:
         fontsize=9,
     )
     axes.plot(steps[best], values[best], marker='*', markersize=13, color='black')
-    axes.set(xlabel='step', ylabel='average precision', ylim=(0, 1))
+    axes.set(xlabel='step', ylabel='figure on the validation split', ylim=(0, 1))
     _finish(axes)
     return figure
 

@@ -1,13 +1,10 @@
 """Write report.html and its pictures from the results of an evaluation."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
 from detplug.evaluation.confusion import confusion_matrix
 from detplug.evaluation.curves import ClassCurve, class_curves
@@ -17,11 +14,10 @@ from detplug.evaluation.table import HEADLINES, figure
 from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
-from detplug.report.training_figures import loss_figure, validation_figure
+from detplug.report.sections import picture_section, save_plot, training_sections
 
 SHOWN = 6  # images in each mosaic
 TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
-MOSAIC_BYTES = 900_000  # of each embedded mosaic; keeps the page below 3 MB
 SCORE_THR = 0.25  # where no score is best
 
 
@@ -64,7 +60,7 @@ def write_report(
     best = curves[-1].best
     sections = [
         _headline(metrics, split, images, best),
-        *_training(folder, history),
+        *training_sections(folder, history),
         page.section(
             'Classes',
             "AP is COCO's (IoU .50 to .95), AP50 at IoU .50; best F1 at IoU .50 and the score that "
@@ -73,9 +69,9 @@ def write_report(
             kind='tables',
         ),
         *_class_plots(folder, evaluation, curves),
-        page.section('Objects a class', '', _plot(folder, 'labels', label_figure(counts, classes))),
+        page.section('Objects a class', '', save_plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
-        *(_picture(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
+        *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'
@@ -102,19 +98,10 @@ def _headline(
     )
 
 
-def _training(folder: Path, history: Sequence[Mapping]) -> list[str]:
-    plots = {'loss': loss_figure(history), 'map': validation_figure(history)}
-    shown = [_plot(folder, name, plot) for name, plot in plots.items() if plot is not None]
-    for name, plot in plots.items():
-        if plot is None:  # a picture of an earlier report would not belong to this one
-            (folder / f'{name}.png').unlink(missing_ok=True)
-    return [page.section('Training', '', *shown, kind='pair')] if shown else []
-
-
 def _class_plots(folder: Path, evaluation: Evaluation, curves: Sequence[ClassCurve]) -> list[str]:
     split, classes, images, _ = evaluation
     plots = [
-        _plot(folder, name, curve_figure(curves, classes, kind))
+        save_plot(folder, name, curve_figure(curves, classes, kind))
         for name, kind in (('precision_recall', 'pr'), ('f1', 'f1'))
     ]
     confusion = confusion_figure(confusion_matrix(images, len(classes)), classes)
@@ -124,7 +111,7 @@ def _class_plots(folder: Path, evaluation: Evaluation, curves: Sequence[ClassCur
     )
     return [
         page.section('Precision, recall and F1', f'{split} split, IoU .50', *plots, kind='pair'),
-        page.section('Confusion matrix', note, _plot(folder, 'confusion', confusion)),
+        page.section('Confusion matrix', note, save_plot(folder, 'confusion', confusion)),
     ]
 
 
@@ -156,31 +143,8 @@ def _pictures(folder: Path, images: Sequence[ImageResult], classes: Sequence[str
         ('worst_images', 'Worst images', rule + drawn, worst),
     ):
         if chosen:
-            parts.append(_picture(folder, heading, note, mosaic(chosen, classes, score_thr), name))
+            parts.append(picture_section(folder, heading, note, mosaic(chosen, classes, score_thr), name))
         else:
             (folder / f'{name}.png').unlink(missing_ok=True)
             parts.append(page.section(heading, 'none'))
     return parts
-
-
-def _picture(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:
-    """Save ``picture`` as PNG and return its section; the name of the file is the heading's by default."""
-    cv2.imwrite(str(folder / f'{name or heading.lower().replace(" ", "_")}.png'), picture)
-    return page.section(heading, note, page.image(_small_jpeg(picture), heading, 'image/jpeg'), kind='wide')
-
-
-def _plot(folder: Path, name: str, plot: Figure) -> str:
-    """Save ``plot`` as PNG and return it as html."""
-    buffer = io.BytesIO()
-    plot.savefig(buffer, format='png', dpi=110)
-    (folder / f'{name}.png').write_bytes(buffer.getvalue())
-    return page.image(buffer.getvalue(), name)
-
-
-def _small_jpeg(picture: np.ndarray) -> bytes:
-    """``picture`` (H, W, 3) BGR as JPEG in the best quality that fits; the PNG beside the page has every pixel."""
-    for quality in (88, 75, 60, 40):
-        data = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
-        if len(data) <= MOSAIC_BYTES:
-            break
-    return data

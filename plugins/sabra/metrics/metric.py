@@ -54,7 +54,7 @@ PROTOCOLS: dict[str, Callable[..., dict[str, float]]] = {
 
 @dataclass
 class EvaluatedImage:
-    """Truth and prediction of one image; ``img_path`` is the file name of the truth."""
+    """Truth and prediction of one image; ``img_path`` is its file, or the name of the file in the truth."""
 
     img_id: Any
     img_path: str
@@ -110,7 +110,8 @@ class RelationMetric(BaseMetric):
             if PREDICTION not in sample:
                 raise UserError(f'config: model: it gives no {PREDICTION!r}; use a relation detector')
             truth = sample[TRUTH]
-            self.results.append(EvaluatedImage(truth.img_id, truth.file_name, truth, as_result(sample[PREDICTION])))
+            path = str(sample.get('img_path', truth.file_name))
+            self.results.append(EvaluatedImage(truth.img_id, path, truth, as_result(sample[PREDICTION])))
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Figures over the ``size`` images of the data set; the same on every process.
@@ -132,6 +133,12 @@ class RelationMetric(BaseMetric):
         if isinstance(outcome[0], UserError):
             raise outcome[0]
         return outcome[0]
+
+    def report_pictures(self, images: Sequence[EvaluatedImage]) -> dict[str, tuple[str, np.ndarray]]:
+        """Heading -> (explanation, picture) of images evenly spaced over those that have a picture; else empty."""
+        from .pictures import truth_and_found  # drawing libraries take a second to load
+
+        return truth_and_found(images, relation_names(self.dataset_meta))
 
     def compute_metrics(self, results: list[EvaluatedImage]) -> dict[str, float]:
         """Flat figures of ``results``; see the functions of :data:`PROTOCOLS`."""

@@ -1,0 +1,49 @@
+"""Sections that every report is made of: curves of the training, pictures, plots."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from detplug.report import page
+from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, validation_figure
+
+PICTURE_BYTES = 900_000  # of each embedded picture; keeps the page below 3 MB
+
+
+def training_sections(
+    folder: Path, history: Sequence[Mapping], lines: Mapping[str, str] = AVERAGE_PRECISION
+) -> list[str]:
+    """Losses and validation figures of history.jsonl, none where it is empty; ``lines``: names of validation_figure."""
+    plots = {'loss': loss_figure(history), 'map': validation_figure(history, lines)}
+    shown = [save_plot(folder, name, plot) for name, plot in plots.items() if plot is not None]
+    for name, plot in plots.items():
+        if plot is None:  # a picture of an earlier report would not belong to this one
+            (folder / f'{name}.png').unlink(missing_ok=True)
+    return [page.section('Training', '', *shown, kind='pair')] if shown else []
+
+
+def picture_section(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:
+    """Save ``picture`` as PNG and return its section; the name of the file is the heading's by default."""
+    cv2.imwrite(str(folder / f'{name or heading.lower().replace(" ", "_")}.png'), picture)
+    return page.section(heading, note, page.image(small_jpeg(picture), heading, 'image/jpeg'), kind='wide')
+
+
+def save_plot(folder: Path, name: str, plot: Figure) -> str:
+    """Save ``plot`` as PNG and return it as html."""
+    buffer = io.BytesIO()
+    plot.savefig(buffer, format='png', dpi=110)
+    (folder / f'{name}.png').write_bytes(buffer.getvalue())
+    return page.image(buffer.getvalue(), name)
+
+
+def small_jpeg(picture: np.ndarray) -> bytes:
+    """``picture`` (H, W, 3) BGR as JPEG in the best quality that fits; the PNG beside the page has every pixel."""
+    for quality in (88, 75, 60, 40):
+        data = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
+        if len(data) <= PICTURE_BYTES:
+            break
+    return data
