@@ -1,7 +1,7 @@
 # HICO-DET with its pictures. data/README.md says how to get it; tools/prepare_data.py hico-det makes the annotations.
 _base_ = '../names/hico.py'
 
-data_root = '{{$DETPLUG_DATA:data}}/hico/'
+data_root = '{{$DETPLUG_DATA:data}}/hico_det/'
 img_scale = (1333, 800)  # width, height of the network input in px
 dataset = dict(
     type='RelationDataset',
