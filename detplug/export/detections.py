@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detplug.export.relations import Relations
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -17,7 +19,8 @@ class Detections:
         scores: (D,) float32, 0 to 1.
         labels: (D,) int64, index into ``names``.
         names: names of the classes in label order.
-        extra: what else the model says of each detection, name -> (D,).
+        extra: what else the model says of each detection, name -> (D, ...).
+        relations: between the detections; None where the model tells none.
     """
 
     boxes: np.ndarray
@@ -25,6 +28,7 @@ class Detections:
     labels: np.ndarray
     names: tuple[str, ...]
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    relations: Relations | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -33,7 +37,8 @@ class Detections:
         """The detections whose score is greater than ``score_thr``."""
         kept = self.scores > score_thr
         extra = {name: values[kept] for name, values in self.extra.items()}
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, extra)
+        relations = None if self.relations is None else self.relations.between(kept)
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, extra, relations)
 
 
 def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

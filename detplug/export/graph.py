@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from detplug.errors import UserError
 from detplug.export.decode import DECODERS
 from detplug.export.nms_op import OPSET, TRANSLATIONS, select_detections
 
-INPUT = 'images'
+INPUT, SIZES = 'images', 'image_sizes'
 DETECTIONS = ('count', 'boxes', 'scores', 'labels')
 
 
@@ -57,11 +58,23 @@ class Selection:
         )
 
 
-class DetectionGraph(nn.Module):
-    """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D) each.
+class Found(NamedTuple):
+    """Detections in the graph: ``count`` (N,), ``boxes`` (N, D, 4) xyxy input pixels, ``scores``, ``labels`` and
+    ``places`` (N, D). Rows from ``count`` on are padding: zero boxes with score 0, label -1, place 0."""
 
-    A model with ``extra_outputs`` (names) has ``describe_places(feats, places (N, D)) -> tuple of (N, D)`` and may have
-    ``prepare_export()``, which is called before the trace.
+    count: Tensor
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    places: Tensor
+
+
+class DetectionGraph(nn.Module):
+    """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
+
+    A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``
+    and may have ``prepare_export()``, which is called before the trace. One with ``needs_image_sizes`` gets ``sizes``
+    (N, 2), width and height in pixels of the image within its input, as a second input of the graph.
     """
 
     def __init__(self, model: nn.Module, selection: Selection):
@@ -71,19 +84,25 @@ class DetectionGraph(nn.Module):
         if hasattr(model, 'prepare_export'):
             model.prepare_export()
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         feats = self.model.extract_feat(images)
         boxes, scores = self.model.bbox_head.dense_predictions(feats)
         if not self.selection.multi_label:
             scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
         chosen = self.selection
-        *found, places = select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img)
-        return (*found, *self.model.describe_places(feats, places)) if self.describes else tuple(found)
+        found = Found(*select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img))
+        more = self.model.describe_found(feats, found, sizes) if self.describes else ()
+        return (*found[:-1], *more)
 
 
 def extra_outputs(model: nn.Module) -> tuple[str, ...]:
-    """What the model says of each detection beside box, score and label: names of (N, D) outputs."""
+    """What the model says of each detection beside box, score and label: names of (N, D, ...) outputs."""
     return tuple(getattr(model, 'extra_outputs', ()))
+
+
+def needs_image_sizes(model: nn.Module) -> bool:
+    """Whether the graph needs to know where an image ends in its padded input."""
+    return bool(getattr(model, 'needs_image_sizes', False))
 
 
 class RawGraph(nn.Module):
@@ -119,16 +138,20 @@ def check_exportable(model: nn.Module, raw: bool) -> None:
 def write_graph(model: nn.Module, path: Path, side: int, raw: bool = False, dynamic_batch: bool = False) -> list[str]:
     """Write the ONNX graph of ``model`` for square inputs of ``side`` pixels; returns the names of its outputs."""
     images = torch.zeros(2 if dynamic_batch else 1, 3, side, side)
+    inputs, input_names = (images,), [INPUT]
+    if not raw and needs_image_sizes(model):
+        inputs, input_names = (images, torch.full((len(images), 2), float(side))), [INPUT, SIZES]
     graph = RawGraph(model) if raw else DetectionGraph(model, Selection.of(model))
     names = [f'level{i}' for i in range(_levels(graph, images))] if raw else [*DETECTIONS, *extra_outputs(model)]
-    shapes = {'images': {0: torch.export.Dim('batch')}} if dynamic_batch else None
+    batch = torch.export.Dim('batch')
+    shapes = tuple({0: batch} for _ in inputs) if dynamic_batch else None
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             graph.eval(),
-            (images,),
+            inputs,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[INPUT],
+            input_names=input_names,
             output_names=names,
             dynamic_shapes=shapes,
             custom_translation_table=TRANSLATIONS,

@@ -26,12 +26,16 @@ def split_items(cfg: Config, split: str) -> list[dict]:
 def image_paths(cfg: Config, split: str, count: int, seed: int = 0) -> list[Path]:
     """At most ``count`` image files of a split, drawn without replacement by ``seed``, in the data set's order.
 
+    Of a data set whose pictures are there in part, as relations may have it, those that are there.
+
     Raises:
         UserError: as :func:`split_items`; no image at all.
     """
-    paths = list(dict.fromkeys(item['img_path'] for item in split_items(cfg, split)))
+    listed = list(dict.fromkeys(item['img_path'] for item in split_items(cfg, split)))
+    paths = [path for path in listed if Path(path).is_file()]
     if not paths:
-        raise UserError(f'{cfg.filename}: {split}_dataloader: the data set holds no image')
+        first = f', such as {listed[0]}' if listed else ''
+        raise UserError(f'{cfg.filename}: {split}_dataloader: none of its {len(listed)} pictures is there{first}')
     chosen = np.random.default_rng(seed).permutation(len(paths))[:count]
     return [Path(paths[i]) for i in sorted(chosen)]
 

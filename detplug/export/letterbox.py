@@ -20,6 +20,11 @@ class Placement:
     size: tuple[int, int]
     offset: tuple[int, int] = (0, 0)
 
+    @property
+    def inner(self) -> tuple[int, int]:
+        """(width, height) of the image in the letterbox, pixels."""
+        return tuple(round(scale * size) for scale, size in zip(self.scale, self.size, strict=True))
+
     def to_original(self, boxes: np.ndarray) -> np.ndarray:
         """(D, 4) xyxy letterbox pixels -> (D, 4) xyxy original pixels, clipped to the image."""
         boxes = (boxes - np.asarray(self.offset * 2, dtype=np.float32)) / np.asarray(self.scale * 2, dtype=np.float32)

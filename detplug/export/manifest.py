@@ -10,7 +10,7 @@ from torch import nn
 from detplug import __version__
 from detplug.errors import UserError
 from detplug.export.formats import ExportRequest
-from detplug.export.graph import INPUT, Selection, extra_outputs
+from detplug.export.graph import INPUT, SIZES, Selection, extra_outputs, needs_image_sizes
 from detplug.export.nms_op import OPSET
 from detplug.export.runtime import MODEL, sha256
 
@@ -38,6 +38,7 @@ def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
             'layout': 'NCHW',
             'dtype': 'float32',
         }
+        | ({'image_sizes': SIZES} if not request.raw and needs_image_sizes(model) else {})
         | normalisation(model),
         'letterbox': letterbox_rule(request.cfg),
         'outputs': {

@@ -28,8 +28,7 @@ class CalibrationImages(CalibrationDataReader):
         """The next input, (1, 3, S, S) float32 by its name; None at the end."""
         if not self.left:
             return None
-        batch, _ = self.detector.prepare([self.left.pop(0)])
-        return {self.detector.manifest['input']['name']: batch}
+        return self.detector.feed(*self.detector.prepare([self.left.pop(0)]))
 
 
 def quantise(source: Path, target: Path, images: CalibrationDataReader) -> None:

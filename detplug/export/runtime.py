@@ -2,6 +2,7 @@
 
 found = Detector('bundle')('image.jpg').above(0.25)
 print(found.boxes, found.scores, [found.names[i] for i in found.labels])
+found.relations holds triplets (subject, object, predicate) where the model tells relations, else it is None.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from detplug.errors import UserError
 from detplug.export.decode import DECODERS
 from detplug.export.detections import Detections, select
 from detplug.export.letterbox import Placement, letterbox, network_input
+from detplug.export.relations import Relations, relations_of
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
 
@@ -74,9 +76,16 @@ class Detector:
         canvases, placements = zip(*placed, strict=True)
         return network_input(list(canvases), self.manifest['input']), list(placements)
 
-    def run(self, batch: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores (D,), labels (D,), extra outputs (D,)."""
-        outputs = self.session.run(self.manifest['outputs']['names'], {self.manifest['input']['name']: batch})
+    def feed(self, batch: np.ndarray, placements: Sequence[Placement]) -> dict[str, np.ndarray]:
+        """The network's inputs by name: images, and where they end if it asks for that."""
+        spec = self.manifest['input']
+        if not spec.get('image_sizes'):
+            return {spec['name']: batch}
+        return {spec['name']: batch, spec['image_sizes']: np.array([x.inner for x in placements], np.float32)}
+
+    def run(self, batch: np.ndarray, placements: Sequence[Placement]) -> list[tuple[np.ndarray, ...]]:
+        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores, labels (D,), extra outputs (D, ...)."""
+        outputs = self.session.run(self.manifest['outputs']['names'], self.feed(batch, placements))
         if self.manifest['outputs']['kind'] == 'detections':
             count, *found = outputs
             return [tuple(values[i, :n] for values in found) for i, n in enumerate(count)]
@@ -88,10 +97,19 @@ class Detector:
     def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
         batch, placements = self.prepare(images)
         extra = self.manifest['outputs'].get('extra', [])
-        return [
-            Detections(place.to_original(boxes), scores, labels, self.names, dict(zip(extra, more, strict=True)))
-            for (boxes, scores, labels, *more), place in zip(self.run(batch), placements, strict=True)
-        ]
+        found = []
+        for (boxes, scores, labels, *more), place in zip(self.run(batch, placements), placements, strict=True):
+            named = dict(zip(extra, more, strict=True))
+            relations = self._relations(named, len(scores))
+            found.append(Detections(place.to_original(boxes), scores, labels, self.names, named, relations))
+        return found
+
+    def _relations(self, named: dict[str, np.ndarray], count: int) -> Relations | None:
+        """The relations among the extra outputs, which leave ``named``; None where the model has none."""
+        predicates = self.manifest.get('predicates')
+        if not predicates:
+            return None
+        return relations_of(named.pop('relation_scores')[:, :count], named.pop('solo_scores', None), tuple(predicates))
 
 
 def read_image(image: str | Path | np.ndarray) -> np.ndarray:

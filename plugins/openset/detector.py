@@ -16,6 +16,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from detplug.errors import UserError
+from detplug.export.graph import Found
 
 from .batch_embedding import BatchEmbedding
 from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
@@ -203,7 +204,7 @@ class OpenSetDetector(SemiBaseDetector):
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
-        """Names of :meth:`describe_places`' results."""
+        """Names of :meth:`describe_found`'s results."""
         return () if self.ood is None or not self.ood.fitted.any() else ('ood_scores',)
 
     def prepare_export(self) -> None:
@@ -211,9 +212,9 @@ class OpenSetDetector(SemiBaseDetector):
         if self.ood is not None:
             self.ood.prepare_export()
 
-    def describe_places(self, feats: Sequence[Tensor], places: Tensor) -> tuple[Tensor]:
-        """(N, D) places of a one-stage head -> (N, D) OOD scores; traced into the exported graph."""
-        return (self.ood.at_places(self.bbox_head.describe_all(feats, places), self.classes),)
+    def describe_found(self, feats: Sequence[Tensor], found: Found, sizes: None) -> tuple[Tensor]:
+        """(N, D) OOD scores of the detections of a one-stage head; traced into the exported graph."""
+        return (self.ood.at_places(self.bbox_head.describe_all(feats, found.places), self.classes),)
 
     def manifest_entries(self) -> dict:
         """Which label is "unknown", the class thresholds T_c, and how OOD scores are read."""

@@ -9,9 +9,11 @@ from mmdet.models.utils import rename_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
-from .image_boxes import pad_boxes
+from detplug.export.graph import Found
+
+from .image_boxes import ImageBoxes, pad_boxes
 from .proposals import Truth
 from .relations import NO_OBJECT, RelationResult
 
@@ -49,6 +51,10 @@ class RelationDetector(BaseDetector):
         self.max_boxes, self.score_thr, self.max_relations = max_boxes, score_thr, max_relations
         if self.detector is not None and frozen:
             self.detector.requires_grad_(False)
+        if self.bbox_head is not None:  # boxes that would be left out below need not be found
+            cfg = self.bbox_head.test_cfg
+            limits = dict(score_thr=max(score_thr, cfg['score_thr']), max_per_img=min(max_boxes, cfg['max_per_img']))
+            self.bbox_head.test_cfg = dict(cfg) | limits
 
     def train(self, mode: bool = True) -> 'RelationDetector':
         """A frozen detector stays as it is, its running means too."""
@@ -116,6 +122,36 @@ class RelationDetector(BaseDetector):
                 'pred_relations',
             )
         return samples
+
+    # -- export, as detplug.export asks --------------------------------------------------------------------------------
+
+    needs_image_sizes = True
+
+    @property
+    def bbox_head(self) -> nn.Module | None:
+        """Of a one-stage detector, else None."""
+        return getattr(self.detector, 'bbox_head', None)
+
+    @property
+    def extra_outputs(self) -> tuple[str, ...]:
+        """Names of :meth:`describe_found`'s results."""
+        return ('relation_scores',) if self.relation_head.to_solo is None else ('relation_scores', 'solo_scores')
+
+    def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
+        """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
+        boxes = ImageBoxes(
+            torch.minimum(found.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),
+            found.labels.clamp(min=0),
+            found.scores,
+            torch.arange(found.scores.shape[1], device=sizes.device) < found.count[:, None],
+            sizes,
+        )
+        pairs, solo = self.relation_head.predict_all(boxes, feats)
+        return (pairs,) if solo is None else (pairs, solo)
+
+    def manifest_entries(self) -> dict:
+        """Names of the predicates."""
+        return dict(predicates=list(self.dataset_meta['predicates']))
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """The detector's maps."""

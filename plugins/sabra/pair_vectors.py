@@ -61,13 +61,13 @@ def pair_vectors(subjects: Tensor, objects: Tensor, sizes: Tensor) -> Tensor:
             (-offset).clamp(min=0)[..., 1:],
         ],
         -1,
-    ).clamp(min=0, max=LARGEST)
+    ).clamp(0.0, LARGEST)
     return torch.cat([plain, (plain + EPS).log()], -1)
 
 
 def scaled(vectors: Tensor) -> Tensor:
     """The same numbers for a network: logarithms of nothing (-23) and large ratios come to the scale of the rest."""
-    return vectors.clamp(-8, 8) / 4
+    return vectors.clamp(-8.0, 8.0) / 4
 
 
 def broadcast(subjects: Tensor, objects: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

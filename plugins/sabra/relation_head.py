@@ -224,7 +224,29 @@ class RelationHead(nn.Module):
             pairs = (found.pairs & self.subjects(found)[:, :, None]).nonzero()
         nodes = self.graph(found)
         scores = self.log_scores(found, pairs, self(found, nodes, pairs, feats), self.power).exp()
+        return pairs, scores, self.solo_scores(found, nodes)
+
+    def predict_all(self, found: ImageBoxes, feats: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor | None]:
+        """:meth:`predict` in fixed shapes, as torch.export traces it: (B, N, N, C), 0 where no pair is; (B, N, C)."""
+        count, most = found.valid.shape
+        place = torch.arange(most, device=found.boxes.device)
+        image = torch.arange(count, device=found.boxes.device)
+        pairs = torch.stack(
+            [
+                image[:, None, None].expand(count, most, most).flatten(),
+                place[None, :, None].expand(count, most, most).flatten(),
+                place[None, None].expand(count, most, most).flatten(),
+            ],
+            1,
+        )
+        nodes = self.graph(found)
+        scores = self.log_scores(found, pairs, self(found, nodes, pairs, feats), self.power).exp()
+        meant = found.pairs & self.subjects(found)[:, :, None]
+        return scores.view(count, most, most, -1) * meant[..., None], self.solo_scores(found, nodes)
+
+    def solo_scores(self, found: ImageBoxes, nodes: Tensor) -> Tensor | None:
+        """(B, N, C) scores of predicates without object, 0 for boxes that are no subject; None where there are none."""
         if self.to_solo is None:
-            return pairs, scores, None
+            return None
         solo = self.to_solo(nodes).sigmoid() * found.scores[..., None] ** self.power
-        return pairs, scores, solo * self.subjects(found)[..., None]
+        return solo * self.subjects(found)[..., None]

@@ -10,6 +10,7 @@ from mmcv.ops import RoIAlign
 from torch import Tensor, nn
 
 from .image_boxes import ImageBoxes
+from .roi_align_op import SAMPLES, roi_align
 
 
 class PairPooling(nn.Module):
@@ -26,7 +27,7 @@ class PairPooling(nn.Module):
     def __init__(self, channels: int, stride: int, level: int = 0, dims: int = 128, side: int = 5):
         super().__init__()
         self.level = level
-        self.align = RoIAlign(side, 1 / stride, sampling_ratio=2)
+        self.align = RoIAlign(side, 1 / stride, sampling_ratio=SAMPLES)
         self.box, self.union = (
             nn.Sequential(nn.Linear(channels * side**2, dims), nn.ReLU(), nn.Linear(dims, dims)) for _ in range(2)
         )
@@ -45,4 +46,7 @@ class PairPooling(nn.Module):
 
     def _pool(self, maps: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
         """(R,) image and (R, 4) xyxy px -> (R, channels side side)."""
-        return self.align(maps, torch.cat([image[:, None].to(boxes), boxes], 1)).flatten(1)
+        rois = torch.cat([image[:, None].to(boxes), boxes], 1)
+        if torch.compiler.is_exporting():
+            return roi_align(maps, rois, self.align.output_size[0], self.align.spatial_scale).flatten(1)
+        return self.align(maps, rois).flatten(1)

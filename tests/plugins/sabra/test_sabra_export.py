@@ -1,0 +1,141 @@
+"""The exported graph tells the relations that the torch model tells, pooled features and all; torch-free results."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from mmdet.registry import MODELS
+    from mmdet.structures import DetDataSample
+    from mmengine.registry import init_default_scope
+
+import plugins.sabra  # noqa: F401
+import plugins.yolov5  # noqa: F401
+from detplug.errors import UserError
+from detplug.export.compare import Agreement
+from detplug.export.detections import Detections
+from detplug.export.graph import DETECTIONS, check_exportable, write_graph
+from detplug.export.relations import Relations, relations_of
+
+SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
+
+
+def build(visual: bool, solo: bool, seed: int = 0):
+    """A relation detector on a YOLOv5 of width 1/8 whose boxes and scores are of all sizes, random."""
+    init_default_scope('mmdet')
+    torch.manual_seed(seed)
+    model = MODELS.build(
+        dict(
+            type='RelationDetector',
+            max_boxes=12,
+            score_thr=0.01,
+            detector=dict(
+                type='SingleStageDetector',
+                backbone=dict(type='YOLOv5Backbone', depth=0.33, width=0.125),
+                neck=dict(type='YOLOv5Neck', depth=0.33, in_channels=CHANNELS),
+                bbox_head=dict(type='YOLOv5Head', num_classes=4, in_channels=CHANNELS),
+                test_cfg=dict(
+                    score_thr=0.001, nms=dict(type='nms', iou_threshold=0.6), max_per_img=300, multi_label=True
+                ),
+            ),
+            head=dict(
+                type='RelationHead',
+                predicates=3,
+                object_kinds=[0, 0, 1, 1],
+                subject_labels=[0, 1],
+                solo=solo,
+                graph=dict(dims=16, heads=2, class_width=4),
+                dims=16,
+                class_width=4,
+                visual=dict(channels=CHANNELS[0], stride=8, dims=8, side=3) if visual else None,
+                sampler=dict(type='UniformSampler'),
+            ),
+        )
+    )
+    images = torch.rand(16, 3, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    with torch.no_grad():
+        for module in model.detector.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        model.detector.train().extract_feat(images)
+        for conv in model.bbox_head.convs:
+            conv.weight.normal_(0, 0.3)
+            conv.bias.normal_(0, 1)
+        model.relation_head.to_predicates.weight.normal_(0, 2)
+        model.relation_head.to_predicates.bias.zero_()
+    model.dataset_meta = dict(classes=('a', 'b', 'c', 'd'), predicates=PREDICATES)
+    return model.eval(), images[:1]
+
+
+@pytest.mark.parametrize(
+    ('visual', 'solo', 'size'), [(False, True, (64, 64)), (True, False, (64, 40)), (True, True, (50, 64))]
+)
+def test_the_graph_tells_what_torch_tells(tmp_path, visual, solo, size):
+    model, image = build(visual, solo)
+    names = write_graph(model, tmp_path / 'model.onnx', SIDE)
+    assert names == [*DETECTIONS, 'relation_scores', *(['solo_scores'] if solo else [])]
+    session = onnxruntime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
+    feed = dict(images=image.numpy(), image_sizes=np.array([size], np.float32))
+    count, boxes, scores, labels, *more = session.run(None, feed)
+    meta = dict(img_shape=size[::-1], ori_shape=size[::-1], scale_factor=(1.0, 1.0))
+    with torch.no_grad():
+        sample = model.predict(image, [DetDataSample(metainfo=meta)])[0]
+    torch_found, told = sample.pred_instances.numpy(), sample.pred_relations
+    n = count[0]
+    assert n == len(torch_found) == 12
+    relations = relations_of(more[0][0, :n, :n], more[1][0, :n] if solo else None, PREDICATES)
+    ours = Detections(boxes[0, :n].clip(0, size * 2), scores[0, :n], labels[0, :n], (), {}, relations)
+    expected = Relations(told.triplets, told.triplet_scores, PREDICATES)
+    there = Detections(torch_found.bboxes, torch_found.scores, torch_found.labels, (), {}, expected)
+    agreement = Agreement()
+    agreement.add(there, ours, 0.01, 12)
+    assert agreement.passed and agreement.boxes == 12, agreement
+    assert len(relations) == len(expected) > 20
+    assert (relations.triplets[:, 1] == -1).any() == solo
+    assert relations.scores.std() > 1e-3
+
+
+def test_a_difference_of_relations_is_a_failure():
+    found = Detections(np.array([[0.0, 0, 9, 9], [20, 20, 30, 30]]), np.ones(2), np.zeros(2, int), ('a',))
+
+    def told(score):
+        relations = Relations(np.array([[0, 1, 0], [1, -1, 1]]), np.array([0.5, score], np.float32), ('x', 'y'))
+        return Detections(found.boxes, found.scores, found.labels, found.names, {}, relations)
+
+    same, other = Agreement(), Agreement()
+    same.add(told(0.4), told(0.4), 0.1, 100)
+    other.add(told(0.4), told(0.3), 0.1, 100)
+    assert same.passed and not other.passed
+
+
+def test_relations_follow_the_detections_that_are_kept():
+    relations = Relations(
+        np.array([[0, 2, 0], [1, 2, 0], [2, -1, 1]]), np.array([0.9, 0.8, 0.7], np.float32), ('x', 'y')
+    )
+    boxes = np.zeros((3, 4), np.float32)
+    found = Detections(boxes, np.array([0.9, 0.1, 0.8]), np.arange(3), ('a', 'b', 'c'), {}, relations).above(0.5)
+    assert found.relations.triplets.tolist() == [[0, 1, 0], [1, -1, 1]]
+    assert found.relations.above(0.8).triplets.tolist() == [[0, 1, 0]]
+    assert relations.dense(3)[2, 3, 1] == np.float32(0.7)
+    again = relations_of(relations.dense(3)[:, :3], relations.dense(3)[:, 3], ('x', 'y'))
+    np.testing.assert_array_equal(again.triplets, relations.triplets)
+
+
+def test_nothing_found_tells_nothing():
+    empty = relations_of(np.zeros((0, 0, 2), np.float32), np.zeros((0, 2), np.float32), ('x', 'y'))
+    assert len(empty) == 0 and empty.dense(0).shape == (0, 1, 2)
+    assert len(empty.between(np.zeros(0, bool))) == 0
+
+
+def test_a_model_without_detector_is_refused_in_one_line():
+    model = MODELS.build(
+        dict(
+            type='RelationDetector',
+            head=dict(type='RelationHead', predicates=2, object_kinds=[0], sampler=dict(type='UniformSampler')),
+        )
+    )
+    with pytest.raises(UserError, match='RelationDetector has no dense_predictions'):
+        check_exportable(model, raw=False)
