@@ -13,6 +13,7 @@ model = dict(
         mask_weight=1.0,
         dims=128,
         dropout=0.3,
+        power=1.0,
         sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
     ),
 )

@@ -28,7 +28,7 @@ def metrics_table(metrics: Mapping[str, float], classes: Sequence[str], console:
     Metrics without an AP of a class are listed as they are.
     """
     console = console or Console()
-    if not any(f'ap/{name}' in metrics for name in classes):
+    if metrics and not any(f'ap/{name}' in metrics for name in classes):
         table = Table('figure', box=None, header_style='bold')
         table.add_column('value', justify='right')
         for name, value in metrics.items():

@@ -8,29 +8,24 @@ are balanced.
 """
 
 import argparse
-import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from detplug.errors import UserError
+from detplug.samples.folder import checked_settings, write_folder
 from detplug.samples.layout import DEFAULT_COUNTS, Label, plan, populate
 from detplug.samples.slide import Slide
 from detplug.samples.species import SPECIES
 
 VERSION = 1  # raise it with every change that changes a byte of the data
 JPEG_QUALITY = 95
-MANIFEST = 'manifest.json'
 
 
 def generate(
@@ -52,34 +47,10 @@ def generate(
     Raises:
         UserError: settings out of range, or a folder that holds something else.
     """
-    folder = Path(folder)
-    settings = _settings(seed, counts, size)
-    if folder.exists() and _complete(folder, settings):
-        return folder
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise UserError(f'{folder}: holds something that is not sample data; give another folder or remove it')
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
-    try:
-        with _one_opencv_thread():
-            _write(scratch / 'new', settings, workers or os.cpu_count() or 1)
-        if folder.exists():
-            folder.rename(scratch / 'old')
-        (scratch / 'new').rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """OpenCV's own threads only get in the way of ours: the pictures are small."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    settings = {'generator': 'detplug.samples.parasites', 'version': VERSION}
+    settings |= checked_settings(seed, counts, size, DEFAULT_COUNTS)
+    write = partial(_write, settings=settings, workers=workers or os.cpu_count() or 1)
+    return write_folder(Path(folder), settings, write)
 
 
 def draw_slide(eggs: list[int], size: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Label]]:
@@ -89,39 +60,9 @@ def draw_slide(eggs: list[int], size: int, rng: np.random.Generator) -> tuple[np
     return slide.photograph(rng), labels
 
 
-def _settings(seed: int, counts: Mapping[str, int] | None, size: int) -> dict:
-    counts = dict(DEFAULT_COUNTS if counts is None else counts)
-    if not counts:
-        raise UserError(f'counts: no split; give a number of images for {", ".join(DEFAULT_COUNTS)}')
-    for split, images in counts.items():
-        if split not in DEFAULT_COUNTS:
-            raise UserError(f'counts: {split!r} is not a split; use {", ".join(DEFAULT_COUNTS)}')
-        if not isinstance(images, int) or images < 1:
-            raise UserError(f'counts: {split}={images!r}: give a number of images of at least 1')
-    if not isinstance(size, int) or not 64 <= size <= 2048:
-        raise UserError(f'size: {size!r}: give a number of pixels from 64 to 2048')
-    if not isinstance(seed, int) or seed < 0:
-        raise UserError(f'seed: {seed!r}: give a number of at least 0')
-    return {'generator': 'detplug.samples.parasites', 'version': VERSION, 'seed': seed, 'size': size, 'counts': counts}
-
-
-def _complete(folder: Path, settings: dict) -> bool:
-    """Whether the manifest has these settings and every file its checksum."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        sums = manifest['sha256']
-        return {key: manifest.get(key) for key in settings} == settings and sums == _checksums(folder)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob('*') if path.is_file() and path.name != MANIFEST)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def _write(folder: Path, settings: dict, workers: int) -> None:
-    (folder / 'images').mkdir(parents=True)
+def _write(folder: Path, settings: dict, workers: int) -> dict:
+    """Pictures and annotations into an empty folder; returns the boxes a species and split, for the manifest."""
+    (folder / 'images').mkdir()
     (folder / 'annotations').mkdir()
     boxes = {}
     for number, split in enumerate(DEFAULT_COUNTS):  # the stream of a split does not depend on the other splits
@@ -137,8 +78,7 @@ def _write(folder: Path, settings: dict, workers: int) -> None:
         boxes[split] = {
             s.name: sum(label.species == i for some in labels for label in some) for i, s in enumerate(SPECIES)
         }
-    manifest = {**settings, 'boxes': boxes, 'sha256': _checksums(folder)}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    return {'boxes': boxes}
 
 
 def _write_image(folder: Path, split: str, size: int, seed: list[int], index: int, eggs: list[int]) -> list[Label]:

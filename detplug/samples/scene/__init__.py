@@ -1,0 +1,1 @@
+"""Drawn scenes of persons and objects whose verbs follow from the geometry."""

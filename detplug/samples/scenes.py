@@ -1,0 +1,165 @@
+"""Sample data for relations: drawn scenes of persons and objects, annotations with relations, a manifest.
+
+Layout of the folder: ``images/SPLIT_0000.jpg``, ``annotations/{train,val,test}.json``, ``manifest.json``. The
+annotations are COCO json with ``predicates`` and ``relations`` beside (docs/own_relations.md). Boxes are those of what
+is seen; at least 40 % of everything is. Every relation follows from the geometry by ``scene.verbs.verbs_of``, and every
+pair without one is annotated as such by its absence. Training is imbalanced 20:1 among verbs and among object classes;
+val and test are balanced.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from detplug.samples.folder import checked_settings, write_folder
+from detplug.samples.scene.acts import KINDS
+from detplug.samples.scene.composition import Scene, make_scene
+from detplug.samples.scene.photo import photograph
+from detplug.samples.scene.plan import DEFAULT_COUNTS, ImagePlan, plan
+from detplug.samples.scene.verbs import VERBS
+
+VERSION = 1  # raise it with every change that changes a byte of the data
+JPEG_QUALITY = 93
+CLASSES = ('person', *KINDS)
+
+
+def generate(
+    folder: str | os.PathLike,
+    seed: int = 0,
+    counts: Mapping[str, int] | None = None,
+    size: int = 320,
+    workers: int | None = None,
+) -> Path:
+    """Write the data set to ``folder``, all or nothing; a complete folder of the same settings is left as it is.
+
+    Args:
+        folder: replaced when it holds sample scenes of other settings, or damaged ones.
+        seed: the same seed gives the same bytes (on one machine, with the same numpy and OpenCV).
+        counts: images a split, by default 180 train, 60 val, 60 test; other counts scale the numbers of classes and
+            relations.
+        size: width and height of the images in pixels; what they show is scaled.
+        workers: threads, by default one a core; the bytes do not depend on it.
+
+    Raises:
+        UserError: settings out of range, or a folder that holds something else.
+    """
+    settings = {'generator': 'detplug.samples.scenes', 'version': VERSION}
+    settings |= checked_settings(seed, counts, size, DEFAULT_COUNTS)
+    write = partial(_write, settings=settings, workers=workers or os.cpu_count() or 1)
+    return write_folder(Path(folder), settings, write)
+
+
+def draw_scene(what: ImagePlan, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Scene]:
+    """One picture of a plan: (size, size, 3) uint8 RGB, and the scene with its labels."""
+    scene = make_scene(what, size, rng)
+    return photograph(scene, rng), scene
+
+
+def _write(folder: Path, settings: dict, workers: int) -> dict:
+    """Pictures and annotations into an empty folder; returns the counts a split, for the manifest."""
+    (folder / 'images').mkdir()
+    (folder / 'annotations').mkdir()
+    facts = {'boxes': {}, 'relations': {}}
+    for number, split in enumerate(DEFAULT_COUNTS):  # the stream of a split does not depend on the other splits
+        if split not in settings['counts']:
+            continue
+        seed, images = [settings['seed'], number], settings['counts'][split]
+        plans = plan(split, images, np.random.default_rng([*seed, 0]))
+        draw = partial(_write_image, folder / 'images', split, settings['size'], seed)
+        with ThreadPoolExecutor(workers) as pool:
+            scenes = list(pool.map(draw, range(images), plans))
+        (folder / 'annotations' / f'{split}.json').write_text(json.dumps(to_json(split, scenes), indent=1))
+        boxes = Counter(thing.kind for scene in scenes for thing in scene.things)
+        verbs = Counter(verb for scene in scenes for *_, verb in scene.relations)
+        facts['boxes'][split] = {name: boxes[name] for name in CLASSES}
+        facts['relations'][split] = {name: verbs[name] for name in VERBS}
+    return facts
+
+
+def _write_image(folder: Path, split: str, size: int, seed: list[int], index: int, what: ImagePlan) -> Scene:
+    picture, scene = draw_scene(what, size, np.random.default_rng([*seed, 1, index]))
+    bgr = np.ascontiguousarray(picture[..., ::-1])
+    _, encoded = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    (folder / _file_name(split, index)).write_bytes(encoded.tobytes())
+    return scene
+
+
+def _file_name(split: str, index: int) -> str:
+    return f'{split}_{index:04d}.jpg'
+
+
+def to_json(split: str, scenes: Sequence[Scene]) -> dict:
+    """The labels of a split: COCO detection json, predicates and relations; ids of names and boxes start at 1."""
+    starts = np.cumsum([1, *(len(scene.things) for scene in scenes)]).tolist()
+    return {
+        'info': {'description': 'generated scenes of persons and objects', 'version': str(VERSION)},
+        'images': [
+            {'id': i, 'file_name': _file_name(split, i), 'width': scene.size, 'height': scene.size}
+            for i, scene in enumerate(scenes)
+        ],
+        'annotations': [
+            annotation
+            for i, (scene, start) in enumerate(zip(scenes, starts, strict=False))
+            for annotation in _annotations(i, scene, start)
+        ],
+        'categories': [
+            {'id': i, 'name': name, 'supercategory': 'person' if name == 'person' else 'object'}
+            for i, name in enumerate(CLASSES, 1)
+        ],
+        'predicates': [{'id': i, 'name': name} for i, name in enumerate(VERBS, 1)],
+        'relations': [
+            {
+                'image_id': i,
+                'subject_id': start + subject,
+                'object_id': start + object_,
+                'predicate_id': VERBS.index(verb) + 1,
+            }
+            for i, (scene, start) in enumerate(zip(scenes, starts, strict=False))
+            for subject, object_, verb in scene.relations
+        ],
+    }
+
+
+def _annotations(image: int, scene: Scene, start: int) -> list[dict]:
+    """COCO annotations of a scene, numbered from ``start``."""
+    boxes = np.concatenate([scene.boxes[:, :2], scene.boxes[:, 2:] - scene.boxes[:, :2]], 1).tolist()
+    return [
+        {
+            'id': start + k,
+            'image_id': image,
+            'category_id': CLASSES.index(thing.kind) + 1,
+            'bbox': box,
+            'area': area,
+            'iscrowd': 0,
+        }
+        for k, (thing, box, area) in enumerate(zip(scene.things, boxes, scene.areas.tolist(), strict=True))
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m detplug.samples.scenes OUT [--seed N] [--size PX]``."""
+    parser = argparse.ArgumentParser(prog='python -m detplug.samples.scenes', description=__doc__.splitlines()[0])
+    parser.add_argument('out', help='folder to write')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--size', type=int, default=320, help='width and height of the images in pixels')
+    for split, images in DEFAULT_COUNTS.items():
+        parser.add_argument(f'--{split}', type=int, default=images, help=f'images of the {split} split')
+    args = parser.parse_args(argv)
+    folder = generate(args.out, args.seed, {split: getattr(args, split) for split in DEFAULT_COUNTS}, args.size)
+    print(f'{folder}: {len(list((folder / "images").iterdir()))} images')
+    return 0
+
+
+if __name__ == '__main__':
+    from detplug.cli.run import run
+
+    sys.exit(run(main))
