@@ -12,6 +12,7 @@ with quiet_imports():
     import numpy as np
     import torch
     from mmcv.transforms import Compose
+    from mmdet.structures import DetDataSample
     from mmengine.config import Config
     from rich.progress import track
 
@@ -20,6 +21,7 @@ with quiet_imports():
     from detplug.cli.detector import build_detector
     from detplug.cli.inputs import find_images
     from detplug.errors import UserError
+    from detplug.export.relations import NO_OBJECT, Relations
     from detplug.report.drawing import draw_boxes
     from detplug.report.relation_drawing import draw_relations
 
@@ -75,13 +77,13 @@ def predict_images(
         with torch.inference_mode():
             sample = model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
         found = sample.pred_instances.cpu().numpy()
-        kept = np.flatnonzero(found.scores >= score_thr)
+        kept = found.scores >= score_thr
         whose = dict(image_id=image_id, file_name=str(path))
         drawn = found.bboxes[kept], found.labels[kept], found.scores[kept], names['classes']
         if 'pred_relations' in sample:
-            triplets, chances = kept_relations(sample.pred_relations, kept, relation_thr)
-            relations += [whose | row for row in relation_rows(triplets, chances, len(boxes), names['predicates'])]
-            picture = draw_relations(image, *drawn, triplets, chances, names['predicates'])
+            told = told_relations(sample, kept, relation_thr, names['predicates'])
+            relations += [whose | row for row in relation_rows(told, len(boxes))]
+            picture = draw_relations(image, *drawn, told.triplets, told.scores, told.names)
         else:
             picture = draw_boxes(image, *drawn)
         boxes += [whose | row for row in box_rows(*drawn)]
@@ -102,32 +104,26 @@ def box_rows(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, classes:
     ]
 
 
-def kept_relations(found, kept: np.ndarray, relation_thr: float) -> tuple[np.ndarray, np.ndarray]:
-    """(T, 3) triplets between the boxes ``kept``, which are renumbered, and (T,) scores of at least ``relation_thr``.
-
-    Args:
-        found: ``triplets`` (subject, object or -1, predicate) and ``triplet_scores``, the best first.
-        kept: (N,) positions of boxes.
-    """
-    place = np.full(len(found.boxes) + 1, -2)
-    place[kept], place[-1] = np.arange(len(kept)), -1  # position -1, no object, stays -1
-    triplets = found.triplets.copy()
-    triplets[:, :2] = place[triplets[:, :2]]
-    good = (triplets[:, :2] != -2).all(1) & (found.triplet_scores >= relation_thr)
-    return triplets[good], found.triplet_scores[good]
+def told_relations(sample: DetDataSample, kept: np.ndarray, relation_thr: float, names: Sequence[str]) -> Relations:
+    """The relations of at least ``relation_thr`` between the boxes ``kept`` (D,) bool, numbered as those will be."""
+    found = sample.pred_relations
+    good = found.triplet_scores >= relation_thr
+    return Relations(found.triplets[good], found.triplet_scores[good], tuple(names)).between(kept)
 
 
-def relation_rows(triplets: np.ndarray, scores: np.ndarray, first: int, predicates: Sequence[str]) -> list[dict]:
-    """A row of relations.json for each of (T, 3) triplets; ``first`` is the position of the image's first box."""
+def relation_rows(relations: Relations, first: int) -> list[dict]:
+    """A row of relations.json for each relation; ``first`` is the position of the image's first box."""
     return [
         dict(
             subject=first + subject,
-            object=first + target if target >= 0 else None,
+            object=None if target == NO_OBJECT else first + target,
             predicate_id=predicate + 1,
-            predicate=predicates[predicate],
+            predicate=relations.names[predicate],
             score=round(score, 5),
         )
-        for (subject, target, predicate), score in zip(triplets.tolist(), scores.tolist(), strict=True)
+        for (subject, target, predicate), score in zip(
+            relations.triplets.tolist(), relations.scores.tolist(), strict=True
+        )
     ]
 
 

@@ -1,11 +1,14 @@
-"""The test transform: keep-ratio resize and padding."""
+"""The test transform: keep-ratio resize and padding; and the way back for boxes."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
+from torch import Tensor
 
 from detplug.data.images import check_size
 
@@ -20,6 +23,22 @@ def fit_size(shape: tuple[int, int], scale: tuple[int, int]) -> tuple[int, int]:
     height, width = shape
     ratio = min(scale[0] / width, scale[1] / height)
     return max(int(width * ratio + 0.5), 1), max(int(height * ratio + 0.5), 1)
+
+
+def original_boxes(boxes: Tensor, meta: Mapping) -> Tensor:
+    """(D, 4) xyxy boxes of the resized image, in pixels of the image file and clipped to it.
+
+    Args:
+        meta: ``ori_shape`` (height, width) and ``scale_factor`` (x, y), by default 1.
+    """
+    boxes = boxes / boxes.new_tensor(meta.get('scale_factor', (1.0, 1.0))).repeat(2)
+    return clip_boxes(boxes, meta['ori_shape'])
+
+
+def clip_boxes(boxes: Tensor, shape: Sequence[int]) -> Tensor:
+    """(D, 4) xyxy boxes inside an image of ``shape`` = (height, width, ...) px."""
+    height, width = shape[:2]
+    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([width, height, width, height]))
 
 
 @TRANSFORMS.register_module()

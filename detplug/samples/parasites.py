@@ -7,22 +7,20 @@ a config declares them as ``unknown_classes``. Training counts are imbalanced 50
 are balanced.
 """
 
-import argparse
-import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from detplug.samples.folder import checked_settings, write_folder
 from detplug.samples.layout import DEFAULT_COUNTS, Label, plan, populate
 from detplug.samples.slide import Slide
 from detplug.samples.species import SPECIES
+from detplug.samples.splits import command, image_name, write_splits
 
 VERSION = 1  # raise it with every change that changes a byte of the data
 JPEG_QUALITY = 95
@@ -62,40 +60,15 @@ def draw_slide(eggs: list[int], size: int, rng: np.random.Generator) -> tuple[np
 
 def _write(folder: Path, settings: dict, workers: int) -> dict:
     """Pictures and annotations into an empty folder; returns the boxes a species and split, for the manifest."""
-    (folder / 'images').mkdir()
-    (folder / 'annotations').mkdir()
-    boxes = {}
-    for number, split in enumerate(DEFAULT_COUNTS):  # the stream of a split does not depend on the other splits
-        if split not in settings['counts']:
-            continue
-        seed, images = [settings['seed'], number], settings['counts'][split]
-        eggs = plan(split, images, np.random.default_rng([*seed, 0]))
-        draw = partial(_write_image, folder / 'images', split, settings['size'], seed)
-        with ThreadPoolExecutor(workers) as pool:
-            labels = list(pool.map(draw, range(images), eggs))
-        coco = to_coco(split, labels, settings['size'])
-        (folder / 'annotations' / f'{split}.json').write_text(json.dumps(coco, indent=1))
-        boxes[split] = {
-            s.name: sum(label.species == i for some in labels for label in some) for i, s in enumerate(SPECIES)
-        }
-    return {'boxes': boxes}
-
-
-def _write_image(folder: Path, split: str, size: int, seed: list[int], index: int, eggs: list[int]) -> list[Label]:
-    picture, labels = draw_slide(eggs, size, np.random.default_rng([*seed, 1, index]))
-    bgr = np.ascontiguousarray(picture[..., ::-1])
-    _, encoded = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    (folder / _file_name(split, index)).write_bytes(encoded.tobytes())
-    return labels
-
-
-def _file_name(split: str, index: int) -> str:
-    return f'{split}_{index:04d}.jpg'
+    to_json = partial(to_coco, size=settings['size'])
+    labels = write_splits(folder, settings, tuple(DEFAULT_COUNTS), plan, draw_slide, to_json, JPEG_QUALITY, workers)
+    counts = {split: Counter(label.species for _, label in _flat(images)) for split, images in labels.items()}
+    return {'boxes': {split: {s.name: count[i] for i, s in enumerate(SPECIES)} for split, count in counts.items()}}
 
 
 def to_coco(split: str, labels: list[list[Label]], size: int) -> dict:
     """The labels of a split's images as a COCO dictionary; every species is a category, unknown ones too."""
-    images = [{'id': i, 'file_name': _file_name(split, i), 'width': size, 'height': size} for i in range(len(labels))]
+    images = [{'id': i, 'file_name': image_name(split, i), 'width': size, 'height': size} for i in range(len(labels))]
     annotations = [
         {
             'id': number,
@@ -122,16 +95,7 @@ def _flat(labels: list[list[Label]]) -> Iterator[tuple[int, Label]]:
 
 def main(argv: list[str] | None = None) -> int:
     """``python -m detplug.samples.parasites OUT [--seed N] [--size PX]``."""
-    parser = argparse.ArgumentParser(prog='python -m detplug.samples.parasites', description=__doc__.splitlines()[0])
-    parser.add_argument('out', help='folder to write')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--size', type=int, default=320, help='width and height of the images in pixels')
-    for split, images in DEFAULT_COUNTS.items():
-        parser.add_argument(f'--{split}', type=int, default=images, help=f'images of the {split} split')
-    args = parser.parse_args(argv)
-    folder = generate(args.out, args.seed, {split: getattr(args, split) for split in DEFAULT_COUNTS}, args.size)
-    print(f'{folder}: {len(list((folder / "images").iterdir()))} images')
-    return 0
+    return command(generate, DEFAULT_COUNTS, 'detplug.samples.parasites', __doc__.splitlines()[0], argv)
 
 
 if __name__ == '__main__':

@@ -7,17 +7,13 @@ pair without one is annotated as such by its absence. Training is imbalanced 20:
 val and test are balanced.
 """
 
-import argparse
-import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from detplug.samples.folder import checked_settings, write_folder
@@ -26,6 +22,7 @@ from detplug.samples.scene.composition import Scene, make_scene
 from detplug.samples.scene.photo import photograph
 from detplug.samples.scene.plan import DEFAULT_COUNTS, ImagePlan, plan
 from detplug.samples.scene.verbs import VERBS
+from detplug.samples.splits import command, image_name, write_splits
 
 VERSION = 1  # raise it with every change that changes a byte of the data
 JPEG_QUALITY = 93
@@ -66,35 +63,14 @@ def draw_scene(what: ImagePlan, size: int, rng: np.random.Generator) -> tuple[np
 
 def _write(folder: Path, settings: dict, workers: int) -> dict:
     """Pictures and annotations into an empty folder; returns the counts a split, for the manifest."""
-    (folder / 'images').mkdir()
-    (folder / 'annotations').mkdir()
+    scenes = write_splits(folder, settings, tuple(DEFAULT_COUNTS), plan, draw_scene, to_json, JPEG_QUALITY, workers)
     facts = {'boxes': {}, 'relations': {}}
-    for number, split in enumerate(DEFAULT_COUNTS):  # the stream of a split does not depend on the other splits
-        if split not in settings['counts']:
-            continue
-        seed, images = [settings['seed'], number], settings['counts'][split]
-        plans = plan(split, images, np.random.default_rng([*seed, 0]))
-        draw = partial(_write_image, folder / 'images', split, settings['size'], seed)
-        with ThreadPoolExecutor(workers) as pool:
-            scenes = list(pool.map(draw, range(images), plans))
-        (folder / 'annotations' / f'{split}.json').write_text(json.dumps(to_json(split, scenes), indent=1))
-        boxes = Counter(thing.kind for scene in scenes for thing in scene.things)
-        verbs = Counter(verb for scene in scenes for *_, verb in scene.relations)
+    for split, some in scenes.items():
+        boxes = Counter(thing.kind for scene in some for thing in scene.things)
+        verbs = Counter(verb for scene in some for *_, verb in scene.relations)
         facts['boxes'][split] = {name: boxes[name] for name in CLASSES}
         facts['relations'][split] = {name: verbs[name] for name in VERBS}
     return facts
-
-
-def _write_image(folder: Path, split: str, size: int, seed: list[int], index: int, what: ImagePlan) -> Scene:
-    picture, scene = draw_scene(what, size, np.random.default_rng([*seed, 1, index]))
-    bgr = np.ascontiguousarray(picture[..., ::-1])
-    _, encoded = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    (folder / _file_name(split, index)).write_bytes(encoded.tobytes())
-    return scene
-
-
-def _file_name(split: str, index: int) -> str:
-    return f'{split}_{index:04d}.jpg'
 
 
 def to_json(split: str, scenes: Sequence[Scene]) -> dict:
@@ -103,7 +79,7 @@ def to_json(split: str, scenes: Sequence[Scene]) -> dict:
     return {
         'info': {'description': 'generated scenes of persons and objects', 'version': str(VERSION)},
         'images': [
-            {'id': i, 'file_name': _file_name(split, i), 'width': scene.size, 'height': scene.size}
+            {'id': i, 'file_name': image_name(split, i), 'width': scene.size, 'height': scene.size}
             for i, scene in enumerate(scenes)
         ],
         'annotations': [
@@ -147,16 +123,7 @@ def _annotations(image: int, scene: Scene, start: int) -> list[dict]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """``python -m detplug.samples.scenes OUT [--seed N] [--size PX]``."""
-    parser = argparse.ArgumentParser(prog='python -m detplug.samples.scenes', description=__doc__.splitlines()[0])
-    parser.add_argument('out', help='folder to write')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--size', type=int, default=320, help='width and height of the images in pixels')
-    for split, images in DEFAULT_COUNTS.items():
-        parser.add_argument(f'--{split}', type=int, default=images, help=f'images of the {split} split')
-    args = parser.parse_args(argv)
-    folder = generate(args.out, args.seed, {split: getattr(args, split) for split in DEFAULT_COUNTS}, args.size)
-    print(f'{folder}: {len(list((folder / "images").iterdir()))} images')
-    return 0
+    return command(generate, DEFAULT_COUNTS, 'detplug.samples.scenes', __doc__.splitlines()[0], argv)
 
 
 if __name__ == '__main__':

@@ -15,12 +15,13 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
 from detplug.export.graph import Found
 
 from .batch_embedding import BatchEmbedding
 from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
-from .geometry import project_boxes, to_original
+from .geometry import project_boxes
 from .hidden_labels import without_hidden_unknown
 from .imbalance import PseudoMarginal
 from .ood_model import OODModel
@@ -192,7 +193,7 @@ class OpenSetDetector(SemiBaseDetector):
         for result, sample, own in zip(results, samples, ood.split([len(x) for x in results]), strict=True):
             result.ood_scores = own
             if rescale:
-                result.bboxes = to_original(result.bboxes, sample)
+                result.bboxes = original_boxes(result.bboxes, sample.metainfo)
         return self.add_pred_to_datasample(samples, results)
 
     # -- export, as detplug.export asks --------------------------------------------------------------------------------

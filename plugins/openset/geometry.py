@@ -33,13 +33,6 @@ def project_boxes(
     return moved[(moved.bboxes[:, 2:] - moved.bboxes[:, :2]).amin(1) >= smallest]
 
 
-def to_original(boxes: Tensor, sample: DetDataSample) -> Tensor:
-    """(D, 4) boxes of the resized image, in pixels of the image file and clipped to it."""
-    height, width = sample.ori_shape[:2]
-    boxes = boxes / boxes.new_tensor(sample.metainfo.get('scale_factor', (1.0, 1.0))).repeat(2)
-    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([width, height, width, height]))
-
-
 def hidden_in_view(items: list[dict], sample: DetDataSample, like: Tensor) -> Tensor:
     """(U, 4) boxes of the hidden labels, pixels of the file, in the view of ``sample``."""
     boxes = like.new_tensor([x['bbox'] for x in items if not x.get('ignore_flag', 0)]).reshape(-1, 4)

@@ -8,9 +8,11 @@ from mmdet.models.detectors.base import BaseDetector
 from mmdet.models.utils import rename_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from detplug.data.letterbox import original_boxes
 from detplug.export.graph import Found
 
 from .image_boxes import ImageBoxes, pad_boxes
@@ -53,8 +55,8 @@ class RelationDetector(BaseDetector):
             self.detector.requires_grad_(False)
         if self.bbox_head is not None:  # boxes that would be left out below need not be found
             cfg = self.bbox_head.test_cfg
-            limits = dict(score_thr=max(score_thr, cfg['score_thr']), max_per_img=min(max_boxes, cfg['max_per_img']))
-            self.bbox_head.test_cfg = dict(cfg) | limits
+            limits = dict(score_thr=max(score_thr, cfg.score_thr), max_per_img=min(max_boxes, cfg.max_per_img))
+            self.bbox_head.test_cfg = ConfigDict(cfg, **limits)
 
     def train(self, mode: bool = True) -> 'RelationDetector':
         """A frozen detector stays as it is, its running means too."""
@@ -115,7 +117,7 @@ class RelationDetector(BaseDetector):
             alone = None if solo is None else solo[number, : len(own)]
             triplets, chances = list_relations(pairs[mine, 1:], scores[mine], alone, self.max_relations)
             if rescale:
-                own.bboxes = original_boxes(own.bboxes, sample)
+                own.bboxes = original_boxes(own.bboxes, sample.metainfo)
             sample.pred_instances = own
             sample.set_field(
                 RelationResult(*(x.cpu().numpy() for x in (own.bboxes, own.labels, own.scores, triplets, chances))),
@@ -212,10 +214,3 @@ def with_truth(found: InstanceData, sample: DetDataSample) -> InstanceData:
 def image_sizes(samples: list[DetDataSample], like: Tensor) -> Tensor:
     """(B, 2) width and height in px of the network's input, at least 1."""
     return like.new_tensor([x.img_shape[1::-1] for x in samples]).clamp(min=1)
-
-
-def original_boxes(boxes: Tensor, sample: DetDataSample) -> Tensor:
-    """(D, 4) boxes in pixels of the image file, clipped to it."""
-    height, width = sample.ori_shape[:2]
-    boxes = boxes / boxes.new_tensor(sample.metainfo.get('scale_factor', (1.0, 1.0))).repeat(2)
-    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([width, height, width, height]))

@@ -41,11 +41,12 @@ class ProposalLabels(NamedTuple):
     """What the truth says of all ordered pairs.
 
     ``kinds`` (B, N, N) int64: INVALID (padding, a box with itself, a subject that nobody judged), POSITIVE, 1..5;
-    ``matched`` (B, N, G) bool.
+    ``matched`` (B, N, G) bool; ``judged`` (B, N) bool: False for a box that matches unjudged objects alone.
     """
 
     kinds: Tensor
     matched: Tensor
+    judged: Tensor
 
 
 def label_proposals(
@@ -77,11 +78,11 @@ def label_proposals(
     kinds = torch.where(right[:, :, None] & ~right[:, None], 2, kinds)
     kinds = torch.where(~right[:, :, None] & ~right[:, None], 1, kinds)
     kinds = torch.where(positive, POSITIVE, kinds)
-    unjudged = (matched & ~truth.judged[:, None]).any(2) & ~(matched & truth.judged[:, None]).any(2)
-    allowed = boxes.pairs & ~unjudged[:, :, None]
+    judged = ~right | (matched & truth.judged[:, None]).any(2)
+    allowed = boxes.pairs & judged[:, :, None]
     if subjects is not None:
         allowed &= subjects[:, :, None]
-    return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched)
+    return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched, judged)
 
 
 def predicate_targets(labels: ProposalLabels, truth: Truth, pairs: Tensor, predicates: int) -> Tensor:

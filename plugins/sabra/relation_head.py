@@ -21,7 +21,7 @@ from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicat
 from .relation_loss import count_positives, focal_loss, log_chance
 from .visual import PairPooling
 
-MASK_PAIRS = 128  # of a step, whose masks are drawn: more cost more than all the rest
+MASK_PAIRS = 128  # of a step, whose masks are drawn; they cost more than anything else of a pair
 
 
 class PairLogits(NamedTuple):
@@ -187,11 +187,8 @@ class RelationHead(nn.Module):
         if self.exclusive:
             share = targets / targets.sum(1, keepdim=True).clamp(min=1)
             return -(share * logits.predicates).sum(1)
-        allowed = self.allowed[found.labels[pairs[:, 0], pairs[:, 2]]]
-        image, subject, object_ = pairs.unbind(1)
-        prior = found.scores[image, subject] * found.scores[image, object_]
-        log_p = log_chance(logits.predicates, logits.interactive, prior, 1.0)
-        return torch.where(allowed, focal_loss(log_p, targets), 0).sum(1)
+        log_p = self.log_scores(found, pairs, logits, 1.0)
+        return torch.where(log_p.isinf(), 0, focal_loss(log_p, targets)).sum(1)
 
     def interactive_losses(self, logits: PairLogits, positive: Tensor) -> Tensor:
         """(P,) focal loss of interactiveness alone; ``positive`` (P,) 0 or 1."""
@@ -200,8 +197,7 @@ class RelationHead(nn.Module):
     def solo_loss(self, found: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor) -> Tensor:
         """Loss of predicates without object, over the boxes that may be a subject and that somebody judged."""
         targets = solo_targets(labels, truth, self.num_predicates)
-        unjudged = (labels.matched & ~truth.judged[:, None]).any(2) & ~(labels.matched & truth.judged[:, None]).any(2)
-        counts = self.subjects(found) & ~unjudged
+        counts = self.subjects(found) & labels.judged
         log_p = nn.functional.logsigmoid(self.to_solo(nodes)) + found.scores.clamp(min=1e-6).log()[..., None]
         return focal_loss(log_p, targets)[counts].sum() / count_positives(targets[counts])
 

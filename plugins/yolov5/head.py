@@ -14,6 +14,8 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from detplug.data.letterbox import clip_boxes, original_boxes
+
 from .box_coding import decode
 from .loss import ImageBoxes
 from .selection import candidates, suppress
@@ -217,7 +219,4 @@ def to_image(boxes: Tensor, meta: dict, rescale: bool) -> Tensor:
             the input's top left corner ``pad_offset``, the (x, y) pixels before it.
     """
     boxes = boxes - boxes.new_tensor(meta.get('pad_offset', (0, 0))).repeat(2)
-    if rescale:
-        boxes = boxes / boxes.new_tensor(meta.get('scale_factor', (1.0, 1.0))).repeat(2)
-    height, width = meta['ori_shape' if rescale else 'img_shape'][:2]
-    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([width, height, width, height]))
+    return original_boxes(boxes, meta) if rescale else clip_boxes(boxes, meta['img_shape'])
