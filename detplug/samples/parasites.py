@@ -60,7 +60,10 @@ def draw_slide(eggs: list[int], size: int, rng: np.random.Generator) -> tuple[np
 
 def _write(folder: Path, settings: dict, workers: int) -> dict:
     """Pictures and annotations into an empty folder; returns the boxes a species and split, for the manifest."""
-    to_json = partial(to_coco, size=settings['size'])
+
+    def to_json(split: str, images: list[list[Label]]) -> dict:
+        return to_coco(split, images, settings['size'])
+
     labels = write_splits(folder, settings, tuple(DEFAULT_COUNTS), plan, draw_slide, to_json, JPEG_QUALITY, workers)
     counts = {split: Counter(label.species for _, label in _flat(images)) for split, images in labels.items()}
     return {'boxes': {split: {s.name: count[i] for i, s in enumerate(SPECIES)} for split, count in counts.items()}}
