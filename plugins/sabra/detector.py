@@ -55,7 +55,7 @@ class RelationDetector(BaseDetector):
             self.detector.requires_grad_(False)
         if self.bbox_head is not None:  # boxes that would be left out below need not be found
             cfg = self.bbox_head.test_cfg
-            limits = dict(score_thr=max(score_thr, cfg.score_thr), max_per_img=min(max_boxes, cfg.max_per_img))
+            limits = dict(score_thr=max(score_thr, cfg['score_thr']), max_per_img=min(max_boxes, cfg['max_per_img']))
             self.bbox_head.test_cfg = ConfigDict(cfg, **limits)
 
     def train(self, mode: bool = True) -> 'RelationDetector':
