@@ -15,7 +15,8 @@ import torch
 from finetuning import ROOT, summary
 from mmengine.dataset import pseudo_collate
 from record import record
-from sabra_vrd import CONFIG, train
+from sabra_variants import VARIANTS, train
+from sabra_vrd import CONFIG
 
 from detplug.engine.quiet import quiet_imports
 
@@ -30,16 +31,6 @@ with quiet_imports():
     from plugins.sabra.metrics.vrd import false_positives_at_recall, vrd_recall
     from plugins.sabra.proposals import label_proposals
 
-SAMPLER = 'model.head.sampler.type'
-VARIANTS = {
-    'uniform': [f'{SAMPLER}=UniformSampler'],
-    'ohem': [f'{SAMPLER}=HardNegativeSampler'],
-    'focal': [f'{SAMPLER}=AllPairsSampler'],
-    'bnps': [],
-    'bnps_no_graph': ['model.head.graph.layers=0'],
-    'bnps_one_type': ['model.head.graph.one_type=True'],
-    'bnps_no_mask': ['model.head.mask_weight=0.0'],
-}
 BATCH = 25
 
 
@@ -68,7 +59,7 @@ def measure(seed: int) -> dict[str, float]:
     figures, predicted = {}, {}
     for variant, options in VARIANTS.items():
         folder = Path('work_dirs/benchmarks/sabra_ablation') / variant / f'seed{seed}'
-        train(folder, seed, options)
+        train(CONFIG, folder, seed, options)
         predicted[variant] = predict(folder, options)
         truths, results, _ = predicted[variant]
         recalls = vrd_recall(truths, results)

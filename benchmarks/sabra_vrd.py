@@ -7,14 +7,12 @@ python benchmarks/sabra_vrd.py     (needs data/vrd: tools/prepare_data.py vrd DO
 
 import argparse
 import json
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from finetuning import ROOT, run_tool, summary
 from record import record
+from sabra_variants import train
 
-os.environ['DETPLUG_DATA'] = 'data'  # what tools/prepare_data.py wrote
 CONFIG = 'configs/sabra/sabra_vrd_boxes.py'
 PREDICATES = 'configs/sabra/sabra_vrd_predicates.py'
 FIGURES = {
@@ -28,13 +26,6 @@ FIGURES = {
         'phrase_r100_k1',
     ),
 }
-
-
-def train(folder: Path, seed: int, options: Sequence[str] = ()) -> None:
-    """Train in a folder below the root of the repository, unless that is done; ``options`` are --cfg-options."""
-    words = ['--cfg-options', *options] if options else []
-    if not (ROOT / folder / 'metrics.json').exists():
-        run_tool('train', CONFIG, '--work-dir', str(folder), '--seed', str(seed), '--resume', *words)
 
 
 def test(folder: Path) -> dict[str, float]:
@@ -54,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     folders = {seed: Path('work_dirs/benchmarks/sabra_vrd') / f'seed{seed}' for seed in args.seeds}
     for seed, folder in folders.items():
-        train(folder, seed)
+        train(CONFIG, folder, seed)
     record('sabra_vrd', summary([test(folder) for folder in folders.values()]), args.seeds)
 
 

@@ -5,12 +5,12 @@ python benchmarks/tables.py --check    exit 1 when a table differs from the resu
 """
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
 
-from record import RESULTS
+from table_cells import cell, markdown, read
+from tables_sabra import TABLES as SABRA
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,7 +51,7 @@ def modes_table(name: str, classes: dict[str, str]) -> str:
     figures = read(f'openset_{name}').get('figures', {})
     modes = dict.fromkeys(key.partition('.')[0] for key in figures)
     columns = {'known_map': 'known mAP', **{f'{key}_ap': f'AP {title}' for key, title in classes.items()}, **OPEN_SET}
-    rows = [[f'`{mode}`', *(cell(figures, f'{mode}.{key}') for key in columns)] for mode in modes]
+    rows = [[f'`{mode}`', *(open_set_cell(figures, f'{mode}.{key}') for key in columns)] for mode in modes]
     return markdown(['mode', *columns.values()], rows)
 
 
@@ -83,29 +83,13 @@ TABLES = {
     'openset_bccd7': lambda: modes_table('bccd7', {}),
     'cce_supervised_malaria': cce_table,
     'openset_scores': scores_table,
+    **SABRA,
 }
 
 
-def read(name: str) -> dict:
-    """The result file of that name; empty where there is none."""
-    path = RESULTS / f'{name}.json'
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def markdown(head: list[str], rows: list[list]) -> str:
-    """A Markdown table, or a line that says there is none yet."""
-    if not rows:
-        return 'Not measured yet.'
-    return '\n'.join(f'| {" | ".join(map(str, row))} |' for row in (head, ['---'] * len(head), *rows))
-
-
-def cell(figures: dict[str, float], key: str) -> str:
-    """A figure with its spread; '-' where it does not exist."""
-    if key not in figures:
-        return '-'
-    digits = 1 if 'aose' in key else 4 if '.wi' in key else 3
-    spread = figures.get(f'{key}_std')
-    return f'{figures[key]:.{digits}f}' + (f' ± {spread:.{digits}f}' if spread is not None else '')
+def open_set_cell(figures: dict[str, float], key: str) -> str:
+    """:func:`cell` with the digits that its kind of figure has."""
+    return cell(figures, key, 1 if 'aose' in key else 4 if '.wi' in key else 3)
 
 
 def fill(text: str) -> str:

@@ -22,9 +22,10 @@ class SpatialMaskDecoder(nn.Module):
         inputs: width of the pair's input [x_s', x_o', r_so].
         dims: width of the latent.
         channels: of the first map; each transposed convolution halves them.
+        masks: False is for a training without masks: what reads them is there but does not learn.
     """
 
-    def __init__(self, inputs: int, dims: int = 256, channels: int = 64):
+    def __init__(self, inputs: int, dims: int = 256, channels: int = 64, masks: bool = True):
         super().__init__()
         self.latent = nn.Sequential(nn.Linear(inputs, dims), nn.ReLU(), nn.Linear(dims, dims), nn.ReLU())
         self.spread = nn.Linear(dims, channels * START**2)
@@ -33,6 +34,8 @@ class SpatialMaskDecoder(nn.Module):
             steps += [nn.ConvTranspose2d(width, width // 2, 4, 2, 1), nn.ReLU()]
             width //= 2
         self.grow = nn.Sequential(*steps, nn.ConvTranspose2d(width, 2, 4, 2, 1))
+        for reader in (self.spread, self.grow):
+            reader.requires_grad_(masks)
 
     def forward(self, pairs: Tensor) -> Tensor:
         """(P, inputs) -> (P, dims) latent, for the classifier."""

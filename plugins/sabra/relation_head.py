@@ -80,7 +80,7 @@ class RelationHead(nn.Module):
         self.mask_weight, self.interactive_weight = mask_weight, interactive_weight
         self.sampler = TASK_UTILS.build(sampler)
         self.graph = MHGAT(object_kinds, **(graph or {}))
-        self.decoder = SpatialMaskDecoder(2 * self.graph.dims + PAIR_WIDTH, dims)
+        self.decoder = SpatialMaskDecoder(2 * self.graph.dims + PAIR_WIDTH, dims, masks=mask_weight > 0)
         self.pooling = PairPooling(**visual) if visual else None
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
         width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
 # asked for by the metadata of a locked package; why each is left out stands in requirements/lock.txt
-LEFT_OUT = {'opencv-python', 'av', 'imagecorruptions-imaug', 'torchvision'}
+LEFT_OUT = {'opencv-python', 'av', 'imagecorruptions-imaug', 'torchvision', 'aiohttp'}
 BROUGHT_BY_TORCH = ('nvidia-', 'cuda-', 'triton')  # its CUDA build pins them itself
 
 

@@ -41,11 +41,11 @@ class PackRelations(BaseTransform):
         truth = results.get('relation_truth')
         if truth is not None and 'gt_bboxes' in results:
             boxes = results['gt_bboxes']
-            boxes = torch.as_tensor(boxes) if isinstance(boxes, np.ndarray) else get_box_tensor(boxes)
+            boxes = torch.tensor(boxes) if isinstance(boxes, np.ndarray) else get_box_tensor(boxes)
             sample.gt_instances = InstanceData(
-                bboxes=boxes.float(), labels=torch.from_numpy(truth.labels), judged=torch.from_numpy(truth.judged)
+                bboxes=boxes.float(), labels=torch.tensor(truth.labels), judged=torch.tensor(truth.judged)
             )
-            sample.gt_relations = InstanceData(triplets=torch.from_numpy(truth.relations))
+            sample.gt_relations = InstanceData(triplets=torch.tensor(truth.relations))
         if 'proposals' in results:
             boxes, labels, scores = (torch.from_numpy(x) for x in results['proposals'])
             sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=scores)

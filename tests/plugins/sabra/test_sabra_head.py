@@ -2,63 +2,11 @@
 
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from sabra_detector_cases import BOX, DEGENERATE, USUAL, assert_valid, model, sample
 
-from detplug.engine.quiet import quiet_imports
-
-with quiet_imports():
-    from mmdet.registry import MODELS
-    from mmdet.structures import DetDataSample
-
-import plugins.sabra  # noqa: F401
 from plugins.sabra.detector import list_relations
 from plugins.sabra.relation_loss import focal_loss, log_chance
 
-CLASSES, PREDICATES = 4, 5
-
-
-def model(**head):
-    torch.manual_seed(0)
-    base = dict(
-        type='RelationHead',
-        predicates=PREDICATES,
-        object_kinds=[0, 1, 1, 1],
-        graph=dict(dims=16, heads=2, class_width=4),
-        dims=16,
-        class_width=4,
-        sampler=dict(type='BalancedNegativeSampler', num_pairs=8, pos_fraction=0.5),
-    )
-    return MODELS.build(dict(type='RelationDetector', head=base | head))
-
-
-def sample(boxes, labels, relations=(), scores=None, truth=None):
-    """A sample whose proposals are ``boxes``; the truth is the same unless ``truth`` = (boxes, labels)."""
-    boxes, labels = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), torch.tensor(labels, dtype=torch.int64)
-    out = DetDataSample(metainfo=dict(img_shape=(100, 120), ori_shape=(100, 120), scale_factor=(1.0, 1.0)))
-    scores = torch.ones(len(labels)) if scores is None else torch.tensor(scores)
-    out.proposals = InstanceData(bboxes=boxes, labels=labels, scores=scores)
-    if truth is not None:
-        boxes = torch.tensor(truth[0], dtype=torch.float32).reshape(-1, 4)
-        labels = torch.tensor(truth[1], dtype=torch.int64)
-    out.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(len(labels), dtype=torch.bool))
-    out.gt_relations = InstanceData(triplets=torch.tensor(relations, dtype=torch.int64).reshape(-1, 3))
-    return out
-
-
-BOX = [[10.0, 10, 40, 90], [30, 40, 80, 90], [5, 5, 20, 20], [60, 10, 110, 60]]
-USUAL = dict(boxes=BOX, labels=[0, 1, 2, 3], relations=[(0, 1, 2), (0, 3, 4), (2, 0, 1)])
-DEGENERATE = {
-    'no box at all': dict(boxes=[], labels=[]),
-    'one box': dict(boxes=BOX[:1], labels=[0]),
-    'no relation': dict(boxes=BOX, labels=[0, 1, 2, 3]),
-    'no person': dict(boxes=BOX, labels=[1, 1, 2, 3], relations=[(0, 1, 2)]),
-    'all persons': dict(boxes=BOX, labels=[0] * 4, relations=[(0, 1, 2)]),
-    'boxes of zero size': dict(boxes=[[5.0, 5, 5, 5], [0, 0, 0, 0], *BOX], labels=[0, 1, 0, 1, 2, 3]),
-    'nothing was found': dict(boxes=[], labels=[], relations=[(0, 1, 2)], truth=(BOX, [0, 1, 2, 3])),
-    'scores of zero': dict(boxes=BOX, labels=[0, 1, 2, 3], relations=[(0, 1, 2)], scores=[0.06, 0.06, 1e-8, 1.0]),
-    'a box with itself': dict(boxes=BOX, labels=[0, 1, 2, 3], relations=[(1, 1, 0)]),
-    '300 boxes': dict(boxes=BOX * 75, labels=[0, 1, 2, 3] * 75, relations=[(0, 1, 2)]),
-}
 HEADS = {
     'all may be subjects': {},
     'persons and missing objects': dict(subject_labels=[0], solo=True),
@@ -89,12 +37,7 @@ def test_degenerate_batches_train_and_predict(case, head):
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
     net.eval()
     for predicted in net.predict([torch.zeros(0)] * len(samples), samples):
-        found = predicted.pred_relations
-        assert len(found.triplets) == len(found.triplet_scores)
-        assert ((found.triplet_scores > 0) & (found.triplet_scores <= 1)).all()
-        assert (found.triplets[:, :2] < max(len(found.boxes), 1)).all()
-        assert (found.triplets[:, 0] != found.triplets[:, 1]).all()
-        assert ((found.triplets[:, 2] >= 0) & (found.triplets[:, 2] < PREDICATES)).all()
+        assert_valid(predicted)
 
 
 @pytest.mark.parametrize('head', HEADS)
