@@ -2,21 +2,25 @@
 
 False positives at equal recall: the k = 1 predictions of all test images are pooled and sorted by score; of the
 shortest prefix that reaches the relationship R@50 of uniform sampling, those that match nothing, by the kind of their
-pair (N1..N5). Mean and spread of the seeds.
+pair (N1..N5). Mean and spread of the seeds. The trainings of bnps are those of sabra_vrd.py.
+
+Resumable: a training that was stopped continues, a seed that has its row in results/sabra_ablation_runs.jsonl is not
+repeated.
 
 python benchmarks/sabra_ablation.py     (needs data/vrd: tools/prepare_data.py vrd DOWNLOAD --out data/vrd)
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from finetuning import ROOT, summary
 from mmengine.dataset import pseudo_collate
-from record import record
+from record import RESULTS, commit, record
 from sabra_variants import VARIANTS, train
-from sabra_vrd import CONFIG
+from sabra_vrd import CONFIG, FOLDER
 
 from detplug.engine.quiet import quiet_imports
 
@@ -26,6 +30,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
+    from detplug.engine.history import read_history
     from plugins.sabra.detector import image_sizes, truth_of
     from plugins.sabra.image_boxes import pad_boxes
     from plugins.sabra.metrics.vrd import false_positives_at_recall, vrd_recall
@@ -58,7 +63,7 @@ def measure(seed: int) -> dict[str, float]:
     """Figures VARIANT.NAME of one seed."""
     figures, predicted = {}, {}
     for variant, options in VARIANTS.items():
-        folder = Path('work_dirs/benchmarks/sabra_ablation') / variant / f'seed{seed}'
+        folder = FOLDER / variant / f'seed{seed}'
         train(CONFIG, folder, seed, options)
         predicted[variant] = predict(folder, options)
         truths, results, _ = predicted[variant]
@@ -80,7 +85,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args()
-    record('sabra_ablation', summary([measure(seed) for seed in args.seeds]), args.seeds)
+    path = RESULTS / 'sabra_ablation_runs.jsonl'
+    for seed in args.seeds:
+        if not any(row['seed'] == seed for row in read_history(path)):
+            row = dict(seed=seed, commit=commit(), figures=measure(seed))
+            with path.open('a') as file:
+                file.write(json.dumps(row) + '\n')
+    rows = read_history(path)
+    record('sabra_ablation', summary([row['figures'] for row in rows]), sorted(row['seed'] for row in rows))
 
 
 if __name__ == '__main__':

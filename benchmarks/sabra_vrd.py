@@ -15,6 +15,7 @@ from sabra_variants import train
 
 CONFIG = 'configs/sabra/sabra_vrd_boxes.py'
 PREDICATES = 'configs/sabra/sabra_vrd_predicates.py'
+FOLDER = Path('work_dirs/benchmarks/sabra_vrd')
 FIGURES = {
     'predicate': ('predicate_r50_k1', 'predicate_r100_k1', 'predicate_r50_k70', 'predicate_r100_k70'),
     'relationship': (
@@ -43,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args()
-    folders = {seed: Path('work_dirs/benchmarks/sabra_vrd') / f'seed{seed}' for seed in args.seeds}
+    folders = {seed: FOLDER / 'bnps' / f'seed{seed}' for seed in args.seeds}
     for seed, folder in folders.items():
         train(CONFIG, folder, seed)
     record('sabra_vrd', summary([test(folder) for folder in folders.values()]), args.seeds)

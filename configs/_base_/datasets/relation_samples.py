@@ -25,10 +25,15 @@ train_dataloader = dict(
         type='SeededDataset',
         dataset=dict(
             type='MixDataset',
+            # an image is drawn sqrt(oversample_thr / share) times as often as its rarest verb or class asks for
             dataset=dict(
-                **dataset,
-                ann_file='annotations/train.json',
-                pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale)],
+                type='ClassBalancedDataset',
+                oversample_thr=1.0,
+                dataset=dict(
+                    **dataset,
+                    ann_file='annotations/train.json',
+                    pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale)],
+                ),
             ),
             pipeline=[
                 dict(type='MirrorRelations', prob=0.5),

@@ -95,6 +95,14 @@ class RelationDataset(BaseDetDataset):
                 read_image(path)  # raises the UserError where the picture is the cause
             raise
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Predicates of an item, and after all predicates its classes: what mmengine's ClassBalancedDataset balances."""
+        item = self.get_data_info(idx)
+        first_class = len(self.metainfo['predicates'])
+        return item['relation_truth'].relations[:, 2].tolist() + [
+            first_class + instance['bbox_label'] for instance in item['instances']
+        ]
+
     def _split(self, images: list[RelationImage]) -> list[RelationImage]:
         if self.images_file is None:
             if self.images_key is not None:
