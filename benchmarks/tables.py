@@ -11,6 +11,7 @@ from pathlib import Path
 
 from table_cells import cell, markdown, read
 from tables_sabra import TABLES as SABRA
+from tables_tensor_train import TABLES as TENSOR_TRAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -84,6 +85,7 @@ TABLES = {
     'cce_supervised_malaria': cce_table,
     'openset_scores': scores_table,
     **SABRA,
+    **TENSOR_TRAIN,
 }
 
 

@@ -1,16 +1,15 @@
 """``convert_weights NAME SRC DST``: official weights to a checkpoint of this project."""
 
 import argparse
-import importlib
-import importlib.util
 from collections.abc import Sequence
 
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
     import detplug.register  # noqa: F401
+    from detplug.cli.plugin import load_plugin
     from detplug.engine.checkpoint import load_file
-    from detplug.engine.converters import CONVERTERS, convert
+    from detplug.engine.converters import convert
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,10 +24,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(load_file(args.target)['meta'].get('converted', f'converted {args.source}'))
     print(f'checkpoint {args.target}')
     return 0
-
-
-def load_plugin(name: str) -> None:
-    """Import ``plugins.NAME`` where it exists, which registers its converter; other names are left to the registry."""
-    if name not in CONVERTERS and name.isidentifier() and importlib.util.find_spec(f'plugins.{name}'):
-        with quiet_imports():
-            importlib.import_module(f'plugins.{name}')

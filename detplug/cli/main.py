@@ -11,6 +11,7 @@ COMMANDS = {
     'test': 'evaluate a checkpoint',
     'predict': 'pictures and predictions.json of images',
     'export': 'ONNX, ONNX int8 and what plugins add',
+    'compress': 'a smaller detector by Tensor-Train layers',
     'convert_weights': 'official weights to ours',
     'prepare_data': 'an official download to our layout',
     'doctor': 'check the installation',

@@ -1,0 +1,64 @@
+"""The tables of configs/tt_yolov5/README.md."""
+
+from table_cells import cell, markdown, read
+
+RATIOS = ('2x', '4x', '8x')
+INITS = {'activation': 'activation-aware', 'svd': 'TT-SVD of the kernel'}
+THREADS = (1, 2)
+
+
+def bccd_table() -> str:
+    """Every ratio and selection of tt_bccd.json; counts in thousands and millions."""
+    figures = read('tt_bccd').get('figures', {})
+    rows = []
+    for name in dict.fromkeys(key.rpartition('.')[0] for key in figures):
+        accuracy = (cell(figures, f'{name}.{key}') for key in ('map', 'map50', 'val_map'))
+        rows.append([f'`{name}`', *_sizes(figures, name), *accuracy, _loss(figures, name)])
+    return markdown(['', 'parameters, k', 'MACs, M', 'mAP', 'mAP50', 'mAP on val', 'mAP lost (95 %)'], rows)
+
+
+def _sizes(figures: dict[str, float], name: str) -> list[str]:
+    scales = (('params', 1e3), ('macs', 1e6))
+    return [f'{figures[f"{name}.{key}"] / scale:.0f}' if f'{name}.{key}' in figures else '-' for key, scale in scales]
+
+
+def _loss(figures: dict[str, float], name: str) -> str:
+    values = [figures.get(f'{name}.{key}') for key in ('loss', 'loss_low', 'loss_high')]
+    return '-' if None in values else '{:.3f} ({:.3f} to {:.3f})'.format(*values)
+
+
+def init_table() -> str:
+    """Share of the dense mAP that is kept without training, of each selection and beginning."""
+    figures = read('tt_init').get('figures', {})
+    end = '_1_25x_kept'
+    selections = dict.fromkeys(key.partition('.')[0] for key in figures if '.' in key and key.endswith(end))
+    rows = [[f'`{x}`', *(cell(figures, f'{x}.{init}{end}', 2) for init in INITS)] for x in selections]
+    return markdown(['ranks', *INITS.values()], rows)
+
+
+def latency_table() -> str:
+    """Milliseconds of an image."""
+    figures = read('tt_latency').get('figures', {})
+    forms = ('dense', *RATIOS) if figures else ()
+    kinds = [(runtime, threads) for runtime in ('torch', 'onnxruntime') for threads in THREADS]
+    rows = [[form, *(cell(figures, f'{runtime}.{threads}.{form}', 1) for runtime, threads in kinds)] for form in forms]
+    heads = [f'{runtime}, {threads} thread{"s" * (threads > 1)}' for runtime, threads in kinds]
+    return markdown(['', *heads], rows)
+
+
+def search_table() -> str:
+    """Seconds of a search, and of a whole compression."""
+    figures = read('tt_search').get('figures', {}) | read('tt_compress').get('figures', {})
+    titles = {
+        'lwiq_seconds': 'LWIQ scores of all layers, once',
+        'reallocate_seconds': 'ranks for a new budget',
+        'grid_seconds': 'ten uniform ratios, built and evaluated',
+        'n_seconds': 'compress YOLOv5n, the whole command',
+        's_seconds': 'compress YOLOv5s, the whole command',
+    }
+    return markdown(
+        ['what', 'seconds'], [[title, cell(figures, key, 1)] for key, title in titles.items() if key in figures]
+    )
+
+
+TABLES = {'tt_bccd': bccd_table, 'tt_init': init_table, 'tt_latency': latency_table, 'tt_search': search_table}

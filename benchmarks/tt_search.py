@@ -1,0 +1,69 @@
+"""Seconds to choose ranks: LWIQ once, a new budget from its scores, and trying ten uniform ratios with evaluation.
+
+The dense YOLOv5n of benchmarks/tt_bccd.py, on BCCD. grid: for each of ten ratios chains are built (activation-aware)
+and evaluated on val_clean, which is what a search without scores costs.
+
+python benchmarks/tt_search.py
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from finetuning import ROOT
+from record import record
+from tt_bccd import CONFIG, RATIOS, start
+
+from detplug.cli.config import load_config
+from detplug.cli.detector import build_detector
+from detplug.cli.test import evaluate
+from detplug.engine.checkpoint import save_atomic
+from detplug.export.manifest import input_side
+from plugins.tensor_train.calibration import calibration_data
+from plugins.tensor_train.compress import Compression
+from plugins.tensor_train.ranks_file import write_ranks
+
+GRID = [0.1 * step for step in range(1, 11)]  # share of every full rank
+os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))
+
+
+def seconds(call) -> tuple[float, object]:
+    """How long a call takes, and what it gives."""
+    began = time.perf_counter()
+    found = call()
+    return time.perf_counter() - began, found
+
+
+def evaluate_uniform(work: Compression, share: float, folder: Path) -> None:
+    """Build chains with ``share`` of each full rank and evaluate them on val."""
+    ranks = {
+        name: tuple(max(round(share * full), 1) for full in layer.max_ranks) for name, layer in work.layers.items()
+    }
+    model = work.build(ranks)
+    write_ranks(folder / 'ranks.csv', [dict(layer=name, ranks=' '.join(map(str, own))) for name, own in ranks.items()])
+    save_atomic({'state_dict': model.state_dict()}, folder / 'compressed.pth')
+    config = load_config(ROOT / CONFIG)
+    config.model.update(type='TTCompressed', of=config.model.type, ranks=str(folder / 'ranks.csv'))
+    config.work_dir = str(folder)
+    config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
+    evaluate(config, folder / 'compressed.pth', 'val', folder / 'metrics.json')
+
+
+def main() -> None:
+    checkpoint = start()
+    config = load_config(ROOT / CONFIG)
+    model = build_detector(config, ROOT / checkpoint)
+    data = calibration_data(model, config, input_side(config, None))
+    work = Compression(model, data)
+    lwiq, _ = seconds(lambda: work.scores('lwiq'))
+    again = [seconds(lambda share=share: work.ranks('lwiq', share))[0] for share in RATIOS.values()]
+    with tempfile.TemporaryDirectory() as folder:
+        grid = sum(seconds(lambda share=share: evaluate_uniform(work, share, Path(folder)))[0] for share in GRID)
+    figures = dict(lwiq_seconds=lwiq, reallocate_seconds=statistics.median(again), grid_seconds=grid)
+    record('tt_search', figures | {'crops': len(data.labels), 'images': sum(len(x) for x in data.images)}, [])
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,101 @@
+"""The registry of compressors: ``tools/compress.py`` calls them, plugins fill it.
+
+A plugin's module registers a function::
+
+    @register_compressor('tensor_train')
+    def compress(request: CompressRequest, folder: Path) -> dict:
+        ...  # write config.py, compressed.pth and ranks.csv into ``folder``; return flat facts for the screen
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import nn
+
+from detplug.errors import UserError
+from detplug.export.bundle import staging
+
+BUDGETS = ('params', 'macs', 'latency', 'cycles')
+
+
+@dataclass(frozen=True)
+class CompressRequest:
+    """What a compressor works from.
+
+    Attributes:
+        model: detector in eval mode with its weights.
+        cfg: the whole config; its data sets give images for calibration.
+        checkpoint: file of the weights.
+        budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller.
+        budget_kind: one of BUDGETS.
+        ranks: name of the rank selector.
+        init: how kept weights begin: ``svd`` or ``activation``.
+        img_size: side of the square input, pixels, at which MACs and times are counted.
+        settings: what only one compressor knows, by name.
+    """
+
+    model: nn.Module
+    cfg: Config
+    checkpoint: Path
+    budget: float
+    budget_kind: str = 'params'
+    ranks: str = 'lwiq'
+    init: str = 'activation'
+    img_size: int = 640
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
+COMPRESSORS: dict[str, Compressor] = {}
+SELECTORS: dict[str, type] = {}
+
+
+def register_compressor(name: str) -> Callable[[Compressor], Compressor]:
+    """Decorator that adds a compressor under ``name``.
+
+    Raises:
+        KeyError: the name is taken.
+    """
+    return _adder(COMPRESSORS, 'compressor', name)
+
+
+def register_selector(name: str) -> Callable[[type], type]:
+    """Decorator that adds a class of rank selectors under ``name``, for ``--ranks NAME``.
+
+    Raises:
+        KeyError: the name is taken.
+    """
+    return _adder(SELECTORS, 'rank selector', name)
+
+
+def _adder(registry: dict, what: str, name: str) -> Callable:
+    def add(part):
+        known = registry.setdefault(name, part)
+        if (known.__module__, known.__qualname__) != (part.__module__, part.__qualname__):
+            raise KeyError(f'{what} {name!r} is registered already: {known.__module__}')
+        return part
+
+    return add
+
+
+def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, float | str]:
+    """Compress into folder ``out``, which appears when all of it is written; returns the facts for the screen.
+
+    Raises:
+        UserError: a name that is not registered, a budget outside (0, 1], a model or budget that the compressor cannot
+            take, an ``out`` that holds something else than an earlier result.
+    """
+    for option, value, known in (
+        ('--method', name, COMPRESSORS),
+        ('--ranks', request.ranks, SELECTORS),
+        ('--budget-kind', request.budget_kind, BUDGETS),
+    ):
+        if value not in known:
+            raise UserError(f'{option} {value}: no such name; one of {", ".join(sorted(known))}')
+    if not 0 < request.budget <= 1:
+        raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
+    with staging(Path(out)) as folder:
+        return COMPRESSORS[name](request, folder)

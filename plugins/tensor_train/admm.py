@@ -1,0 +1,110 @@
+"""ADMM-TT: train dense layers towards a Tensor-Train form, then decompose and fine-tune.
+
+Yin et al., CVPR 2021 (arXiv 2107.12422): loss + rho / 2 ||W - Z + U||^2 with Z = TT-SVD_r(W + U), U += W - Z, both once
+a round; rho .001, five times that in the last 15 % of the training. That the term enters as its gradient, when a
+layer's own gradient arrives, is ours: no detector has to know of it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from detplug.errors import UserError
+
+from .decomposition import chain_from_kernel, kernel_from_chain
+from .ranks_file import read_ranks
+
+STATE = 'admm_tt'
+
+
+@HOOKS.register_module()
+class ADMMHook(Hook):
+    """Pulls the kernels of a dense model to the ranks that a compression will give them.
+
+    Z and U are in the checkpoint: a resumed training goes on as if it had not stopped. history.jsonl gets
+    ``admm_distance``, ||W - Z|| over ||W|| of all layers.
+
+    Args:
+        ranks: file ranks.csv, or ``{name of a layer: ranks}``.
+        rho: weight of the pull.
+        late, late_factor: share of the training at whose end rho is ``late_factor`` times higher.
+        interval: steps between two rounds.
+    """
+
+    def __init__(
+        self,
+        ranks: str | Mapping[str, tuple[int, ...]],
+        rho: float = 1e-3,
+        late: float = 0.15,
+        late_factor: float = 5.0,
+        interval: int = 50,
+    ):
+        found = read_ranks(ranks) if isinstance(ranks, str) else ranks
+        self.ranks = {name: tuple(own) for name, own in found.items()}
+        self.rho, self.late, self.late_factor, self.interval = rho, late, late_factor, interval
+        self.now = rho
+        self.targets: dict[str, Tensor] = {}  # Z
+        self.duals: dict[str, Tensor] = {}  # U
+        self.weights: dict[str, nn.Parameter] = {}
+        self.handles: list = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the layers and pull from the first step on."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        modules = dict(model.named_modules())
+        for name in self.ranks:
+            if not isinstance(modules.get(name), nn.Conv2d):
+                raise UserError(f'config: ADMMHook: ranks: {name!r} is no convolution of the model; mend its name')
+            self.weights[name] = modules[name].weight
+        if not self.targets:
+            for name, weight in self.weights.items():
+                self.duals[name] = torch.zeros_like(weight)
+                self.targets[name] = nearest_chain(weight.detach(), self.ranks[name])
+        self.handles = [self.weights[name].register_hook(self._pull(name)) for name in self.ranks]
+
+    def _pull(self, name: str):
+        weight = self.weights[name]
+        return lambda grad: grad + self.now * (weight.detach() - self.targets[name] + self.duals[name])
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """rho of this step."""
+        late = runner.iter >= (1 - self.late) * runner.max_iters
+        self.now = self.rho * (self.late_factor if late else 1.0)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """A round: Z from W + U, then U."""
+        if (runner.iter + 1) % self.interval:
+            return
+        for name, weight in self.weights.items():
+            value = weight.detach()
+            self.targets[name] = nearest_chain(value + self.duals[name], self.ranks[name])
+            self.duals[name] += value - self.targets[name]
+        runner.message_hub.update_scalar('train/admm_distance', self.distance())
+
+    def distance(self) -> float:
+        """||W - Z|| over ||W|| of all layers together; 0 without layers."""
+        away = sum(((w.detach() - self.targets[name]) ** 2).sum().item() for name, w in self.weights.items())
+        whole = sum((w.detach() ** 2).sum().item() for w in self.weights.values())
+        return (away / whole) ** 0.5 if whole else 0.0
+
+    def after_train(self, runner: Runner) -> None:
+        """Let the gradients be what they are."""
+        for handle in self.handles:
+            handle.remove()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint[STATE] = dict(targets=self.targets, duals=self.duals)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if STATE in checkpoint:
+            self.targets, self.duals = checkpoint[STATE]['targets'], checkpoint[STATE]['duals']
+
+
+def nearest_chain(weight: Tensor, ranks: tuple[int, ...]) -> Tensor:
+    """(O, I, kh, kw) kernel of the TT-SVD of ``weight`` with ``ranks``."""
+    return kernel_from_chain(chain_from_kernel(weight, ranks)).to(weight)

@@ -1,0 +1,118 @@
+"""What a rank selection looks at: images of the training split, and the objects cut out of them.
+
+Images pass a letterbox and the detector's own normalisation; nothing is augmented. N images, M objects.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from detplug.data.images import read_image
+from detplug.data.letterbox import Letterbox
+from detplug.errors import UserError
+from detplug.export.images import image_paths, split_items
+
+from .ranks import CalibrationData
+
+BATCH = 8
+
+
+def calibration_data(
+    model: nn.Module, cfg: Config, side: int, images: int = 64, crops: int = 600, crop_side: int = 96, seed: int = 0
+) -> CalibrationData:
+    """Images and objects of the config's training split.
+
+    Args:
+        model: detector on which they will run.
+        side: of the square images, px.
+        images, crops: at most so many; drawn by ``seed``.
+        crop_side: of the square crops, px.
+
+    Raises:
+        UserError: no training split, or none of its pictures is there.
+    """
+    paths = image_paths(cfg, 'train', images, seed)
+    pictures = list(normalised(model, map(read_image, paths), side))
+    cut, labels = object_crops(split_items(cfg, 'train'), crops, seed)
+    small = list(normalised(model, cut, crop_side)) or [torch.zeros(0, 3, crop_side, crop_side)]
+    return CalibrationData(runner_of(model), pictures, torch.cat(small), torch.tensor(labels, dtype=torch.int64))
+
+
+def runner_of(model: nn.Module) -> Callable[[Tensor], object]:
+    """Function that runs a detector on normalised images (N, 3, H, W) as far as its raw outputs."""
+
+    def run(images: Tensor):
+        shape = tuple(images.shape[2:])
+        meta = dict(img_shape=shape, ori_shape=shape, batch_input_shape=shape, scale_factor=(1.0, 1.0))
+        return model(images, [DetDataSample(metainfo=meta) for _ in images], mode='tensor')
+
+    return run
+
+
+def normalised(model: nn.Module, pictures: Iterable[np.ndarray], side: int) -> Iterable[Tensor]:
+    """(H, W, 3) uint8 BGR pictures -> batches (BATCH, 3, side, side) as the network takes them."""
+    fit = Letterbox(scale=(side, side), fixed=True, centre=True)
+    batch: list[Tensor] = []
+    for picture in pictures:
+        batch.append(torch.from_numpy(fit.transform(dict(img=picture))['img'].transpose(2, 0, 1).copy()))
+        if len(batch) == BATCH:
+            yield _preprocessed(model, batch)
+            batch = []
+    if batch:
+        yield _preprocessed(model, batch)
+
+
+def _preprocessed(model: nn.Module, batch: list[Tensor]) -> Tensor:
+    shape = tuple(batch[0].shape[1:])
+    samples = [DetDataSample(metainfo=dict(img_shape=shape, ori_shape=shape)) for _ in batch]
+    return model.data_preprocessor(dict(inputs=batch, data_samples=samples), False)['inputs']
+
+
+def object_crops(items: Sequence[dict], count: int, seed: int) -> tuple[list[np.ndarray], list[int]]:
+    """Pictures of at most ``count`` objects and their labels; of every class nearly the same number where it has them.
+
+    Boxes are cut out as they are, at least one pixel wide; ignored objects and missing pictures are left out.
+    """
+    found = [
+        (item['img_path'], instance['bbox'], instance['bbox_label'])
+        for item in items
+        for instance in item['instances']
+        if not instance.get('ignore_flag', 0)
+    ]
+    chosen = _balanced(np.array([label for *_, label in found], np.int64), count, seed)
+    crops, labels, path, image = [], [], None, None
+    for place in sorted(chosen, key=lambda i: (found[i][0], i)):
+        own, box, label = found[place]
+        if own != path:
+            path, image = own, _picture(own)
+        if image is None:
+            continue
+        left, top, right, bottom = (int(x) for x in (*np.floor(box[:2]), *np.ceil(box[2:])))
+        cut = image[max(top, 0) : max(bottom, top + 1), max(left, 0) : max(right, left + 1)]
+        if cut.size:
+            crops.append(cut)
+            labels.append(int(label))
+    return crops, labels
+
+
+def _picture(path: str) -> np.ndarray | None:
+    try:
+        return read_image(path)
+    except UserError as error:
+        if 'not found' in str(error):  # a data set whose pictures are there in part
+            return None
+        raise
+
+
+def _balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Places of at most ``count`` labels: turn by turn one of each class, in an order drawn by ``seed``."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    turn = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        turn[mine] = np.arange(len(mine))
+    return order[np.argsort(turn[order], kind='stable')][:count]

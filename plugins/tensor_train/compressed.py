@@ -1,0 +1,107 @@
+"""Models with Tensor-Train layers from a config: any mmdet part, its convolutions replaced as the ranks say.
+
+TT-YOLOv5 (Liu et al., arXiv 2408.01534) has one rank for all layers; a table of ranks and any other model are ours.
+"""
+
+from collections.abc import Mapping
+
+from mmcv.cnn import fuse_conv_bn
+from mmdet.registry import MODELS
+from torch import nn
+
+from detplug.errors import UserError
+
+from .counts import chain_params, dense_params
+from .decomposition import max_ranks
+from .ranks_file import read_ranks
+from .tt_conv import TTConv2d
+
+Ranks = dict[str, tuple[int, ...]]
+
+
+@MODELS.register_module()
+def TTCompressed(of: str, ranks: int | str | Mapping[str, tuple[int, ...]], fold_bn: bool = False, **settings):
+    """Build ``dict(type=of, **settings)`` and replace its convolutions by Tensor-Train chains.
+
+    The result is the model itself, an object of the type ``of``: whatever takes that takes this.
+
+    Args:
+        of: type of a detector, backbone or any other part in mmdet's registry of models.
+        ranks: one rank for every layer that a chain of this rank makes smaller (the paper's); a file ranks.csv; or
+            ``{name of a layer: ranks}``. Layers that are not named stay dense.
+        fold_bn: batch norms are part of the convolutions, as in a model that was compressed with folding.
+
+    Raises:
+        UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
+    """
+    model = MODELS.build(dict(type=of, **settings))
+    if fold_bn:
+        fuse_conv_bn(model)
+    if isinstance(ranks, int):
+        ranks = uniform_ranks(model, ranks)
+    elif isinstance(ranks, str):
+        ranks = read_ranks(ranks)
+    return replace_layers(model, {name: tuple(value) for name, value in ranks.items()})
+
+
+@MODELS.register_module()
+def TTYOLOv5Backbone(ranks: int | str | Mapping[str, tuple[int, ...]], **settings):
+    """YOLOv5Backbone with Tensor-Train layers, see :func:`TTCompressed`."""
+    return TTCompressed('YOLOv5Backbone', ranks, **settings)
+
+
+def uniform_ranks(model: nn.Module, rank: int) -> Ranks:
+    """``rank`` at every bond, at most the full rank, of every convolution that becomes smaller by it.
+
+    Raises:
+        UserError: a rank below 1.
+    """
+    if rank < 1:
+        raise UserError(f'config: ranks: {rank}; give a rank of at least 1')
+    found = {}
+    for name, conv in model.named_modules():
+        if compressible(conv):
+            shape = conv.out_channels, conv.in_channels, conv.kernel_size
+            own = tuple(min(rank, full) for full in max_ranks(*shape))
+            if chain_params(*shape, own) < dense_params(*shape):
+                found[name] = own
+    return found
+
+
+def compressible(module: nn.Module) -> bool:
+    """Whether a module is a convolution that has a chain: neither grouped, nor padded by anything but zeros."""
+    return type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == 'zeros'
+
+
+def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] | None = None) -> nn.Module:
+    """Replace the named convolutions of ``model`` by chains, in place; returns ``model``.
+
+    Args:
+        ranks: full name of a layer -> (r,) or (r1, r2).
+        kernels: full name -> kernels of its chain; by default new ones, as for a training from scratch.
+
+    Raises:
+        UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
+    """
+    modules = dict(model.named_modules())
+    for name, own in ranks.items():
+        conv = modules.get(name)
+        if not compressible(conv):
+            raise UserError(
+                f'ranks: {name!r} is no convolution of {type(model).__name__} that has a chain; mend its name'
+            )
+        full = max_ranks(conv.out_channels, conv.in_channels, conv.kernel_size)
+        if len(own) != len(full) or not all(1 <= r <= most for r, most in zip(own, full, strict=True)):
+            raise UserError(f'ranks: {name}: {own}; give {len(full)} of at least 1 and at most {full}')
+        parent, _, child = name.rpartition('.')
+        setattr(modules[parent], child, _chain(conv, own, kernels and kernels[name]))
+    return model
+
+
+def _chain(conv: nn.Conv2d, ranks: tuple[int, ...], kernels: tuple | None) -> TTConv2d:
+    if kernels is not None:
+        return TTConv2d.from_conv(conv, ranks, kernels)
+    shape = conv.in_channels, conv.out_channels, conv.kernel_size
+    place = dict(stride=conv.stride, padding=conv.padding, dilation=conv.dilation)
+    chain = TTConv2d(*shape, ranks, **place, bias=conv.bias is not None)
+    return chain.to(conv.weight)

@@ -1,0 +1,69 @@
+"""What tools/compress.py calls: a folder with the compressed detector, the config that trains it on, and a report."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from detplug.compression.compressors import CompressRequest, register_compressor
+from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.errors import UserError
+from detplug.export.bundle import write_manifest
+
+from .calibration import calibration_data
+from .compress import Compression, has_convolutions
+from .ranks_file import write_ranks
+from .report import layer_rows, write_report
+
+HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
+
+
+@register_compressor('tensor_train')
+def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
+    """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
+
+    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``.
+
+    Raises:
+        UserError: a model without convolutions, a budget that no ranks reach.
+    """
+    settings = dict(request.settings)
+    if not has_convolutions(request.model):
+        raise UserError(f'{request.cfg.filename}: model: no convolution that has a chain; there is nothing to compress')
+    data = calibration_data(request.model, request.cfg, request.img_size, settings.pop('images', 64))
+    work = Compression(request.model, data, **settings)
+    ranks = work.ranks(request.ranks, request.budget, request.budget_kind)
+    model = work.build(ranks, request.init)
+    rows = layer_rows(work.layers, ranks, work.scores(request.ranks))
+    facts: dict[str, float | str] = {'layers compressed': f'{len(ranks)} of {len(work.layers)}'}
+    for kind in ('params', 'macs'):
+        cost = work.cost(kind)
+        facts |= {f'{kind} before': cost({}), f'{kind} after': cost(ranks)}
+    write_ranks(folder / 'ranks.csv', rows)
+    write_report(folder, request, rows, facts)
+    saved = load_file(request.checkpoint)
+    save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
+    write_configs(request, folder, bool(settings.get('fold_bn')))
+    names = ('budget', 'budget_kind', 'ranks', 'init')
+    write_manifest(folder, {'format': 'tensor_train', **{name: getattr(request, name) for name in names}, **facts})
+    return facts
+
+
+def write_configs(request: CompressRequest, folder: Path, fold_bn: bool) -> None:
+    """config.py, which fine-tunes and exports the compressed detector; distill.py, the same beside the dense one."""
+    config = Config(request.cfg.to_dict())
+    dense = request.cfg.model.to_dict()
+    model = {**dense, 'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv'}
+    if fold_bn:
+        model['fold_bn'] = True
+    config.model = model
+    config.load_from = f'{HERE}/compressed.pth'
+    imports = config.get('custom_imports', dict(imports=[], allow_failed_imports=False))
+    imports['imports'] = [*imports['imports'], __package__]
+    config.custom_imports = imports
+    (folder / 'config.py').write_text(config.pretty_text)
+    parts = {name: 1.0 for name in ('neck', 'bbox_head', 'rpn_head') if hasattr(request.model, name)}
+    checkpoint = str(Path(request.checkpoint).resolve())
+    hook = Config(dict(hook=dict(type='DistillationHook', teacher=dense, checkpoint=checkpoint, weights=parts)))
+    (folder / 'distill.py').write_text(
+        f"_base_ = 'config.py'\n{hook.pretty_text}custom_hooks = [*_base_.custom_hooks, hook]\n"
+    )

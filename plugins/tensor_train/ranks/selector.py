@@ -1,0 +1,55 @@
+"""What a rank selection is: scores of the layers, found once, and from them the ranks of every level of size."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ..conv_layers import ConvLayer
+from ..layer_moments import Moments, layer_moments
+
+Ranks = dict[str, tuple[int, ...]]
+Layers = Mapping[str, ConvLayer]
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """What a selection may look at.
+
+    Attributes:
+        run: runs the model on images as far as its raw outputs.
+        images: batches (N, 3, H, W), normalised.
+        crops: (M, 3, s, s) objects, normalised; labels: (M,) int64 their classes.
+    """
+
+    run: Callable[[Tensor], object]
+    images: list[Tensor]
+    crops: Tensor
+    labels: Tensor
+    _moments: dict[str, Moments] = field(default_factory=dict, repr=False)
+
+    def moments(self, model: nn.Module, names: Iterable[str]) -> dict[str, Moments]:
+        """Moments of the named layers over the images; each layer is looked at once."""
+        missing = [name for name in names if name not in self._moments]
+        if missing:
+            self._moments.update(layer_moments(model, self.run, self.images, missing))
+        return {name: self._moments[name] for name in names}
+
+
+class RankSelector(Protocol):
+    """A rank selection; a budget asks only for :meth:`ranks_at`, so that a new one needs no new look at the model."""
+
+    def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Any]:
+        """What is found out about each layer; a number where the report shall show it."""
+
+    def ranks_at(self, scores: Mapping[str, Any], layers: Layers, level: float) -> Ranks:
+        """Ranks of every layer; no rank falls when ``level`` rises from 0 to 1, where all are full; at least 1."""
+
+
+def ranks_of_shares(layers: Layers, shares: Mapping[str, float]) -> Ranks:
+    """Ranks that are each layer's share (0 to 1) of its full ranks, rounded, at least 1."""
+    return {
+        name: tuple(min(max(round(shares[name] * full), 1), full) for full in layer.max_ranks)
+        for name, layer in layers.items()
+    }

@@ -1,0 +1,128 @@
+"""What a person sees of a compression: the table of the layers, and pictures of scores, ranks and sizes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from detplug.compression.compressors import CompressRequest
+from detplug.report.page import page, section, table, tiles
+from detplug.report.sections import save_plot
+
+from .compressed import Ranks
+from .conv_layers import ConvLayer
+from .counts import chain_macs, chain_params
+
+COLUMNS = ('layer', 'shape', 'full', 'ranks', 'params', 'params_after', 'macs', 'macs_after', 'score')
+
+
+def layer_rows(layers: Mapping[str, ConvLayer], ranks: Ranks, scores: Mapping) -> list[dict]:
+    """A row of COLUMNS for every layer that may change, in order of execution; a dense layer has no ranks."""
+    return [_row(name, layer, ranks.get(name), score_of(scores.get(name))) for name, layer in layers.items()]
+
+
+def _row(name: str, layer: ConvLayer, own: tuple[int, ...] | None, score: str) -> dict:
+    shape = layer.out_channels, layer.in_channels, layer.kernel_size
+    kernel = 'x'.join(map(str, layer.kernel_size)) + ('' if layer.stride == (1, 1) else f' s{layer.stride[0]}')
+    params, macs = layer.params, layer.macs
+    if own:
+        sizes = zip(layer.in_hw, layer.out_hw, strict=True)
+        params, macs = chain_params(*shape, own), sum(chain_macs(*shape, own, *size) for size in sizes)
+    full, kept = (' '.join(map(str, x)) for x in (layer.max_ranks, own or ()))
+    described = f'{layer.in_channels}-{layer.out_channels} {kernel}'
+    values = (name, described, full, kept, layer.params, params, layer.macs, macs, score)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def score_of(score) -> str:
+    """A selector's score as a word of the table; empty where it is more than a number."""
+    if isinstance(score, Tensor) and score.numel() == 1:
+        score = score.item()
+    return f'{score:.3f}' if isinstance(score, float) else ''
+
+
+def write_report(folder: Path, request: CompressRequest, rows: Sequence[Mapping], facts: Mapping) -> None:
+    """report.html with its pictures: sizes before and after, and the table of the layers."""
+    settings = {
+        'kept': f'{request.budget:g} of {request.budget_kind}',
+        'ranks': request.ranks,
+        'init': request.init,
+        **{name: f'{value:,.0f}' if isinstance(value, float | int) else str(value) for name, value in facts.items()},
+    }
+    sections = [section('Size', '', tiles(settings), kind='figures')]
+    if any(row['score'] for row in rows):
+        note = 'What the selector found in each layer, in order of execution.'
+        sections.append(section('Scores', note, save_plot(folder, 'scores', score_figure(rows))))
+    note = 'Rank over full rank at each bond of a layer; a layer without a point stays dense.'
+    sections.append(section('Ranks', note, save_plot(folder, 'ranks', rank_figure(rows))))
+    sections.append(section('Parameters', 'Of each layer.', save_plot(folder, 'params', size_figure(rows))))
+    cells = [[f'{x:,}' if isinstance(x, int) else str(x) for x in row.values()] for row in rows]
+    sections.append(section('Layers', 'Also in ranks.csv.', table(COLUMNS, cells), kind='wide'))
+    (folder / 'report.html').write_text(page(f'Tensor-Train compression: {request.cfg.filename}', sections))
+
+
+def score_figure(rows: Sequence[Mapping]) -> Figure:
+    """The score of each layer."""
+    figure, axes = _layer_axes(rows)
+    axes.bar(range(len(rows)), [float(row['score'] or 'nan') for row in rows], color='tab:blue')
+    axes.set_ylabel('score')
+    return figure
+
+
+def rank_figure(rows: Sequence[Mapping]) -> Figure:
+    """Kept share of each bond's full rank."""
+    figure, axes = _layer_axes(rows)
+    for bond, label in enumerate(('first bond', 'second bond')):
+        shares = [_share(row, bond) for row in rows]
+        axes.plot(range(len(rows)), shares, marker='o', markersize=4, linestyle='none', label=label)
+    axes.set(ylabel='rank over full rank', ylim=(0, 1.05))
+    axes.legend()
+    return figure
+
+
+def size_figure(rows: Sequence[Mapping]) -> Figure:
+    """Parameters of each layer before and after."""
+    figure, axes = _layer_axes(rows)
+    place = np.arange(len(rows))
+    axes.bar(place - 0.2, [row['params'] for row in rows], 0.4, label='before', color='tab:gray')
+    axes.bar(place + 0.2, [row['params_after'] for row in rows], 0.4, label='after', color='tab:blue')
+    axes.set(ylabel='parameters', yscale='log')
+    axes.legend()
+    return figure
+
+
+def accuracy_figure(
+    points: Mapping[str, Sequence[tuple[float, float]]], dense: tuple[float, float], accuracy: str = 'mAP'
+) -> Figure:
+    """Accuracy against size of each selection, and the dense model's.
+
+    Args:
+        points: name of a selection -> (parameters, accuracy) of each size.
+        dense: parameters and accuracy of the dense model.
+    """
+    figure = Figure(figsize=(7, 4.5), layout='constrained')
+    axes = figure.subplots()
+    for name, found in points.items():
+        axes.plot(*zip(*sorted(found), strict=True), marker='o', markersize=4, label=name)
+    axes.axhline(dense[1], color='black', linewidth=0.8, linestyle='--')
+    axes.plot(*dense, marker='s', color='black', linestyle='none', label='dense')
+    axes.set(xlabel='parameters', ylabel=accuracy, xscale='log')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _share(row: Mapping, bond: int) -> float:
+    own, full = row['ranks'].split(), row['full'].split()
+    return int(own[bond]) / int(full[bond]) if bond < len(own) else float('nan')
+
+
+def _layer_axes(rows: Sequence[Mapping]):
+    figure = Figure(figsize=(max(7, 0.19 * len(rows)), 4.5), layout='constrained')
+    axes = figure.subplots()
+    axes.set_xticks(range(len(rows)), [row['layer'] for row in rows], rotation=90, fontsize=6)
+    axes.margins(x=0.01)
+    axes.grid(axis='y', alpha=0.3)
+    return figure, axes

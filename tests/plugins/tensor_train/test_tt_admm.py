@@ -1,0 +1,92 @@
+"""ADMM: with no other gradient the kernels go to the ranks; what is pulled is rho (W - Z + U); state survives."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from detplug.errors import UserError
+from plugins.tensor_train.admm import STATE, ADMMHook, nearest_chain
+
+
+class Hub:
+    def __init__(self):
+        self.values = {}
+
+    def update_scalar(self, name, value):
+        self.values[name] = value
+
+
+def runner_for(model: nn.Module, steps: int) -> SimpleNamespace:
+    return SimpleNamespace(model=model, iter=0, max_iters=steps, message_hub=Hub())
+
+
+def train(hook: ADMMHook, model: nn.Module, steps: int, lr: float) -> SimpleNamespace:
+    runner = runner_for(model, steps)
+    hook.before_train(runner)
+    for step in range(steps):
+        runner.iter = step
+        hook.before_train_iter(runner, step)
+        model.zero_grad()
+        (0 * model[0].weight.sum()).backward()
+        with torch.no_grad():
+            model[0].weight -= lr * model[0].weight.grad
+        hook.after_train_iter(runner, step)
+    hook.after_train(runner)
+    return runner
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(6, 8, 3, bias=False))
+
+
+def test_the_pull_is_the_derivative_of_the_term(model):
+    hook = ADMMHook({'0': (2, 3)}, rho=0.5)
+    hook.before_train(runner_for(model, 10))
+    weight, target = model[0].weight, nearest_chain(model[0].weight.detach(), (2, 3))
+    hook.duals['0'] = torch.rand_like(weight)
+    (weight.sum()).backward()
+    pulled = weight.grad.clone()
+    weight.grad = None
+    term = weight.sum() + 0.25 * (weight - target + hook.duals['0']).square().sum()
+    hook.after_train(None)
+    term.backward()
+    torch.testing.assert_close(pulled, weight.grad)
+
+
+def test_kernels_reach_the_ranks(model):
+    hook = ADMMHook({'0': (2, 3)}, rho=1.0, interval=5)
+    before = (model[0].weight - nearest_chain(model[0].weight, (2, 3))).norm()
+    runner = train(hook, model, steps=200, lr=0.1)
+    after = (model[0].weight - nearest_chain(model[0].weight, (2, 3))).norm()
+    assert after < 0.01 * before and runner.message_hub.values['train/admm_distance'] < 0.01
+
+
+def test_rho_rises_at_the_end(model):
+    hook, runner = ADMMHook({'0': (2, 3)}, rho=0.001), runner_for(model, 100)
+    seen = []
+    for step in (0, 84, 85, 99):
+        runner.iter = step
+        hook.before_train_iter(runner, step)
+        seen.append(hook.now)
+    assert seen == [0.001, 0.001, 0.005, 0.005]
+
+
+def test_a_resumed_training_has_its_targets(model):
+    hook = ADMMHook({'0': (2, 3)}, interval=5)
+    train(hook, model, steps=10, lr=0.1)
+    checkpoint: dict = {}
+    hook.before_save_checkpoint(None, checkpoint)
+    other = ADMMHook({'0': (2, 3)}, interval=5)
+    other.after_load_checkpoint(None, checkpoint)
+    other.before_train(runner_for(model, 10))
+    assert torch.equal(other.targets['0'], checkpoint[STATE]['targets']['0'])
+    assert torch.equal(other.duals['0'], hook.duals['0'])
+
+
+def test_a_layer_that_is_not_there(model):
+    with pytest.raises(UserError, match="'1' is no convolution"):
+        ADMMHook({'1': (2, 3)}).before_train(runner_for(model, 10))

@@ -1,0 +1,138 @@
+"""tools/compress.py on sample slides: what it writes trains, resumes, evaluates and exports like any other detector."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from detplug.cli import compress, export, test, train
+from detplug.cli.config import load_config
+from detplug.cli.run import run
+from detplug.compression.compressors import CompressRequest
+from detplug.engine.checkpoint import load_file
+from detplug.engine.converters import convert
+from detplug.errors import UserError
+from detplug.samples.parasites import generate
+from plugins import yolov5  # noqa: F401
+from plugins.tensor_train.compressor import compress_detector
+from plugins.tensor_train.ranks_file import read_ranks
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = str(ROOT / 'configs/yolov5/yolov5n_parasite-samples.py')
+TINY = ['model.backbone.width=0.125', 'model.neck.in_channels=[32,64,128]', 'model.bbox_head.in_channels=[32,64,128]']
+
+
+@pytest.fixture(scope='module')
+def options(tmp_path_factory) -> list[str]:
+    slides = generate(tmp_path_factory.mktemp('data') / 'slides', counts=dict(train=6, val=4, test=4), size=128)
+    return ['--cfg-options', f'data_root={slides}', *TINY]
+
+
+@pytest.fixture(scope='module')
+def trained(options, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp('work') / 'dense'
+    assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', *options]) == 0
+    return str(folder / 'best.pth')
+
+
+def words(trained: str, out: Path, options: list[str], *more: str) -> list[str]:
+    return [CONFIG, trained, '--budget', '0.5', '--img-size', '64', '--images', '4', '--out', str(out), *more, *options]
+
+
+@pytest.fixture(scope='module')
+def compressed(trained, options, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp('compressed') / 'half'
+    assert run(compress.main, words(trained, out, options)) == 0
+    return out
+
+
+def test_the_budget_is_kept_and_all_files_are_there(compressed, trained):
+    assert {x.name for x in compressed.iterdir()} >= {
+        'compressed.pth', 'config.py', 'distill.py', 'ranks.csv', 'report.html', 'manifest.json'
+    }  # fmt: skip
+    facts = json.loads((compressed / 'manifest.json').read_text())
+    dense, small = (load_file(path)['state_dict'] for path in (trained, compressed / 'compressed.pth'))
+    learned = {name for name in dense if name.rpartition('.')[2] in ('weight', 'bias')}
+    assert facts['params before'] == sum(dense[name].numel() for name in learned)
+    assert facts['params after'] == sum(
+        x.numel() for n, x in small.items() if n.rpartition('.')[2] in ('weight', 'bias')
+    )
+    assert 0.45 < facts['params after'] / facts['params before'] <= 0.5
+    assert facts['macs after'] < facts['macs before']
+    ranks = read_ranks(compressed / 'ranks.csv')
+    assert ranks and all(f'{name}.cores.0.weight' in small for name in ranks)
+
+
+@pytest.mark.parametrize('name', ['config', 'distill'])
+def test_it_trains_resumes_and_evaluates(compressed, tmp_path, name):
+    config, folder = str(compressed / f'{name}.py'), tmp_path / 'run'
+    assert run(train.main, [config, '--work-dir', str(folder), '--smoke']) == 0
+    first = load_file(folder / 'last.pth')['state_dict']
+    assert not any(key.startswith(('student', 'teacher')) for key in first)
+    more = ['--cfg-options', 'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'train_dataloader.batch_size=2']
+    assert run(train.main, [config, '--work-dir', str(folder), '--resume', *more]) == 0
+    assert (folder / 'iter_3.pth').exists()
+    rows = [json.loads(line) for line in (folder / 'history.jsonl').read_text().splitlines()]
+    assert any('loss_distill_neck' in row for row in rows) == (name == 'distill')
+    argv = [config, str(folder / 'best.pth'), '--out', str(tmp_path / 'metrics.json'), '--work-dir', str(tmp_path)]
+    assert run(test.main, argv) == 0
+    assert 0 <= json.loads((tmp_path / 'metrics.json').read_text())['map'] <= 1
+
+
+def test_a_real_detector_exports_with_the_same_boxes(yolov5n_weights, real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv('DETPLUG_DATA', str(real_data('coco_tiny').parent))
+    convert('yolov5', yolov5n_weights, tmp_path / 'yolov5n.pth')
+    words = [str(ROOT / 'configs/yolov5/yolov5n_coco-tiny.py'), str(tmp_path / 'yolov5n.pth'), '--budget', '0.8']
+    words += ['--ranks', 'water_filling', '--img-size', '320', '--images', '8', '--out', str(tmp_path / 'out')]
+    assert run(compress.main, words) == 0
+    argv = [str(tmp_path / 'out' / 'config.py'), str(tmp_path / 'out' / 'compressed.pth')]
+    assert run(export.main, [*argv, '--img-size', '320', '--out', str(tmp_path / 'onnx')]) == 0
+    errors = json.loads((tmp_path / 'onnx' / 'manifest.json').read_text())['errors']
+    assert errors['boxes'] > 20 and errors['unmatched'] == 0
+
+
+def test_folded_batch_norms_give_a_config_that_fits(trained, options, tmp_path):
+    assert run(compress.main, words(trained, tmp_path / 'out', options, '--fold-bn', '--ranks', 'uniform')) == 0
+    state = load_file(tmp_path / 'out' / 'compressed.pth')['state_dict']
+    assert not any('running_mean' in name for name in state)
+    argv = [str(tmp_path / 'out' / 'config.py'), str(tmp_path / 'out' / 'compressed.pth'), '--work-dir', str(tmp_path)]
+    assert run(test.main, argv) == 0
+
+
+@pytest.mark.parametrize(
+    ('more', 'line'),
+    [
+        (['--budget', '0.001'], '--budget 0.001: the smallest that this selection can reach is'),
+        (['--budget', '2'], '--budget 2.0: the share that is kept'),
+        (['--ranks', 'best'], '--ranks best: no such name; one of'),
+        (['--method', 'magic'], '--method magic: no such name'),
+        (['--budget-kind', 'cycles'], '--budget-kind cycles: not counted here'),
+        (['--modules', '^nothing'], '--modules ^nothing: none of the'),
+        (['--modules', '('], '--modules (: not a pattern'),
+    ],
+)
+def test_wrong_requests_are_one_line(trained, options, tmp_path, capsys, more, line):
+    argv = words(trained, tmp_path / 'out', [])
+    for option, value in zip(more[::2], more[1::2], strict=True):
+        argv += [option, value]
+    capsys.readouterr()
+    assert run(compress.main, [*argv, *options]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
+    assert not (tmp_path / 'out').exists()
+
+
+def test_edited_ranks_that_the_weights_do_not_have_are_one_line(compressed, tmp_path, capsys):
+    name, own = next(iter(read_ranks(compressed / 'ranks.csv').items()))
+    table = tmp_path / 'ranks.csv'
+    table.write_text(f'layer,ranks\n{name},{" ".join(str(max(rank - 1, 1)) for rank in own)}\n')
+    argv = [str(compressed / 'config.py'), str(compressed / 'compressed.pth'), '--out', str(tmp_path / 'metrics.json')]
+    assert run(test.main, [*argv, '--work-dir', str(tmp_path), '--cfg-options', f'model.ranks={table}']) == 2
+    assert 'checkpoint of another config' in capsys.readouterr().err
+
+
+def test_a_model_without_convolutions_is_refused(options, tmp_path):
+    request = CompressRequest(torch.nn.Linear(2, 2), load_config(CONFIG, options[1:]), tmp_path / 'x.pth', 0.5)
+    with pytest.raises(UserError, match='no convolution that has a chain'):
+        compress_detector(request, tmp_path)
