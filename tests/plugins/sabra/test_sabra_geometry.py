@@ -97,7 +97,7 @@ def test_the_decoder_learns_to_draw_its_boxes():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
 
 
