@@ -12,7 +12,6 @@ from ..counts import chain_macs, chain_params
 from .selector import Layers, Ranks, RankSelector
 
 STEPS = 40  # of the bisection: the level is right to 1e-12
-Cost = Callable[[Ranks], float]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from ..compressed import Ranks
 from ..conv_layers import ConvLayer
 from ..layer_moments import Moments, layer_moments
 
-Ranks = dict[str, tuple[int, ...]]
 Layers = Mapping[str, ConvLayer]
 
 
