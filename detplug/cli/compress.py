@@ -1,7 +1,11 @@
-"""``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it."""
+"""``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it.
+
+``--method fpga`` takes no budget: all parameters stay, with 8 bits each.
+"""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from detplug.engine.quiet import quiet_imports
 
@@ -16,21 +20,24 @@ with quiet_imports():
     from detplug.compression.compressors import BUDGETS, CompressRequest, compress
     from detplug.export.manifest import input_side
 
+SETTINGS = ('modules', 'images', 'fold_bn', 'form')  # what only one compressor knows; left to it where not given
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compress as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog='compress', description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--budget', type=float, required=True, help='share that is kept: 0.5 is 2x smaller')
+    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not of --method fpga')
     parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
     parser.add_argument('--ranks', default='lwiq', help='rank selector: lwiq, uniform, energy, activation_energy, ...')
     parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how the chains begin')
-    parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py, ranks.csv, report.html')
-    parser.add_argument('--modules', default=r'^(backbone|neck)\.', help='pattern of the layers that may change')
-    parser.add_argument('--images', type=int, default=64, help='of the training split, for calibration')
+    parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
+    parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
+    parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64, of fpga 32')
     parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
-    parser.add_argument('--fold-bn', action='store_true', help='make batch norms part of their convolutions first')
+    parser.add_argument('--fold-bn', action='store_true', default=None, help='make batch norms part of convolutions')
+    parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers in --method fpga')
     parser.add_argument('--method', default='tensor_train', help='compressor, named as its plugin')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
@@ -45,13 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ranks,
         args.init,
         input_side(config, args.img_size),
-        dict(modules=args.modules, images=args.images, fold_bn=args.fold_bn),
+        {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None},
     )
     with building(config.filename):
         facts = compress(args.method, request, args.out)
-    table = Table(title=f'{args.method}: {args.budget:g} of {args.budget_kind}, ranks {args.ranks}', show_header=False)
+    kept = '' if args.budget is None else f': {args.budget:g} of {args.budget_kind}, ranks {args.ranks}'
+    table = Table(title=f'{args.method}{kept}', show_header=False)
     for name, value in facts.items():
         table.add_row(name, f'{value:,.0f}' if isinstance(value, int | float) else value)
     Console().print(table)
-    print(f'config     {args.out}/config.py\ncheckpoint {args.out}/compressed.pth\nreport     {args.out}/report.html')
+    for what, name in (('config', 'config.py'), ('checkpoint', 'compressed.pth'), ('report', 'report.html')):
+        if (Path(args.out) / name).exists():
+            print(f'{what:10} {args.out}/{name}')
     return 0

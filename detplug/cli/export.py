@@ -9,8 +9,6 @@ with quiet_imports():
     from rich.console import Console
     from rich.table import Table
 
-    import detplug.export.onnx_format
-    import detplug.export.onnx_int8
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector

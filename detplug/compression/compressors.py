@@ -7,7 +7,7 @@ A plugin's module registers a function::
         ...  # write config.py, compressed.pth and ranks.csv into ``folder``; return flat facts for the screen
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class CompressRequest:
         model: detector in eval mode with its weights.
         cfg: the whole config; its data sets give images for calibration.
         checkpoint: file of the weights.
-        budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller.
+        budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller; None for a
+            compressor that takes none.
         budget_kind: one of BUDGETS.
         ranks: name of the rank selector.
         init: how kept weights begin: ``svd`` or ``activation``.
@@ -40,7 +41,7 @@ class CompressRequest:
     model: nn.Module
     cfg: Config
     checkpoint: Path
-    budget: float
+    budget: float | None
     budget_kind: str = 'params'
     ranks: str = 'lwiq'
     init: str = 'activation'
@@ -50,15 +51,21 @@ class CompressRequest:
 
 Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
 COMPRESSORS: dict[str, Compressor] = {}
+WITHOUT_BUDGET: set[str] = set()  # compressors that keep the number of parameters, and take no ranks
 SELECTORS: dict[str, type] = {}
 
 
-def register_compressor(name: str) -> Callable[[Compressor], Compressor]:
+def register_compressor(name: str, budget: bool = True) -> Callable[[Compressor], Compressor]:
     """Decorator that adds a compressor under ``name``.
+
+    Args:
+        budget: whether it works to a budget, by ranks.
 
     Raises:
         KeyError: the name is taken.
     """
+    if not budget:
+        WITHOUT_BUDGET.add(name)
     return _adder(COMPRESSORS, 'compressor', name)
 
 
@@ -85,17 +92,23 @@ def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, 
     """Compress into folder ``out``, which appears when all of it is written; returns the facts for the screen.
 
     Raises:
-        UserError: a name that is not registered, a budget outside (0, 1], a model or budget that the compressor cannot
-            take, an ``out`` that holds something else than an earlier result.
+        UserError: a name that is not registered, a budget that is missing, outside (0, 1] or not wanted, a model or
+            budget that the compressor cannot take, an ``out`` that holds something else than an earlier result.
     """
-    for option, value, known in (
-        ('--method', name, COMPRESSORS),
-        ('--ranks', request.ranks, SELECTORS),
-        ('--budget-kind', request.budget_kind, BUDGETS),
-    ):
-        if value not in known:
-            raise UserError(f'{option} {value}: no such name; one of {", ".join(sorted(known))}')
-    if not 0 < request.budget <= 1:
-        raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
+    _check_name('--method', name, COMPRESSORS)
+    if name not in WITHOUT_BUDGET:
+        _check_name('--ranks', request.ranks, SELECTORS)
+        _check_name('--budget-kind', request.budget_kind, BUDGETS)
+        if request.budget is None:
+            raise UserError(f'--budget: missing; --method {name} wants the share that is kept, 0.5 for 2x smaller')
+        if not 0 < request.budget <= 1:
+            raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
+    elif request.budget is not None:
+        raise UserError(f'--budget {request.budget}: --method {name} keeps all; leave it out')
     with staging(Path(out)) as folder:
         return COMPRESSORS[name](request, folder)
+
+
+def _check_name(option: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise UserError(f'{option} {value}: no such name; one of {", ".join(sorted(known))}')

@@ -7,6 +7,7 @@ with quiet_imports():
         checkpoint,
         checkpoint_hook,
         distributed,
+        export_hook,
         foreach_ema,
         history,
         non_finite_guard,

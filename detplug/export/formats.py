@@ -72,6 +72,23 @@ def register_format(name: str) -> Callable[[Exporter], Exporter]:
     return add
 
 
+def exporter(name: str) -> Exporter:
+    """The exporter that is registered under ``name``.
+
+    Raises:
+        UserError: there is none.
+    """
+    import detplug.export.onnx_format
+    import detplug.export.onnx_int8  # noqa: F401  (the host's own; both need this module)
+
+    if name not in FORMATS:
+        raise UserError(
+            f'--format {name}: no such format; one of {", ".join(sorted(FORMATS))} (plugins add theirs '
+            'through custom_imports of the config)'
+        )
+    return FORMATS[name]
+
+
 def export(name: str, request: ExportRequest, out: str | Path) -> Bundle:
     """Export into folder ``out``, which appears only when the exporter found its result equal to the torch model.
 
@@ -79,13 +96,8 @@ def export(name: str, request: ExportRequest, out: str | Path) -> Bundle:
         UserError: an unknown format, a model the format cannot take, a result that does not match, an ``out`` that
             holds something else than an earlier bundle.
     """
-    if name not in FORMATS:
-        raise UserError(
-            f'--format {name}: no such format; one of {", ".join(sorted(FORMATS))} (plugins add theirs '
-            'through custom_imports of the config)'
-        )
-    out = Path(out)
+    write, out = exporter(name), Path(out)
     with staging(out) as folder:
-        manifest = {'format': name} | FORMATS[name](request, folder)
+        manifest = {'format': name} | write(request, folder)
         write_manifest(folder, manifest)
     return Bundle(out, manifest)

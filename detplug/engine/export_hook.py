@@ -1,0 +1,58 @@
+"""The hook that exports at the end of a training: ``default_hooks = dict(export=dict(type='ExportHook', ...))``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet.registry import HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+@HOOKS.register_module()
+class ExportHook(Hook):
+    """Writes ``work_dir``/export/FORMAT of the best checkpoint (the last where no validation ran), on one process.
+
+    A format that does not exist stops before the first step. A bundle that does not match its torch model is not
+    written: the training ends with the exporter's one line and keeps its checkpoints.
+
+    Args:
+        formats: names as in ``tools/export.py --format``.
+        img_size: side of the square input, pixels; default the test pipeline's.
+    """
+
+    priority = 'LOWEST'  # after the hooks that write checkpoints and the report
+
+    def __init__(self, formats: Sequence[str], img_size: int | None = None) -> None:
+        self.formats = tuple(formats)
+        self.img_size = img_size
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse unknown formats.
+
+        Raises:
+            UserError: a format that is not registered.
+        """
+        from detplug.export.formats import exporter  # loaded late: trainings without export do without onnxruntime
+
+        for name in self.formats:
+            exporter(name)
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Export.
+
+        Raises:
+            UserError: as the exporter says.
+        """
+        from detplug.cli.detector import build_detector
+        from detplug.export.formats import ExportRequest, export
+        from detplug.export.manifest import input_side
+
+        folder = Path(runner.work_dir)
+        best, last = folder / 'best.pth', folder / 'last.pth'
+        side = input_side(runner.cfg, self.img_size)
+        for name in self.formats:
+            model = build_detector(runner.cfg, best if best.exists() else last)
+            bundle = export(name, ExportRequest(model, runner.cfg, side), folder / 'export' / name)
+            runner.logger.info(f'exported: {bundle.folder}')

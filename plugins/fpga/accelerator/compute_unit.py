@@ -1,0 +1,117 @@
+"""Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
+
+Stages, n the width of the array: 0 addresses; 1 words of the memories; 2 activations at the array; n + 2 address of the
+sum; n + 3 sums of the array; n + 4 new sum; n + 6 result.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import Component, In, Out
+
+from .delay import delayed
+from .instructions import Compute, Memory, widths
+from .mac_array import MacArray
+from .requantiser import Requantiser
+from .sequencer import BIAS_BITS, Sequencer
+from .sizes import ADDRESS_BITS
+
+
+def drain_cycles(n: int) -> int:
+    """From the last place to its result in a memory."""
+    return n + 6
+
+
+class ComputeUnit(Component):
+    """Ports of synchronous memories beside ``start`` and ``busy``; results go to the memory that ``target`` names."""
+
+    def __init__(self, n: int):
+        self.n = n
+        word, sums = ArrayLayout(unsigned(8), n), ArrayLayout(signed(32), n)
+        super().__init__(
+            {
+                'compute': In(StructLayout(widths(Compute))),
+                'start': In(1),
+                'busy': Out(1),
+                'source': Out(ADDRESS_BITS),
+                'source_word': In(word),
+                'weights': Out(ADDRESS_BITS),
+                'weights_word': In(ArrayLayout(signed(8), n)),
+                'bias': Out(BIAS_BITS),
+                'bias_word': In(sums),
+                'sum': Out(ADDRESS_BITS),
+                'sum_word': In(sums),
+                'sum_write': Out(1),
+                'sum_to': Out(ADDRESS_BITS),
+                'new_sums': Out(sums),
+                'result_write': Out(2),  # one bit a memory: activations, weights
+                'result_to': Out(ADDRESS_BITS),
+                'result_word': Out(word),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.sequencer = sequencer = Sequencer(self.n)
+        m.submodules.array = array = MacArray(self.n)
+        m.submodules.requantiser = requantiser = Requantiser(self.n)
+        m.d.comb += [
+            sequencer.compute.eq(self.compute),
+            sequencer.start.eq(self.start),
+            self.source.eq(sequencer.source),
+            self.weights.eq(sequencer.weights),
+        ]
+        self._feed(m, sequencer, array)
+        early = delayed(m, sequencer.tag, array.latency + 1)
+        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
+        tag = delayed(m, early, 1)
+        self._accumulate(m, array, tag)
+        tag = delayed(m, tag, 1)
+        m.d.comb += [
+            self.sum_write.eq(tag.valid),
+            self.sum_to.eq(tag.sum),
+            requantiser.sums.eq(self.new_sums),
+            requantiser.shift.eq(self.compute.shift),
+            requantiser.signed.eq(self.compute.signed_out),
+        ]
+        self._write(m, requantiser, delayed(m, tag, requantiser.latency))
+        self._wait(m, sequencer)
+        return m
+
+    def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
+        """Words of the memories into the array; zeros for places outside of the map."""
+        inside = delayed(m, sequencer.inside, 1)
+        m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), 0))
+        m.d.comb += [
+            array.signed.eq(self.compute.signed_in),
+            array.weights.eq(self.weights_word),
+            array.row.eq(delayed(m, sequencer.row, 1)),
+            array.load.eq(delayed(m, sequencer.load, 1)),
+            array.swap.eq(delayed(m, sequencer.swap, 1)),
+        ]
+
+    def _accumulate(self, m: Module, array: MacArray, tag) -> None:
+        """The new sum: term + bias, term + old sum, or the larger one of term and old sum."""
+        largest = self.compute.largest & ~tag.first
+        for lane in range(self.n):
+            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
+            addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
+            larger = Mux(term > old, term, old)
+            m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
+
+    def _write(self, m: Module, requantiser: Requantiser, tag) -> None:
+        results = tag.valid & tag.last
+        m.d.comb += [
+            self.result_write[0].eq(results & (self.compute.target == Memory.ACTIVATIONS)),
+            self.result_write[1].eq(results & (self.compute.target == Memory.WEIGHTS)),
+            self.result_to.eq(tag.result),
+            self.result_word.eq(requantiser.results),
+        ]
+
+    def _wait(self, m: Module, sequencer: Sequencer) -> None:
+        """``busy`` until the last result is written."""
+        draining = Signal(range(drain_cycles(self.n) + 1))
+        with m.If(sequencer.running):
+            m.d.sync += draining.eq(drain_cycles(self.n))
+        with m.Elif(draining != 0):
+            m.d.sync += draining.eq(draining - 1)
+        m.d.comb += self.busy.eq(sequencer.running | (draining != 0))

@@ -1,0 +1,152 @@
+"""The three instructions of the accelerator, and their bits. Ours.
+
+A word is N bytes. A count is stored less one. All addresses count words; in the memories of biases and sums, whose
+entries are 4 words wide, they count quarters of an entry in `Load` and `Store`, and entries in `Compute`.
+"""
+
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+
+from .sizes import ADDRESS_BITS
+
+DDR_BITS = 32
+
+
+class Memory(IntEnum):
+    """The memories on the chip."""
+
+    ACTIVATIONS = 0
+    WEIGHTS = 1
+    BIASES = 2
+    SUMS = 3
+
+
+def bits(width: int):
+    """A field that is an unsigned number."""
+    return field(default=0, metadata={'bits': width, 'less': 0})
+
+
+def count(width: int):
+    """A field that counts from 1 to 2 ** width."""
+    return field(default=1, metadata={'bits': width, 'less': 1})
+
+
+def address():
+    """A field that is an address or a difference of addresses, modulo the size of the address space."""
+    return field(default=0, metadata={'bits': ADDRESS_BITS, 'less': 0, 'wraps': True})
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """``runs`` runs of ``words`` neighbouring words each, between the memory outside and one on the chip."""
+
+    memory: Memory = bits(2)
+    start: int = address()
+    step: int = address()  # from run to run on the chip
+    words: int = count(ADDRESS_BITS)
+    runs: int = count(12)
+    ddr: int = bits(DDR_BITS)
+    ddr_step: int = bits(DDR_BITS)  # from run to run outside
+
+
+@dataclass(frozen=True)
+class Load(Transfer):
+    """From outside to ``memory``: activations, weights or biases."""
+
+
+@dataclass(frozen=True)
+class Store(Transfer):
+    """From ``memory``, activations or sums, to outside."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A convolution of a tile, or a matrix product, or what can be said as one.
+
+    For every block of N output channels: the sum over (kernel row, kernel column, input block) of a weight tile times
+    the N channels of every place, at (stride row + kernel row - top, stride column + kernel column - left) of the
+    source; zero outside of in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits.
+
+    Attributes:
+        source: address of the source at output place (0, 0), kernel place (0, 0), which may lie outside.
+        source_block, source_plane, source_row: steps per output block, input block, row.
+        terms: of the sum: kernel_rows x kernel_cols x in_blocks.
+        weights: address of the first tile; its N rows, one an output channel, are neighbours.
+        weights_block, weights_step: steps per output block and per term of the sum.
+        bias: entry of the first output block; the next blocks follow.
+        target: where results go; SUMS leaves 32-bit sums of the last block in the accumulators.
+        result, result_block, result_row, result_col: address and steps of the results.
+        largest: the largest term instead of the sum; needs ``use_bias`` = 0.
+    """
+
+    source: int = address()
+    source_block: int = address()
+    source_plane: int = address()
+    source_row: int = address()
+    stride: int = count(1)
+    in_rows: int = count(12)
+    in_cols: int = count(12)
+    top: int = bits(4)
+    left: int = bits(4)
+    kernel_rows: int = count(4)
+    kernel_cols: int = count(4)
+    in_blocks: int = count(12)
+    terms: int = count(16)
+    rows: int = count(12)
+    cols: int = count(12)
+    blocks: int = count(12)
+    weights: int = address()
+    weights_block: int = address()
+    weights_step: int = address()
+    bias: int = bits(12)
+    use_bias: int = bits(1)
+    shift: int = bits(5)
+    signed_in: int = bits(1)
+    signed_out: int = bits(1)
+    largest: int = bits(1)
+    target: Memory = bits(2)
+    result: int = address()
+    result_block: int = address()
+    result_row: int = address()
+    result_col: int = address()
+
+
+Instruction = Load | Store | Compute
+KINDS = (Load, Store, Compute)
+KIND_BITS = 2
+
+
+def widths(kind: type) -> dict[str, int]:
+    """Bits of each field, from the lowest; the kind of the instruction lies below them."""
+    return {x.name: x.metadata['bits'] for x in fields(kind)}
+
+
+INSTRUCTION_BITS = 32 * -(-(KIND_BITS + max(sum(widths(kind).values()) for kind in KINDS)) // 32)
+
+
+def encode(instruction: Instruction) -> int:
+    """Bits of an instruction.
+
+    Raises:
+        ValueError: a field that its bits do not hold.
+    """
+    code, place = KINDS.index(type(instruction)), KIND_BITS
+    for x in fields(instruction):
+        value = getattr(instruction, x.name) - x.metadata['less']
+        if x.metadata.get('wraps'):
+            value %= 1 << x.metadata['bits']
+        if not 0 <= value < 1 << x.metadata['bits']:
+            raise ValueError(f'{type(instruction).__name__}: {x.name}: {value} does not fit {x.metadata["bits"]} bits')
+        code |= int(value) << place
+        place += x.metadata['bits']
+    return code
+
+
+def decode(code: int) -> Instruction:
+    """The instruction of the bits; addresses are not negative."""
+    kind = KINDS[code & ((1 << KIND_BITS) - 1)]
+    values, code = {}, code >> KIND_BITS
+    for x in fields(kind):
+        values[x.name] = (code & ((1 << x.metadata['bits']) - 1)) + x.metadata['less']
+        code >>= x.metadata['bits']
+    return kind(**values)

@@ -1,0 +1,48 @@
+"""A convolution, how it is cut, and where its parts lie in the memory outside. Ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .layout import blocks
+from .plan import Plan
+from .sizes import Sizes
+from .task import ConvTask
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the writers of instructions share.
+
+    Attributes:
+        at: first word outside of each part of `ConvTask.parts`.
+    """
+
+    task: ConvTask
+    plan: Plan
+    sizes: Sizes
+    at: Mapping[str, int]
+
+    @property
+    def n(self) -> int:
+        """Width of the array."""
+        return self.sizes.n
+
+    @property
+    def into(self) -> int:
+        """Blocks of input channels."""
+        return blocks(self.task.in_channels, self.n)
+
+    @property
+    def out(self) -> int:
+        """Blocks of output channels."""
+        return blocks(self.task.out_channels, self.n)
+
+    @property
+    def taps(self) -> int:
+        """Places of the kernel."""
+        return self.task.kernel[0] * self.task.kernel[1]
+
+    @property
+    def terms(self) -> int:
+        """Weight tiles of an output block."""
+        return self.taps * self.into

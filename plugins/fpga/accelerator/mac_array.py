@@ -1,0 +1,70 @@
+"""The array of N x N int8 multipliers: N activations of one place x N x N weights -> N sums. Ours.
+
+Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
+the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from .delay import delayed
+
+
+def sum_bits(n: int) -> int:
+    """Width of a sum of n products of 9 and 8 bits."""
+    return 17 + ceil_log2(n)
+
+
+class MacArray(Component):
+    """A tile is loaded row by row into a second set of registers while the first is in use.
+
+    ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
+    weights' last row or later, one cycle before the first place that needs the new tile. The sums of a place appear
+    LATENCY = n + 1 cycles after its activations.
+    """
+
+    def __init__(self, n: int):
+        self.n, self.latency = n, n + 1
+        super().__init__(
+            {
+                'signed': In(1),
+                'activations': In(ArrayLayout(unsigned(8), n)),
+                'weights': In(ArrayLayout(signed(8), n)),
+                'row': In(range(n)),
+                'load': In(1),
+                'swap': In(1),
+                'sums': Out(ArrayLayout(signed(sum_bits(n)), n)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        row, load, swap = self.row, self.load, self.swap
+        running = [0] * self.n
+        for i in range(self.n):
+            if i:
+                row, load, swap = (delayed(m, signal, 1) for signal in (row, load, swap))
+            byte = delayed(m, self.activations[i], i)
+            activation = Signal(signed(9), name='activation')
+            m.d.comb += activation.eq(byte | Mux(self.signed & byte[7], -256, 0))
+            running = self._column(m, activation, delayed(m, self.weights[i], i), (row, load, swap), running)
+        m.d.comb += [out.eq(value) for out, value in zip(self.sums, running, strict=True)]
+        return m
+
+    def _column(self, m: Module, activation, weight, control, running: list) -> list:
+        """The running sums of all output channels after this column."""
+        row, load, swap = control
+        results = []
+        for o in range(self.n):
+            waiting, active = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
+            product = Signal(signed(17), reset_less=True)
+            total = Signal(signed(sum_bits(self.n)), reset_less=True)
+            with m.If(load & (row == o)):
+                m.d.sync += waiting.eq(weight)
+            with m.If(swap):
+                m.d.sync += active.eq(waiting)
+            m.d.sync += [product.eq(activation * active), total.eq(running[o] + product)]
+            results.append(total)
+        return results

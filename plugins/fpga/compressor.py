@@ -1,0 +1,57 @@
+"""What ``tools/compress.py --method fpga`` calls: the int8 detector after calibration, and the config that trains it."""
+
+import copy
+from pathlib import Path
+
+from mmengine.config import Config
+from torch import nn
+
+from detplug.compression.compressors import CompressRequest, register_compressor
+from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.errors import UserError
+from detplug.export.bundle import write_manifest
+
+from .calibration_images import calibration_images
+from .extra import needs_extra
+from .fine_tuning import write_config
+from .model import quantised_detector
+
+SETTINGS = {'images': 32, 'form': 'chain'}
+
+
+@register_compressor('fpga', budget=False)
+def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
+    """Write compressed.pth and config.py into ``folder``, and the files that the config names.
+
+    Settings: ``images`` (of calibration), ``form`` (of Tensor-Train layers: ``chain`` or ``rebuild``).
+
+    Raises:
+        UserError: another setting, the extra [fpga] is missing, or a detector that has no integer form.
+    """
+    unknown = sorted(set(request.settings) - set(SETTINGS))
+    if unknown:
+        raise UserError(f'--{unknown[0].replace("_", "-")}: --method fpga does not know it; leave it out')
+    settings = SETTINGS | dict(request.settings)
+    if settings['images'] < 1:
+        raise UserError(f'--images {settings["images"]}: the scales are chosen on images; give at least 1')
+    with needs_extra():
+        from .quantised.calibration import calibrate
+        from .quantised.raw_network import RawNetwork
+    model = quantised_detector(copy.deepcopy(request.model).eval(), settings['form'])
+    images = calibration_images(model, request.cfg, request.img_size, settings['images'])
+    calibrate(RawNetwork(model), images)
+    saved = load_file(request.checkpoint)
+    save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
+    write_config(request.cfg, settings['form'], folder)
+    facts: dict[str, float | str] = weight_bytes(model) | {'images': sum(map(len, images)), 'form': settings['form']}
+    write_manifest(folder, {'format': 'fpga-quantised', **facts})
+    return facts
+
+
+def weight_bytes(model: nn.Module) -> dict[str, float]:
+    """What the parameters of the convolutions take in float32 and in int8 (biases int32)."""
+    sizes = {len(x.shape) > 1: 0 for x in model.parameters()}
+    for x in model.parameters():
+        sizes[len(x.shape) > 1] += x.numel()
+    kernels, biases = sizes.get(True, 0), sizes.get(False, 0)
+    return {'bytes in float': 4 * (kernels + biases), 'bytes in int8': kernels + 4 * biases}

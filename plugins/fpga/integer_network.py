@@ -1,0 +1,190 @@
+"""A quantised network in integers: what QONNX, the C simulation and the accelerator must compute, here in numpy.
+
+Every map holds integers q that stand for q * 2 ** -frac. A convolution sums exactly, then rounds half to even to the
+format of its output, as torch.round does; a format without sign also is the ReLU. Ours; the scheme of power-of-two
+scales is brevitas' and hls4ml's.
+
+N images, C channels, O output channels, I input channels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .tt_kernel import TTKernel
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the integers of a map are read: q * 2 ** -frac, ``bits`` wide."""
+
+    frac: int
+    signed: bool
+    bits: int = 8
+
+    @property
+    def low(self) -> int:
+        """The smallest integer."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest integer."""
+        return (1 << (self.bits - self.signed)) - 1
+
+
+@dataclass(frozen=True)
+class Op:
+    """A map made of earlier maps.
+
+    Attributes:
+        name: of the map it makes.
+        sources: names of the maps it reads.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    """A convolution, and rounding to the format of the output.
+
+    Attributes:
+        weight: (O, I, kh, kw) int8.
+        weight_frac: a weight is w * 2 ** -weight_frac.
+        bias: (O,) int32, in units of the sum: 2 ** -(frac of the source + weight_frac).
+        out: None leaves the sums as they are, 32 bits wide.
+        cores: the Tensor-Train form whose rebuilt kernel ``weight`` is; None for a dense layer.
+    """
+
+    weight: np.ndarray
+    weight_frac: int
+    bias: np.ndarray
+    stride: int = 1
+    padding: int = 0
+    out: Format | None = None
+    cores: TTKernel | None = None
+
+    def format(self, source: Format) -> Format:
+        """Of the output."""
+        return self.out or Format(source.frac + self.weight_frac, signed=True, bits=32)
+
+    def run(self, x: np.ndarray, source: Format) -> np.ndarray:
+        """(N, I, H, W) -> (N, O, H', W') int64."""
+        sums = convolve(x, self.weight, self.stride, self.padding) + self.bias.astype(np.int64)[:, None, None]
+        return sums if self.out is None else requantise(sums, source.frac + self.weight_frac - self.out.frac, self.out)
+
+
+@dataclass(frozen=True)
+class MaxPool(Op):
+    """The largest of ``kernel`` x ``kernel`` places around each place, stride 1; places outside do not count."""
+
+    kernel: int
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """(N, C, H, W) -> the same shape."""
+        low, edge = np.iinfo(x.dtype).min, self.kernel // 2
+        padded = np.pad(x, ((0, 0), (0, 0), (edge, edge), (edge, edge)), constant_values=low)
+        return np.lib.stride_tricks.sliding_window_view(padded, (self.kernel, self.kernel), (2, 3)).max((4, 5))
+
+
+@dataclass(frozen=True)
+class Upsample(Op):
+    """Every place ``factor`` times in each direction."""
+
+    factor: int = 2
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """(N, C, H, W) -> (N, C, factor H, factor W)."""
+        return x.repeat(self.factor, 2).repeat(self.factor, 3)
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """The channels of all sources, which have one format."""
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """The sum of two maps of one format, rounded to the format of the output."""
+
+    out: Format
+
+
+@dataclass(frozen=True)
+class IntegerNetwork:
+    """Operations in the order in which they run.
+
+    Attributes:
+        input: name of the input map.
+        input_format: of its integers.
+        input_shape: (C, H, W).
+        ops: every source is the input or an earlier one.
+        outputs: names of the maps that are the result.
+    """
+
+    input: str
+    input_format: Format
+    input_shape: tuple[int, int, int]
+    ops: tuple[Op, ...]
+    outputs: tuple[str, ...]
+    formats: Mapping[str, Format] = field(init=False)
+
+    def __post_init__(self):
+        formats = {self.input: self.input_format}
+        for op in self.ops:
+            formats[op.name] = format_of(op, [formats[name] for name in op.sources])
+        object.__setattr__(self, 'formats', formats)
+
+    def run(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """All maps by name, (N, C, H, W) int64 each, of integers (N, C, H, W) in the format of the input."""
+        maps = {self.input: x.astype(np.int64)}
+        for op in self.ops:
+            given = [maps[name] for name in op.sources]
+            maps[op.name] = run_op(op, given, self.formats[op.sources[0]])
+        return maps
+
+    def values(self, maps: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs as float64 values, q * 2 ** -frac."""
+        return [maps[name] * 2.0 ** -self.formats[name].frac for name in self.outputs]
+
+
+def format_of(op: Op, sources: Sequence[Format]) -> Format:
+    """The format of the map that ``op`` makes.
+
+    Raises:
+        ValueError: sources of several formats.
+    """
+    if len(set(sources)) > 1:
+        raise ValueError(f'{op.name}: sources of several formats: {sources}; they must share one scale')
+    return op.format(sources[0]) if isinstance(op, Conv) else op.out if isinstance(op, Add) else sources[0]
+
+
+def run_op(op: Op, given: Sequence[np.ndarray], source: Format) -> np.ndarray:
+    """The map that ``op`` makes of the maps ``given``, whose format is ``source``."""
+    run: dict[type, Callable[[], np.ndarray]] = {
+        Conv: lambda: op.run(given[0], source),
+        Add: lambda: requantise(given[0] + given[1], source.frac - op.out.frac, op.out),
+        Concat: lambda: np.concatenate(given, 1),
+        MaxPool: lambda: op.run(given[0]),
+        Upsample: lambda: op.run(given[0]),
+    }
+    return run[type(op)]()
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    """Exact sums (N, O, H', W') int64 of x (N, I, H, W) and weight (O, I, kh, kw); zeros around the map."""
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding))).astype(np.float64)  # exact to 2 ** 53
+    windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    sums = np.tensordot(windows, weight.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
+    return sums.transpose(0, 3, 1, 2).astype(np.int64)
+
+
+def requantise(sums: np.ndarray, shift: int, out: Format) -> np.ndarray:
+    """Integers divided by 2 ** shift, halves to the even neighbour, then clipped to ``out``; int64."""
+    if shift <= 0:
+        return np.clip(sums << -shift, out.low, out.high)
+    whole, rest, half = sums >> shift, sums & ((1 << shift) - 1), 1 << (shift - 1)
+    return np.clip(whole + ((rest > half) | ((rest == half) & (whole & 1 == 1))), out.low, out.high)

@@ -1,0 +1,28 @@
+"""Images as the network takes them: floats 0..1 for torch and QONNX, the integers of its first quantiser for the rest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detplug.export.letterbox import letterbox, network_input
+from detplug.export.runtime import read_image
+
+from ..integer_network import Format
+
+
+def network_images(paths: Sequence[str | Path], manifest: dict) -> np.ndarray:
+    """Network input (N, 3, S, S) float32, 0..1, of image files, as ``manifest`` says.
+
+    Raises:
+        UserError: a file that is not an image.
+    """
+    rule, spec = manifest['letterbox'], manifest['input']
+    side = spec['shape'][-1]
+    canvases = [letterbox(read_image(path), side, rule['pad_value'], rule['centre'])[0] for path in paths]
+    return network_input(canvases, spec)
+
+
+def to_integers(images: np.ndarray, form: Format) -> np.ndarray:
+    """Integers int64 of images in floats, the same shape: what the first Quant node makes."""
+    return np.clip(np.rint(images.astype(np.float64) * 2.0**form.frac), form.low, form.high).astype(np.int64)

@@ -1,0 +1,99 @@
+"""The choice of all scales: powers of two of least squared error, on images that pass the network twice."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from brevitas.nn import QuantConv2d
+from torch import Tensor, nn
+
+from .fixed_point import best_frac, candidates, squared_error
+from .quantisers import frac_of
+from .rebuilt_conv import RebuiltConv2d
+from .scales import MapGroups, map_groups, set_bias_fracs, signed
+from .structure import read_structure
+
+See = Callable[[str, Tensor], None]
+
+
+@torch.no_grad()
+def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
+    """Choose the scales of a network that :func:`quantise` made, in place.
+
+    Kernels by themselves. Maps twice: in float their range is found, then, with everything before them rounded, the
+    frac of least squared error over all maps that share it.
+
+    Args:
+        batches: images (N, 3, H, W), 0 .. 1, at least one.
+    """
+    structure = read_structure(network)
+    set_weight_fracs(network)
+    groups = map_groups(network, structure)
+    ranges = dict.fromkeys(groups, 0.0)
+
+    def widen(name: str, x: Tensor) -> None:
+        ranges[name] = max(ranges[name], float(x.max() if not signed(groups[name]) else x.abs().max()))
+
+    with in_float(network, groups):
+        run(network, batches, groups, widen)
+    tried = {name: candidates(largest, signed(groups[name])) for name, largest in ranges.items()}
+    set_map_fracs(groups, {name: fracs[0] for name, fracs in tried.items()})
+    set_bias_fracs(network, structure)
+    errors = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
+
+    def measure(name: str, x: Tensor) -> None:
+        x = x if signed(groups[name]) else x.clamp(min=0)
+        for frac in tried[name]:
+            errors[name][frac] += squared_error(x, frac, signed(groups[name]))
+
+    run(network, batches, groups, measure)
+    set_map_fracs(groups, {name: min(found, key=found.get) for name, found in errors.items()})
+    set_bias_fracs(network, structure)
+
+
+def set_weight_fracs(network: nn.Module) -> None:
+    """Choose the scales of all kernels and cores."""
+    for module in network.modules():
+        if isinstance(module, RebuiltConv2d):
+            module.calibrate()
+        elif isinstance(module, QuantConv2d):
+            frac_of(module.weight_quant).fill_(best_frac(module.weight))
+
+
+def set_map_fracs(groups: MapGroups, fracs: dict[str, int]) -> None:
+    """Give all quantisers of each group its frac."""
+    for name, members in groups.items():
+        for proxy in members:
+            frac_of(proxy).fill_(fracs[name])
+
+
+@contextmanager
+def in_float(network: nn.Module, groups: MapGroups) -> Iterator[None]:
+    """Maps and biases are not rounded; kernels are."""
+    proxies = [proxy for members in groups.values() for proxy in members]
+    proxies += [module.bias_quant for module in network.modules() if isinstance(module, QuantConv2d)]
+    for proxy in proxies:
+        proxy.disable_quant = True
+    yield
+    for proxy in proxies:
+        proxy.disable_quant = False
+
+
+def run(network: nn.Module, batches: Sequence[Tensor], groups: MapGroups, see: See) -> None:
+    """Run all batches; ``see(name of the group, map)`` is called with everything that a quantiser is given."""
+    with ExitStack() as stack:
+        for name, members in groups.items():
+            for proxy in members:
+                stack.enter_context(watched(proxy, name, see))
+        for batch in batches:
+            network(batch)
+
+
+@contextmanager
+def watched(proxy: nn.Module, name: str, see: See) -> Iterator[None]:
+    """``see(name, x)`` is called with what ``proxy`` is given."""
+    handle = proxy.register_forward_pre_hook(lambda _, given: see(name, given[0]))
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,56 @@
+"""Numbers q * 2 ** -frac with q an integer of 8 bits: rounding to them, and the choice of frac.
+
+The rounding is half to even, as torch.round and the integer network do it; gradients pass it straight through.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+CANDIDATES = 4  # the finest frac that clips nothing, and so many less one that clip
+FRACS = (-24, 24)  # where a tensor of zeros or a huge one would leave every format
+
+
+def limits(signed: bool) -> tuple[int, int]:
+    """Smallest and largest integer of 8 bits."""
+    return (-128, 127) if signed else (0, 255)
+
+
+def scale_of(frac: Tensor) -> Tensor:
+    """2 ** -frac in float32, exact; ``frac`` int32, -126 .. 126.
+
+    The exponent bits are written directly: pow and exp2 of a vectorised library need not be exact.
+    """
+    return ((127 - frac) << 23).view(torch.float32)
+
+
+def to_integers(x: Tensor, frac: int, signed: bool = True) -> Tensor:
+    """The integers of ``x``, floating point; their gradient is that of ``x * 2 ** frac``."""
+    scaled = x * 2.0**frac
+    return straight(scaled, scaled.round().clamp(*limits(signed)))
+
+
+def straight(x: Tensor, rounded: Tensor) -> Tensor:
+    """``rounded``, exactly, with the gradient of ``x``."""
+    return rounded.detach() + (x - x.detach()) if x.requires_grad else rounded
+
+
+def squared_error(x: Tensor, frac: int, signed: bool = True) -> float:
+    """Sum of squares of what is lost by 8 bits with ``frac``."""
+    return float((to_integers(x, frac, signed) * 2.0**-frac - x).double().square().sum())
+
+
+def candidates(largest: float, signed: bool = True) -> list[int]:
+    """Fracs worth trying for values up to ``largest``: the finest that clips nothing, then finer ones that clip."""
+    high = limits(signed)[1]
+    finest = math.floor(math.log2(high / largest)) if largest > 0 else high.bit_length()
+    low, top = FRACS
+    return sorted({min(max(finest + more, low), top) for more in range(CANDIDATES)})
+
+
+def best_frac(x: Tensor, signed: bool = True, among: Iterable[int] | None = None) -> int:
+    """The frac of least squared error; the coarser one of equals."""
+    among = candidates(float(x.abs().max()), signed) if among is None else among
+    return min(among, key=lambda frac: squared_error(x, frac, signed))

@@ -1,0 +1,55 @@
+"""brevitas layers in the places of torch's, with their weights."""
+
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantReLU
+from torch import nn
+
+from .quantisers import INPUT_FRAC, FrozenInt8, FrozenInt8Weight, FrozenInt32Bias, FrozenUint8, Quantiser, frac_of
+from .rebuilt_conv import RebuiltConv2d
+from .trace import is_chain
+
+
+def quantised_layer(layer: nn.Module, form: str) -> nn.Module:
+    """A convolution, or a Tensor-Train chain in one of its forms: ``chain`` or ``rebuild``."""
+    if not is_chain(layer):
+        return quantised_conv(layer)
+    if form == 'rebuild':
+        return RebuiltConv2d(layer)
+    *before, last = layer.cores
+    layer.cores = nn.Sequential(*(quantised_conv(core, FrozenInt8) for core in before), quantised_conv(last))
+    return layer
+
+
+def quantised_conv(conv: nn.Conv2d, output_quant: Quantiser | None = None) -> QuantConv2d:
+    """Kernel int8, bias int32, its output as exact sums or rounded by ``output_quant``; scales still to be chosen."""
+    new = QuantConv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        bias=conv.bias is not None,
+        weight_quant=FrozenInt8Weight,
+        bias_quant=None if conv.bias is None else FrozenInt32Bias,
+        output_quant=output_quant,
+    ).to(conv.weight)
+    new.weight = conv.weight
+    if conv.bias is not None:
+        new.bias = conv.bias
+    return new.train(conv.training)
+
+
+def quantised_relu() -> QuantReLU:
+    """ReLU, rounded to uint8."""
+    return QuantReLU(act_quant=FrozenUint8)
+
+
+def quantiser() -> QuantIdentity:
+    """Rounds a map without negative values to uint8."""
+    return QuantIdentity(act_quant=FrozenUint8)
+
+
+def input_quantiser() -> QuantIdentity:
+    """Rounds the image, 0 .. 1."""
+    found = quantiser()
+    frac_of(found.act_quant).fill_(INPUT_FRAC)
+    return found

@@ -1,0 +1,66 @@
+"""brevitas quantisers whose scale is a power of two chosen at calibration: no statistics, no gradient.
+
+The frac is an integer buffer, so neither an optimiser nor an average of weights (ForeachEMA) can move it.
+"""
+
+import torch
+from brevitas.core.function_wrapper import TensorClampSte
+from brevitas.inject import ExtendedInjector
+from brevitas.quant.base import IntQuant, PerTensorPoTScaling8bit, UintQuant
+from brevitas.quant.solver.act import ActQuantSolver
+from brevitas.quant.solver.bias import BiasQuantSolver
+from brevitas.quant.solver.weight import WeightQuantSolver
+from torch import Tensor, nn
+
+from .fixed_point import scale_of
+
+INPUT_FRAC = 8  # of the image, 0 .. 1
+
+
+class FrozenScale(nn.Module):
+    """brevitas' ``scaling_impl``: the scale 2 ** -frac, whatever the values are."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer('frac', torch.zeros((), dtype=torch.int32))
+
+    def forward(self, x: Tensor, threshold: Tensor | None = None) -> Tensor:
+        """The scale in the type of ``x``; () ."""
+        return scale_of(self.frac).to(x)
+
+
+class Frozen(PerTensorPoTScaling8bit):
+    """8 bits with a frozen scale."""
+
+    scaling_impl = FrozenScale
+
+
+class FrozenInt8Weight(Frozen, IntQuant, WeightQuantSolver):
+    """Of kernels: -128 .. 127, as a kernel that is rebuilt from cores."""
+
+    tensor_clamp_impl = TensorClampSte
+
+
+class FrozenInt32Bias(Frozen, IntQuant, BiasQuantSolver):
+    """Of biases: its frac is that of the sum, the source's plus the weight's."""
+
+    tensor_clamp_impl = TensorClampSte
+    bit_width = 32
+    requires_input_scale = False
+
+
+class FrozenUint8(Frozen, UintQuant, ActQuantSolver):
+    """Of maps after a ReLU, and of images."""
+
+
+class FrozenInt8(Frozen, IntQuant, ActQuantSolver):
+    """Of maps inside a Tensor-Train chain."""
+
+
+Quantiser = type[ExtendedInjector]
+
+
+def frac_of(proxy: nn.Module) -> Tensor:
+    """The buffer () int32 of a layer's ``act_quant``, ``output_quant``, ``weight_quant`` or ``bias_quant``."""
+    fused = getattr(proxy, 'fused_activation_quant_proxy', None)
+    return (proxy if fused is None else fused).tensor_quant.scaling_impl.frac

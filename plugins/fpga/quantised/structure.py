@@ -1,0 +1,167 @@
+"""What a network computes, as far as its scales are concerned: which maps share one, and what every layer reads.
+
+A map is named: 'input', or by the module that makes it (a ReLU, a quantiser, a module that returns a sum). Maps that
+are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
+"""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from brevitas.nn import QuantIdentity, QuantReLU
+from torch import fx, nn
+
+from detplug.errors import UserError
+
+from .shared import Shared
+from .trace import is_chain, is_layer, trace
+
+INPUT = 'input'
+ADDS = (operator.add, operator.iadd, torch.add)
+RELU = "give act_cfg=dict(type='ReLU') and train it so"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Of a network.
+
+    Attributes:
+        reads: name of each layer -> the map that it reads, in order of execution.
+        relus: names of the modules after which a map has no negative values.
+        sums: names of the modules that return a sum of two maps.
+        shared: which maps share a scale.
+    """
+
+    reads: dict[str, str]
+    relus: tuple[str, ...]
+    sums: tuple[str, ...]
+    shared: Shared
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a node holds: the exact sums of a layer, or a map."""
+
+    layer: str | None = None
+    map: str | None = None
+
+
+def read_structure(network: nn.Module) -> Structure:
+    """Follow ``network``: images -> maps; see :class:`Structure`.
+
+    Raises:
+        UserError: an operation that integers with one scale do not have, a layer without ReLU, a sum whose module
+            cannot be found.
+    """
+    graph, returned = trace(network)
+    reader = Reader(network, returned)
+    for node in graph.nodes:
+        if node.op != 'output':
+            reader.values[node] = reader.read(node)
+    reader.check_outputs(graph.output_node().all_input_nodes)
+    return Structure(reader.reads, tuple(reader.relus), tuple(reader.sums), reader.shared)
+
+
+class Reader:
+    """Goes through the nodes of a graph in their order."""
+
+    def __init__(self, network: nn.Module, returned: dict[fx.Node, str]):
+        self.network, self.returned = network, returned
+        self.values: dict[fx.Node, Value] = {}
+        self.reads: dict[str, str] = {}
+        self.relus: dict[str, None] = {}
+        self.sums: dict[str, None] = {}
+        self.shared = Shared()
+
+    def read(self, node: fx.Node) -> Value:
+        """The value of a node whose sources were read before."""
+        if node.op == 'placeholder':
+            return Value(map=INPUT)
+        if node.op == 'call_module':
+            return self.read_module(node, self.network.get_submodule(node.target))
+        if node.target in ADDS:
+            return self.read_sum(node)
+        if node.target in (torch.cat, torch.concat):
+            return Value(map=self.shared.join(self.map_of(source) for source in node.all_input_nodes))
+        if node.target is F.interpolate:
+            return self.kept(node, node.kwargs.get('mode', 'nearest') == 'nearest', 'interpolates', "give mode='nearest'")
+        if node.target is F.max_pool2d:
+            return Value(map=self.map_of(node.all_input_nodes[0]))
+        raise UserError(f'model: {node.name}: {name_of(node.target)} has no form in integers; leave it out')
+
+    def read_module(self, node: fx.Node, module: nn.Module) -> Value:
+        """A layer, an activation, a pooling."""
+        name = node.target
+        if is_layer(module):
+            check_layer(name, module)
+            source = self.map_of(node.args[0])
+            self.reads[name] = self.shared.join([source, self.reads.get(name, source)])
+            return Value(layer=name)
+        if isinstance(module, nn.ReLU | QuantReLU):
+            if self.values[node.args[0]].layer is None or len(node.args[0].users) > 1:
+                raise UserError(f'model: {name}: a ReLU that does not follow a convolution of its own; leave it out')
+            self.relus[name] = None
+            return Value(map=name)
+        if isinstance(module, QuantIdentity):
+            return Value(map=self.shared.join([name, self.map_of(node.args[0])]))
+        if isinstance(module, nn.MaxPool2d | nn.Identity | nn.Dropout):
+            source = self.values[node.args[0]]
+            return source if isinstance(module, nn.Identity) else Value(map=self.map_of(node.args[0]))
+        if isinstance(module, nn.Upsample):
+            return self.kept(node, module.mode == 'nearest', 'interpolates', "give mode='nearest'")
+        raise UserError(f'model: {name}: {type(module).__name__} has no form in integers; {RELU}')
+
+    def read_sum(self, node: fx.Node) -> Value:
+        """x + y: the module that returns it will round it."""
+        sources = node.all_input_nodes
+        if len(sources) != 2 and node.args[0] is not node.args[1]:
+            raise UserError(f'model: {node.name}: adds a number to a map; only maps of one scale are added')
+        if not self.returned.get(node):
+            raise UserError(f'model: {node.name}: a sum that no module returns; make a module of it')
+        self.sums[self.returned[node]] = None
+        return Value(map=self.shared.join([self.returned[node], *map(self.map_of, sources)]))
+
+    def kept(self, node: fx.Node, right: bool, problem: str, cure: str) -> Value:
+        """The map of the source, if the operation leaves its values as they are."""
+        if not right:
+            raise UserError(f'model: {node.name}: {problem}; {cure}')
+        return Value(map=self.map_of(node.all_input_nodes[0]))
+
+    def map_of(self, node: fx.Node) -> str:
+        """The map that a node holds.
+
+        Raises:
+            UserError: it holds the sums of a layer, after which there is no ReLU.
+        """
+        value = self.values[node]
+        if value.map is None:
+            raise UserError(f'model: {value.layer}: no ReLU after it; {RELU}')
+        return value.map
+
+    def check_outputs(self, nodes: list[fx.Node]) -> None:
+        """Results are the sums of layers, each of which is used for nothing else."""
+        for node in nodes:
+            if self.values[node].layer is None:
+                raise UserError(f'model: {node.name}: a result that no convolution makes; cut the network before it')
+
+
+def check_layer(name: str, module: nn.Module) -> None:
+    """Refuse what the integer network has no form for: groups, dilation, uneven strides, padding other than zeros.
+
+    Raises:
+        UserError: such a layer.
+    """
+    for conv in module.cores if is_chain(module) else [module]:
+        even = len({*conv.stride}) == 1 and not isinstance(conv.padding, str) and len({*conv.padding}) == 1
+        if conv.groups != 1 or {*conv.dilation} != {1} or not even or conv.padding_mode != 'zeros':
+            raise UserError(
+                f'model: {name}: groups {conv.groups}, dilation {conv.dilation}, stride {conv.stride}, padding '
+                f'{conv.padding} {conv.padding_mode}; take a plain convolution with equal strides and padding by zeros'
+            )
+
+
+def name_of(target: str | Callable) -> str:
+    """Of an operation."""
+    return target if isinstance(target, str) else getattr(target, '__name__', str(target))

@@ -1,0 +1,94 @@
+"""Random convolutions, and the accelerator in Amaranth's own simulator."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from plugins.fpga.accelerator.instructions import encode
+from plugins.fpga.integer_network import Conv, Format
+from plugins.fpga.tt_kernel import TTKernel
+
+
+@dataclass(frozen=True)
+class Case:
+    """A convolution and an input."""
+
+    op: Conv
+    x: np.ndarray
+    source: Format
+
+    @property
+    def expected(self) -> np.ndarray:
+        return self.op.run(self.x[None], self.source)[0]
+
+
+def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def conv_case(seed, into, out, size, kernel=3, stride=1, padding=1, signed_in=False, form=Format(4, False), ranks=None):
+    """Random weights; ``form`` of the output; ``ranks`` (r1 or None, r2) of a rebuilt kernel."""
+    rng, cores = np.random.default_rng(seed), None
+    weight = int8(rng, out, into, kernel, kernel)
+    if ranks is not None:
+        first, last = ranks
+        middle = None if first is None else int8(rng, last, first, kernel, kernel)
+        cores = TTKernel(int8(rng, first or last, into), middle, int8(rng, out, last), 8, 9)
+        weight = cores.rebuild()
+    bias = rng.integers(-30000, 30000, out).astype(np.int32)
+    op = Conv('conv', ('x',), weight, 7, bias, stride, padding, form, cores)
+    source = Format(8, signed_in)
+    return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)
+
+
+@st.composite
+def conv_cases(draw) -> Case:
+    """Any small convolution; the channels are seldom a multiple of N = 4."""
+    kernel = draw(st.sampled_from([1, 2, 3, 6]))
+    padding = draw(st.integers(0, kernel // 2))
+    least = max(1, kernel - 2 * padding)
+    size = draw(st.tuples(*[st.integers(least, least + 9)] * 2))
+    ranks = draw(st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9))) if kernel < 6 else None
+    if kernel == 1 and ranks is not None and draw(st.booleans()):
+        ranks = None, ranks[1]
+    fracs = st.integers(-8, 10)
+    form = draw(st.none() | st.builds(Format, fracs, st.booleans()))
+    channels = st.integers(1, 13)
+    return conv_case(
+        draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, kernel, draw(st.integers(1, 2)), padding,
+        draw(st.booleans()), form, ranks,
+    )  # fmt: skip
+
+
+def run_in_python(design, program, latency: int = 3) -> tuple[np.ndarray, int]:
+    """(memory outside at the end, cycles) of a program in Amaranth's simulator."""
+    from amaranth.sim import Simulator
+
+    outside, bits = program.outside.copy(), 8 * program.outside.shape[1]
+    cycles = []
+
+    async def bench(ctx):
+        reads, codes, cycle = [None] * latency, [encode(x) for x in program.instructions], 0
+        while codes or not ctx.get(design.idle):
+            ctx.set(design.instruction_valid, bool(codes))
+            ctx.set(design.instruction, codes[0] if codes else 0)
+            answer = reads.pop(0)
+            ctx.set(design.read_valid, answer is not None)
+            if answer is not None:
+                ctx.set(design.read_data, int.from_bytes(outside[answer].tobytes(), 'little'))
+            reads.append(ctx.get(design.read_address) if ctx.get(design.read) else None)
+            if ctx.get(design.write):
+                word = ctx.get(design.write_data).to_bytes(bits // 8, 'little')
+                outside[ctx.get(design.write_address)] = np.frombuffer(word, np.uint8)
+            if codes and ctx.get(design.instruction_ready):
+                codes.pop(0)
+            await ctx.tick()
+            cycle += 1
+        cycles.append(cycle)
+
+    simulator = Simulator(design)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return outside, cycles[0]

@@ -1,0 +1,142 @@
+"""Parts of the accelerator in Amaranth's simulator, and instructions as bits."""
+
+import itertools
+from dataclasses import fields, replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip('amaranth', reason='amaranth is not installed: install the extra [fpga]')
+
+from amaranth.hdl import Module, Signal  # noqa: E402
+from amaranth.sim import Simulator  # noqa: E402
+from fpga_accelerator_cases import conv_case, run_in_python  # noqa: E402
+
+from plugins.fpga.accelerator.accelerator import Accelerator  # noqa: E402
+from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
+from plugins.fpga.accelerator.instructions import KINDS, Load, decode, encode  # noqa: E402
+from plugins.fpga.accelerator.loop_nest import LoopNest  # noqa: E402
+from plugins.fpga.accelerator.mac_array import MacArray  # noqa: E402
+from plugins.fpga.accelerator.program import conv_program, output_of, place  # noqa: E402
+from plugins.fpga.accelerator.requantiser import Requantiser  # noqa: E402
+from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
+from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+
+SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4)
+
+
+def simulate(design, bench) -> None:
+    simulator = Simulator(design)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@st.composite
+def instructions(draw):
+    kind = draw(st.sampled_from(KINDS))
+    values = {}
+    for x in fields(kind):
+        least = x.metadata['less']
+        values[x.name] = draw(st.integers(least, least + (1 << x.metadata['bits']) - 1))
+    return kind(**values)
+
+
+@given(instructions())
+def test_instructions_survive_their_bits(instruction):
+    assert decode(encode(instruction)) == instruction
+
+
+def test_an_instruction_that_does_not_fit_is_refused():
+    assert decode(encode(Load(start=-3))).start == 2**20 - 3  # an address wraps
+    with pytest.raises(ValueError, match='runs'):
+        encode(replace(Load(), runs=0))
+    with pytest.raises(ValueError, match='words'):
+        encode(replace(Load(), words=2**20 + 1))
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.data())
+@settings(max_examples=15)
+def test_a_pointer_follows_its_loops(last, data):
+    strides = data.draw(st.tuples(*[st.integers(0, 300)] * len(last)))
+    m, start, advance = Module(), Signal(), Signal()
+    nest = LoopNest(m, [Signal(2, init=x) for x in last], start, advance)
+    pointer, found = nest.pointer(7, strides, 8, 'pointer'), []
+    steps = list(itertools.product(*(range(x + 1) for x in last)))
+
+    async def bench(ctx):
+        ctx.set(start, 1)
+        await ctx.tick()
+        ctx.set(start, 0)
+        ctx.set(advance, 1)
+        for _ in steps:
+            found.append((ctx.get(pointer), ctx.get(nest.ends[0])))
+            await ctx.tick()
+
+    simulate(m, bench)
+    expected = [(7 + sum(i * s for i, s in zip(step, strides, strict=True))) % 256 for step in steps]
+    assert found == [(address, int(step == steps[-1])) for address, step in zip(expected, steps, strict=True)]
+
+
+@pytest.mark.parametrize('signed', [False, True])
+def test_the_array_multiplies_while_the_next_tile_is_loaded(signed):
+    n, tiles, places = 4, 3, 6
+    rng, array, found = np.random.default_rng(0), MacArray(4), []
+    weights = rng.integers(-128, 128, (tiles + 1, n, n))
+    x = rng.integers(-128 if signed else 0, 128 if signed else 256, (tiles, places, n))
+    x[0, 0], weights[0, 0] = (-128, -128) if signed else (255, 127)  # the largest sums
+
+    async def bench(ctx):
+        ctx.set(array.signed, signed)
+        for cycle in range(-n, tiles * places + array.latency):
+            tile, place_ = divmod(cycle, places) if cycle >= 0 else (-1, cycle + n)
+            ctx.set(array.load, int(place_ < n))
+            ctx.set(array.row, place_ % n)
+            ctx.set(array.swap, int(cycle >= 0 and place_ == 0))
+            for lane in range(n):
+                ctx.set(array.weights[lane], int(weights[min(tile + 1, tiles), place_ % n, lane]))
+            before = cycle - 1  # activations come one cycle after the swap
+            if 0 <= before < tiles * places:
+                for lane in range(n):
+                    ctx.set(array.activations[lane], int(x[before // places, before % places, lane]) & 255)
+            if cycle - 1 >= array.latency:
+                found.append([ctx.get(array.sums[lane]) for lane in range(n)])
+            await ctx.tick()
+
+    simulate(array, bench)
+    expected = np.einsum('tpi,toi->tpo', x, weights[:tiles]).reshape(-1, n)
+    np.testing.assert_array_equal(found, expected[: len(found)])
+    assert len(found) == tiles * places - 1
+
+
+@given(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4), st.integers(0, 31), st.booleans())
+@settings(max_examples=60)
+def test_halves_go_to_the_even_neighbour(sums, shift, signed):
+    sums[0] = max(-(2**31), min(2**31 - 1, (sums[0] >> shift << shift) + (1 << shift >> 1)))  # a half
+    design, found = Requantiser(4), []
+
+    async def bench(ctx):
+        ctx.set(design.shift, shift)
+        ctx.set(design.signed, signed)
+        for lane, value in enumerate(sums):
+            ctx.set(design.sums[lane], value)
+        for _ in range(design.latency):
+            await ctx.tick()
+        found.extend(ctx.get(design.results[lane]) for lane in range(4))
+
+    simulate(design, bench)
+    low, high = (-128, 127) if signed else (0, 255)
+    assert found == [min(max(round(Fraction(x, 1 << shift)), low), high) & 255 for x in sums]
+
+
+@pytest.mark.parametrize('ranks', [None, (3, 5)])
+def test_the_whole_accelerator_in_python(ranks):
+    case = conv_case(1, 5, 6, (4, 5), stride=2, ranks=ranks)
+    program = conv_program(case.op, case.x, case.source, SMALL)
+    outside, cycles = run_in_python(Accelerator(SMALL), program)
+    task = conv_task(case.op, case.source, 4, 5)
+    np.testing.assert_array_equal(output_of(task, outside, place(task.parts(4))['output']), case.expected)
+    assert cycles == total_cycles(program.instructions, 4, latency=3)

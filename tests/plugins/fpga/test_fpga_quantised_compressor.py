@@ -1,0 +1,104 @@
+"""tools/compress.py --method fpga: what it writes evaluates and trains; wrong requests are one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
+
+from detplug.cli import compress, test, train
+from detplug.cli.config import load_config
+from detplug.cli.detector import build_detector
+from detplug.cli.run import run
+from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.samples.parasites import generate
+from mmdet.registry import MODELS
+from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = """
+_base_ = '{root}/configs/yolov5/yolov5n_parasite-samples.py'
+custom_imports = dict(imports=['plugins.yolov5', 'plugins.tensor_train'])
+data_root = '{slides}/'
+model = dict(
+    type='TTCompressed',
+    of='SingleStageDetector',
+    ranks='{{{{ fileDirname }}}}/ranks.csv',
+    backbone=dict(width=0.125, act_cfg=dict(type='ReLU')),
+    neck=dict(in_channels=[32, 64, 128], act_cfg=dict(type='ReLU')),
+    bbox_head=dict(in_channels=[32, 64, 128]),
+)
+"""
+RANKS = 'layer,ranks\nbackbone.stage0.0.conv,3 4\nneck.halve.0.conv,8 8\nneck.reduce.0.conv,6\n'
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory) -> Path:
+    """Folder of a float Tensor-Train detector: config.py, ranks.csv, float.pth."""
+    folder = tmp_path_factory.mktemp('float')
+    slides = generate(tmp_path_factory.mktemp('data') / 'slides', counts=dict(train=6, val=4, test=4), size=128)
+    (folder / 'ranks.csv').write_text(RANKS)
+    text = CONFIG.format(root=ROOT, slides=slides)
+    (folder / 'config.py').write_text(text)
+    config = load_config(folder / 'config.py', [f'data_root={slides}'])
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    save_atomic({'meta': {}, 'state_dict': model.state_dict()}, folder / 'float.pth')
+    (folder / 'slides.txt').write_text(str(slides))
+    return folder
+
+
+def words(source: Path, out: Path, *more: str) -> list[str]:
+    slides = (source / 'slides.txt').read_text()
+    fixed = ['--method', 'fpga', '--images', '4', '--img-size', '64', '--out', str(out)]
+    return [str(source / 'config.py'), str(source / 'float.pth'), *fixed, *more, '--cfg-options', f'data_root={slides}']
+
+
+@pytest.mark.parametrize('form', ['chain', 'rebuild'])
+def test_it_evaluates_trains_and_keeps_its_scales(source, tmp_path, form):
+    out, work = tmp_path / 'int8', tmp_path / 'work'
+    assert run(compress.main, words(source, out, '--form', form)) == 0
+    assert {x.name for x in out.iterdir()} == {'compressed.pth', 'config.py', 'ranks.csv', 'manifest.json'}
+    facts = json.loads((out / 'manifest.json').read_text())
+    assert 3.5 < facts['bytes in float'] / facts['bytes in int8'] < 4
+    config, checkpoint = str(out / 'config.py'), str(out / 'compressed.pth')
+    written = load_config(config)
+    assert str(source) not in written.pretty_text
+    assert (written.train_cfg.max_iters, written.train_cfg.val_interval) == (300, 100)
+    assert written.optim_wrapper.optimizer.lr == pytest.approx(2e-4)  # the float one's is 2e-3
+    argv = [config, checkpoint, '--out', str(tmp_path / 'metrics.json'), '--work-dir', str(tmp_path)]
+    assert run(test.main, argv) == 0
+    assert run(train.main, [config, '--work-dir', str(work), '--smoke']) == 0
+    before, after = (load_file(path)['state_dict'] for path in (checkpoint, work / 'best.pth'))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if not value.is_floating_point():
+            assert torch.equal(value, after[name]), name
+    assert any(not torch.equal(value, after[name]) for name, value in before.items())
+    model = build_detector(written, work / 'best.pth')
+    images = torch.rand(1, 3, 64, 64)
+    for mine, exported in zip(RawNetwork(model)(images), raw_network(model)(images), strict=True):
+        torch.testing.assert_close(mine, exported)
+    assert sum(x is not None for x in rebuilt_kernels(model)) == (3 if form == 'rebuild' else 0)
+
+
+@pytest.mark.parametrize(
+    ('more', 'line'),
+    [
+        (['--budget', '0.5'], '--budget 0.5: --method fpga keeps all; leave it out'),
+        (['--modules', 'x'], '--modules: --method fpga does not know it'),
+        (['--images', '0'], '--images 0: the scales are chosen on images'),
+        (['--method', 'tensor_train'], '--budget: missing; --method tensor_train wants the share'),
+        (['--method', 'tensor_train', '--budget', '0.9', '--form', 'chain'], "takes no argument 'form'"),
+    ],
+)
+def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
+    argv = words(source, tmp_path / 'out')
+    place = argv.index('--cfg-options')
+    assert run(compress.main, [*argv[:place], *more, *argv[place:]]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
+    assert not (tmp_path / 'out').exists()
