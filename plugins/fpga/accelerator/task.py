@@ -105,5 +105,6 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
         cores = Cores(first, op.cores.last.shape[1], op.cores.middle_shift, op.cores.last_shift)
     signed_out = op.out is None or op.out.signed
     return ConvTask(
-        op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding, source.signed, signed_out, shift, cores
+        op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding,
+        source.signed, signed_out, shift, cores,
     )  # fmt: skip

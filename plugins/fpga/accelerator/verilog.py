@@ -9,6 +9,7 @@ from .sizes import Sizes
 
 ZERO_WORD = re.compile(r"^ +\S+ ?\[\d+\] = \d+'[hd]0+;\n", re.MULTILINE)  # memories start at any value
 
+
 def verilog(sizes: Sizes) -> str:
     """The module ``accelerator`` and its parts, plain Verilog that synthesis tools and Verilator read."""
     text = amaranth_verilog.convert(Accelerator(sizes), name='accelerator', emit_src=False, strip_internal_attrs=True)

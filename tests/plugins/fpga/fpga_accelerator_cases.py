@@ -27,18 +27,30 @@ def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-128, 128, shape).astype(np.int8)
 
 
-def conv_case(seed, into, out, size, kernel=3, stride=1, padding=1, signed_in=False, form=Format(4, False), ranks=None):
-    """Random weights; ``form`` of the output; ``ranks`` (r1 or None, r2) of a rebuilt kernel."""
-    rng, cores = np.random.default_rng(seed), None
-    weight = int8(rng, out, into, kernel, kernel)
-    if ranks is not None:
-        first, last = ranks
-        middle = None if first is None else int8(rng, last, first, kernel, kernel)
+@dataclass(frozen=True)
+class Kind:
+    """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output."""
+
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
+    signed_in: bool = False
+    form: Format | None = Format(4, False)
+    ranks: tuple[int | None, int] | None = None
+
+
+def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> Case:
+    """Random integers; the fields of ``kind`` are those of `Kind`."""
+    kind, rng, cores = Kind(**kind), np.random.default_rng(seed), None
+    weight = int8(rng, out, into, kind.kernel, kind.kernel)
+    if kind.ranks is not None:
+        first, last = kind.ranks
+        middle = None if first is None else int8(rng, last, first, kind.kernel, kind.kernel)
         cores = TTKernel(int8(rng, first or last, into), middle, int8(rng, out, last), 8, 9)
         weight = cores.rebuild()
     bias = rng.integers(-30000, 30000, out).astype(np.int32)
-    op = Conv('conv', ('x',), weight, 7, bias, stride, padding, form, cores)
-    source = Format(8, signed_in)
+    op = Conv('conv', ('x',), weight, 7, bias, kind.stride, kind.padding, kind.form, cores)
+    source = Format(8, kind.signed_in)
     return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)
 
 
@@ -55,10 +67,8 @@ def conv_cases(draw) -> Case:
     fracs = st.integers(-8, 10)
     form = draw(st.none() | st.builds(Format, fracs, st.booleans()))
     channels = st.integers(1, 13)
-    return conv_case(
-        draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, kernel, draw(st.integers(1, 2)), padding,
-        draw(st.booleans()), form, ranks,
-    )  # fmt: skip
+    kind = dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)), signed_in=draw(st.booleans()))
+    return conv_case(draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, form=form, ranks=ranks, **kind)
 
 
 def run_in_python(design, program, latency: int = 3) -> tuple[np.ndarray, int]:

@@ -44,7 +44,7 @@ def test_a_weight_and_a_bias_lie_where_they_are_read():
 
 @given(st.integers(1, 3), st.sampled_from([2, 4, 6]), st.sampled_from([0, 2]))
 def test_a_folded_convolution_has_the_same_sums(channels, kernel, padding):
-    case = conv_case(kernel, channels, 5, (8, 6), kernel, 2, padding)
+    case = conv_case(kernel, channels, 5, (8, 6), kernel=kernel, stride=2, padding=padding)
     assert can_fold(case.op, 8, 6) and not can_fold(case.op, 7, 6)
     folded = fold_conv(case.op)
     np.testing.assert_array_equal(folded.run(fold_map(case.x)[None], case.source)[0], case.expected)

@@ -69,25 +69,26 @@ def test_layers_that_are_cut(simulator, case):
 def network() -> IntegerNetwork:
     """Everything that a YOLOv5 has, once; `again` needs a copy, as `stem` lies in `top`."""
 
-    def conv(seed, name, source, out, into, form, kernel=1, stride=1, padding=0, ranks=None, weight_frac=7):
-        op = conv_case(seed, into, out, (6, 6), kernel, stride, padding, form=form, ranks=ranks).op
+    def conv(seed, name, source, channels, form, weight_frac=7, **kind):
+        op = conv_case(seed, *channels, (6, 6), form=form, **kind).op
         return replace(op, name=name, sources=(source,), weight_frac=weight_frac)
 
+    one = dict(kernel=1, padding=0)
     ops = (
-        conv(0, 'stem', 'image', 8, 3, unsigned(6), 6, 2, 2),
-        conv(1, 'down', 'stem', 8, 8, unsigned(4), 3, 2, 1),
-        conv(2, 'cv1', 'down', 8, 8, unsigned(3)),
-        conv(3, 'inner', 'cv1', 8, 8, unsigned(3), 3, 1, 1, ranks=(3, 5), weight_frac=8),
+        conv(0, 'stem', 'image', (3, 8), unsigned(6), kernel=6, stride=2, padding=2),
+        conv(1, 'down', 'stem', (8, 8), unsigned(4), stride=2),
+        conv(2, 'cv1', 'down', (8, 8), unsigned(3), **one),
+        conv(3, 'inner', 'cv1', (8, 8), unsigned(3), weight_frac=8, ranks=(3, 5)),
         Add('sum', ('cv1', 'inner'), unsigned(2)),
-        conv(4, 'cv2', 'down', 8, 8, unsigned(2)),
+        conv(4, 'cv2', 'down', (8, 8), unsigned(2), **one),
         Concat('cat', ('sum', 'cv2')),
         MaxPool('pool', ('cat',), 5),
         Concat('spp', ('cat', 'pool')),
-        conv(5, 'cv3', 'spp', 8, 32, unsigned(6), weight_frac=12),
+        conv(5, 'cv3', 'spp', (32, 8), unsigned(6), weight_frac=12, **one),
         Upsample('up', ('cv3',)),
         Concat('top', ('up', 'stem')),
         Concat('again', ('stem', 'top')),
-        conv(6, 'head', 'again', 9, 24, None),
+        conv(6, 'head', 'again', (24, 9), None, **one),
     )
     return IntegerNetwork('image', Format(8, False), (3, 20, 12), ops, ('head',))
 

@@ -1,0 +1,116 @@
+"""The Verilog of the accelerator on layers of a compressed, quantised YOLOv5n, and on the whole network.
+
+Each layer gets the integers that it has in the network on an image of the validation split. ``mismatches`` are values
+that differ from the integer network, of all layers and of all maps of the network, N = 8 and 16 together;
+``cycle_model_error`` is the largest share by which the model of cycles is wrong, over all layers and networks.
+By default the 4x compressed detector of benchmarks/fpga_accuracy.py, kernels rebuilt on the accelerator.
+
+python benchmarks/fpga_rtl.py [CONFIG CHECKPOINT] [--img-size S]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from finetuning import ROOT
+from record import record
+
+from detplug.cli.config import load_config
+from detplug.cli.detector import build_detector
+from detplug.export.images import image_paths
+from detplug.export.letterbox import letterbox
+from detplug.export.runtime import read_image
+from plugins.fpga.accelerator.cycles import total_cycles
+from plugins.fpga.accelerator.fold_stride import fold_conv, fold_map
+from plugins.fpga.accelerator.network import NetworkProgram, network_program
+from plugins.fpga.accelerator.placement import folds_input
+from plugins.fpga.accelerator.program import conv_program
+from plugins.fpga.accelerator.simulate import Simulator
+from plugins.fpga.accelerator.sizes import Sizes
+from plugins.fpga.integer_network import Conv, Format, IntegerNetwork
+from plugins.fpga.qonnx import attach_cores, read_qonnx
+from plugins.fpga.qonnx.images import to_integers
+
+FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
+DETECTOR = FOLDER / 'tt4x_rebuild-int8' / 'config.py', FOLDER / 'tt4x_rebuild-qat' / 'best.pth'
+SIZES = {8: Sizes(8, activations=32768, weights=32768, sums=512, biases=64), 16: Sizes(16)}
+
+
+def integer_network(config, checkpoint: Path, side: int) -> IntegerNetwork:
+    """Through QONNX, with the cores of the kernels that are rebuilt."""
+    from plugins.fpga.qonnx.write import write_qonnx
+    from plugins.fpga.quantised.raw_network import raw_network, rebuilt_kernels
+
+    model, folder = build_detector(config, checkpoint), ROOT / 'work_dirs/benchmarks/fpga_rtl'
+    folder.mkdir(parents=True, exist_ok=True)
+    write_qonnx(raw_network(model), folder / 'model.onnx', side)
+    return attach_cores(read_qonnx(folder / 'model.onnx'), rebuilt_kernels(model))
+
+
+def image_integers(config, form: Format, side: int) -> np.ndarray:
+    """(3, side, side) int64 of the first image of the validation split."""
+    canvas = letterbox(read_image(image_paths(config, 'val', 1)[0]), side)[0]
+    return to_integers(canvas[..., ::-1].transpose(2, 0, 1) / 255, form)
+
+
+def chosen(network: IntegerNetwork) -> dict[str, Conv]:
+    """One layer of each kind, of those with most multiplications one that is rebuilt from cores if there is any."""
+    convs = [op for op in network.ops if isinstance(op, Conv)]
+    inner = [op for op in convs if op.sources[0] != network.input and op.out is not None]
+
+    def largest(kernel: int, stride: int, cores: bool = False) -> Conv | None:
+        fit = [op for op in inner if op.weight.shape[2] == kernel and op.stride == stride]
+        fit = [op for op in fit if (op.cores is not None) == cores]
+        return max(fit, key=lambda op: op.weight.size, default=None)
+
+    kinds = {'3x3': (3, 1), '3x3_stride2': (3, 2), '1x1': (1, 1)}
+    found = {'first': convs[0], 'last': next(op for op in convs if op.name == network.outputs[-1])}
+    found |= {name: largest(*kind) for name, kind in kinds.items()}
+    found |= {f'{name}_cores': largest(*kind, cores=True) for name, kind in kinds.items()}
+    return {name: op for name, op in found.items() if op is not None}
+
+
+def run_layer(simulator: Simulator, network: IntegerNetwork, op: Conv, maps: dict) -> tuple[int, int, float]:
+    """(mismatches, cycles, error of the cycle model) of a layer; the first one folded, as in the network."""
+    x, source = maps[op.sources[0]][0], network.formats[op.sources[0]]
+    if op.sources[0] == network.input and folds_input(network):
+        op, x = fold_conv(op), fold_map(x)
+    output, cycles = simulator.run(op, x, source)
+    model = total_cycles(conv_program(op, x, source, simulator.sizes).instructions, simulator.sizes.n)
+    return int((output != maps[op.name][0]).sum()), cycles, abs(model - cycles) / cycles
+
+
+def run_network(simulator: Simulator, compiled: NetworkProgram, maps: dict) -> tuple[int, int, float]:
+    """The same of the whole network; mismatches of all maps."""
+    network, program = compiled.network, compiled.program(maps[compiled.network.input][0])
+    run = simulator.run_program(program)
+    wrong = sum(int((compiled.map(op.name, run.outside) != maps[op.name][0]).sum()) for op in network.ops)
+    cycles = sum(run.cycles)
+    return wrong, cycles, abs(total_cycles(program.instructions, simulator.sizes.n) - cycles) / cycles
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', nargs='?', default=DETECTOR[0])
+    parser.add_argument('checkpoint', nargs='?', default=DETECTOR[1])
+    parser.add_argument('--img-size', type=int, default=320)
+    words = parser.parse_args()
+    config = load_config(ROOT / words.config)
+    network = integer_network(config, ROOT / words.checkpoint, words.img_size)
+    maps = network.run(image_integers(config, network.input_format, words.img_size)[None])
+    layers, figures, wrong, errors = chosen(network), {}, 0, []
+    for n, sizes in SIZES.items():
+        simulator = Simulator(sizes, ROOT / 'work_dirs/fpga_builds')
+        results = {name: run_layer(simulator, network, op, maps) for name, op in layers.items()}
+        results['network'] = run_network(simulator, network_program(network, sizes), maps)
+        for name, (mismatches, cycles, error) in results.items():
+            print(f'N = {n} {name}: {mismatches} mismatches, {cycles} cycles, model {error:.2%} off', flush=True)
+            figures[f'{n}.{name}.cycles'] = cycles
+            wrong += mismatches
+            errors.append(error)
+    summary = {'layers': len(layers), 'mismatches': wrong, 'cycle_model_error': max(errors)}
+    record('fpga_rtl', summary | {'img_size': words.img_size} | figures, [])
+
+
+if __name__ == '__main__':
+    main()
