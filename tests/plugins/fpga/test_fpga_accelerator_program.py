@@ -13,13 +13,15 @@ from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.accelerator.convolution import conv_instructions  # noqa: E402
-from plugins.fpga.accelerator.elementwise import element_task  # noqa: E402
+from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
+from plugins.fpga.accelerator.elementwise import ElementTask, element_task  # noqa: E402
 from plugins.fpga.accelerator.fold_stride import can_fold, fold_conv, fold_map  # noqa: E402
 from plugins.fpga.accelerator.instructions import Load, Memory, encode  # noqa: E402
 from plugins.fpga.accelerator.layout import bias_words, map_of_words, map_words, weight_words  # noqa: E402
 from plugins.fpga.accelerator.program import conv_program, place  # noqa: E402
 from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+from plugins.fpga.accelerator.traffic import bytes_by_part, cycles_by_part  # noqa: E402
 from plugins.fpga.integer_network import Format, MaxPool  # noqa: E402
 
 
@@ -73,6 +75,21 @@ def test_cores_are_fetched_instead_of_weights():
     fetched = 16 * sum(x.words * x.runs for x in program if isinstance(x, Load)) - 16 * 4 * 25  # less the map
     assert fetched == task.weight_bytes(16) == case.op.cores.bytes + 4 * 64
     assert replace(task, cores=None).weight_bytes(16) == 64 * 64 * 9 + 4 * 64
+
+
+def test_cycles_and_bytes_by_part_are_those_of_the_program():
+    case = conv_case(0, 64, 64, (15, 15), ranks=(16, 16))
+    task, sizes = conv_task(case.op, case.source, 15, 15), Sizes(16, 1024, 2048, 64, 8)  # cut in groups and tiles
+    program = conv_program(case.op, case.x, case.source, sizes).instructions
+    spent, moved = cycles_by_part(task, sizes), bytes_by_part(task, sizes)
+    assert sum(spent.values()) == total_cycles(program, 16)
+    assert set(spent) == {'compute', 'rebuild', 'load weights', 'load maps', 'store'}
+    assert spent['compute'] >= task.macs / 256
+    assert moved['store'] == 64 * 15 * 15
+    assert moved['load weights'] == task.weight_bytes(16)  # cores are fetched once
+    assert moved['load maps'] > 64 * 15 * 15  # rows around a tile are fetched twice
+    pool = ElementTask('pool', 16, 5, 5, kernel=5)
+    assert bytes_by_part(pool, sizes) == {'load weights': 256, 'load maps': 400, 'store': 400}
 
 
 @pytest.mark.parametrize(

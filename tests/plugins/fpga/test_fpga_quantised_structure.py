@@ -29,13 +29,16 @@ RELU = dict(type='ReLU')
 def yolov5(depth: float = 0.33, act_cfg: dict = RELU, **changes) -> dict:
     """Config of a narrow YOLOv5."""
     channels = [16, 32, 64]
-    return dict(
-        type='SingleStageDetector',
-        data_preprocessor=dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32),
-        backbone=dict(type='YOLOv5Backbone', depth=depth, width=1 / 16, act_cfg=act_cfg),
-        neck=dict(type='YOLOv5Neck', depth=depth, in_channels=channels, act_cfg=act_cfg),
-        bbox_head=dict(type='YOLOv5Head', num_classes=2, in_channels=channels),
-    ) | changes
+    return (
+        dict(
+            type='SingleStageDetector',
+            data_preprocessor=dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32),
+            backbone=dict(type='YOLOv5Backbone', depth=depth, width=1 / 16, act_cfg=act_cfg),
+            neck=dict(type='YOLOv5Neck', depth=depth, in_channels=channels, act_cfg=act_cfg),
+            bbox_head=dict(type='YOLOv5Head', num_classes=2, in_channels=channels),
+        )
+        | changes
+    )
 
 
 class Tags(TorchFunctionMode):
@@ -137,7 +140,9 @@ def test_what_has_no_integer_form_is_one_line(network, line):
 
 def test_other_images_and_forms_are_refused():
     with pytest.raises(UserError, match='images are not pixel / 255'):
-        quantised_detector(MODELS.build(yolov5(data_preprocessor=dict(type='DetDataPreprocessor', mean=[1] * 3, std=[255] * 3))))
+        quantised_detector(
+            MODELS.build(yolov5(data_preprocessor=dict(type='DetDataPreprocessor', mean=[1] * 3, std=[255] * 3)))
+        )
     with pytest.raises(UserError, match="form: 'dense'"):
         Quantised('SingleStageDetector', 'dense', **{k: v for k, v in yolov5().items() if k != 'type'})
     with pytest.raises(UserError, match='SiLU has no form in integers'):

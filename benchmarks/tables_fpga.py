@@ -1,0 +1,110 @@
+"""The tables of what the plugin fpga was measured to do, in configs/tt_yolov5/README.md."""
+
+import json
+from pathlib import Path
+
+from table_cells import cell, markdown, read
+
+BOARDS = Path(__file__).resolve().parents[1] / 'plugins/fpga/cost/boards.json'
+VARIANTS = {
+    'dense': 'dense',
+    'tt4x': '4x smaller, chains of convolutions',
+    'tt4x_rebuild': '4x smaller, kernels rebuilt from int8 cores',
+}
+KINDS = {'float': 'float', 'ptq': 'int8, calibrated', 'qat': 'int8, fine-tuned'}
+CSIM = {
+    'qonnx_mismatches': ('mismatches, QONNX against brevitas', 0),
+    'hls_mismatches': ('mismatches, C simulation against QONNX', 0),
+    'share_of_macs': ('share of the MACs in the C simulation', 3),
+    'compile_seconds': ('seconds to compile it', 0),
+    'compile_mb': ('MB to compile it', 0),
+}
+RTL = {
+    'layers': ('layers', 0),
+    'mismatches': ('mismatches, layers and maps of the network, N = 8 and 16', 0),
+    'cycle_model_error': ('largest error of the cycle model, share', 4),
+}
+BLOCKS = {'dsp': 'DSP', 'bram': 'BRAM36', 'lut': 'LUT', 'ff': 'FF'}
+FAMILIES = {'': '7 series', 'xcup.': 'UltraScale+'}
+WIDTHS = (4, 8, 16)
+FORMS = {'chain': 'cores as convolutions', 'rebuild': 'kernels rebuilt on chip'}
+CASES = [('dense', 'dense'), *((ratio, form) for ratio in ('2x', '4x', '8x') for form in FORMS)]
+# what others state of 640 px: (what, ms, DSP, assumed)
+PUBLISHED = (
+    ('TT-YOLOv5s (arXiv 2408.01534)', '553', '1351', 'published, another FPGA and a model of 4 times the MACs'),
+    ('SATAY, YOLOv5n, ZCU104', '21.4', '-', 'published, all layers on the chip at once'),
+)
+OWN_BOARD, OWN_WIDTH = 'ZCU104', 16
+
+
+def accuracy_table() -> str:
+    """mAP of each variant in each kind of number."""
+    figures = read('fpga_accuracy').get('figures', {})
+    found = [name for name in VARIANTS if any(key.startswith(f'{name}.') for key in figures)]
+    rows = [[VARIANTS[name], *(cell(figures, f'{name}.{kind}') for kind in KINDS)] for name in found]
+    return markdown(['YOLOv5n with ReLU', *KINDS.values()], rows)
+
+
+def plain_table(name: str, titles: dict[str, tuple[str, int]]) -> str:
+    """Named figures of one result file with their digits."""
+    figures = read(name).get('figures', {})
+    return markdown(
+        ['what', 'figure'],
+        [[title, cell(figures, key, digits)] for key, (title, digits) in titles.items() if key in figures],
+    )
+
+
+def resources_table() -> str:
+    """Blocks of each family and width."""
+    figures = read('fpga_resources').get('figures', {})
+    cases = [(prefix, n) for prefix in FAMILIES for n in WIDTHS if f'{prefix}{n}.dsp' in figures]
+    rows = [
+        [f'{FAMILIES[prefix]}, {n} x {n}', *(cell(figures, f'{prefix}{n}.{key}', int(key == 'bram')) for key in BLOCKS)]
+        for prefix, n in cases
+    ]
+    return markdown(['array', *BLOCKS.values()], rows)
+
+
+def network_table() -> str:
+    """Cycles and bytes of a frame, and how often the dense weights are those that are fetched."""
+    figures = read('fpga_network').get('figures', {})
+    rows = []
+    for ratio, form in [case for case in CASES if f'{".".join(case)}.cycles' in figures]:
+        name, dense = f'{ratio}.{form}', figures.get('dense.dense.weight_bytes')
+        fewer = dense / figures[f'{name}.weight_bytes'] if dense and f'{name}.weight_bytes' in figures else None
+        counts = [scaled(figures, f'{name}.{key}') for key in ('macs', 'cycles', 'element_cycles')]
+        moved = [scaled(figures, f'{name}.{key}') for key in ('weight_bytes', 'map_bytes')]
+        rows.append([ratio, FORMS.get(form, '-'), *counts, *moved, '-' if fewer is None else f'{fewer:.2f}x'])
+    heads = ['model', 'form', 'MACs, M', 'cycles, M', 'of these element-wise, M', 'weight MB', 'map MB', 'fewer weight MB']
+    return markdown(heads, rows)
+
+
+def scaled(figures: dict[str, float], key: str) -> str:
+    """A figure in millions; '-' where it does not exist."""
+    return f'{figures[key] / 1e6:.2f}' if key in figures else '-'
+
+
+def published_table() -> str:
+    """Published figures, and ours as estimates: cycles over a clock that is assumed."""
+    figures, taken = read('fpga_network').get('figures', {}), read('fpga_resources').get('figures', {})
+    cases = [case for case in CASES if case[0] in ('dense', '4x') and f'{".".join(case)}.cycles' in figures]
+    if not cases:
+        return markdown([], [])
+    megahertz = next(board['clock_mhz'] for board in json.loads(BOARDS.read_text()) if board['name'] == OWN_BOARD)
+    rows = [list(row) for row in PUBLISHED]
+    for ratio, form in cases:
+        what = f'YOLOv5n, {ratio}' + (f', {FORMS[form]}' if form in FORMS else '')
+        ms = figures[f'{ratio}.{form}.cycles'] / megahertz / 1000
+        assumed = f'estimate: cycles at {megahertz:g} MHz, a clock that is assumed for {OWN_BOARD}'
+        rows.append([what, f'({ms:.1f})', cell(taken, f'xcup.{OWN_WIDTH}.dsp', 0), assumed])
+    return markdown(['640 px', 'ms', 'DSP', 'how'], rows)
+
+
+TABLES = {
+    'fpga_accuracy': accuracy_table,
+    'fpga_csim': lambda: plain_table('fpga_csim', CSIM),
+    'fpga_rtl': lambda: plain_table('fpga_rtl', RTL),
+    'fpga_resources': resources_table,
+    'fpga_network': network_table,
+    'fpga_published': published_table,
+}

@@ -1,0 +1,38 @@
+"""Export format ``fpga``: QONNX, HLS project, RTL accelerator, golden vectors, post-processor, report in one folder."""
+
+from pathlib import Path
+
+from detplug.export.formats import ExportRequest, register_format
+from detplug.export.images import image_paths
+
+from ..extra import needs_extra
+from ..qonnx.export import export_integers
+from ..qonnx.images import network_images, to_integers
+from .golden import write_golden, write_postprocessor
+from .readme import readme
+from .settings import settings_of
+
+
+@register_format('fpga')
+def export_fpga(request: ExportRequest, folder: Path) -> dict:
+    """Write the bundle into ``folder``; returns the manifest. ``fpga = dict(...)`` of the config are its settings.
+
+    Raises:
+        UserError: the model is not quantised, or a part that does not match, with the first tensor that differs.
+    """
+    settings = settings_of(request.cfg)
+    with needs_extra():
+        from ..cost.bundle_report import write_bundle_report
+        from .hls_part import write_hls
+        from .rtl_part import write_rtl
+    manifest, network = export_integers(request, folder)
+    images = network_images(image_paths(request.cfg, 'val', settings.images), manifest)
+    q = to_integers(images, network.input_format)
+    maps = write_golden(folder, network, q)
+    manifest['errors'] |= write_postprocessor(folder, request, manifest, maps, images)
+    manifest['hls'] = write_hls(folder, network, q, settings)
+    manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
+    board = write_bundle_report(folder, network, settings.board, settings.array)
+    title = Path(request.cfg.filename or 'detector').stem
+    (folder / 'README.md').write_text(readme(manifest, title, board.part))
+    return manifest

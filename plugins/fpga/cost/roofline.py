@@ -1,0 +1,50 @@
+"""Roofline picture: work of a cycle against work of a byte, a point for every convolution of each form. Ours."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .network import Cost, LayerCost
+
+STYLES = {'dense': ('tab:gray', 's'), 'chain': ('tab:orange', '^'), 'rebuild': ('tab:blue', 'o')}
+
+
+def point(cost: Cost) -> tuple[float, float]:
+    """(MAC a byte, MAC a cycle) of a cost that is not empty; the bytes are all that the memory outside moves."""
+    return cost.macs / cost.bytes, cost.macs / cost.cycles
+
+
+def roof(intensity: np.ndarray, n: int) -> np.ndarray:
+    """Most MAC a cycle at these MAC a byte: n x n multipliers, and n bytes a cycle from the memory outside."""
+    return np.minimum(n * n, n * np.asarray(intensity, float))
+
+
+def in_turn(intensity: np.ndarray, n: int) -> np.ndarray:
+    """The same where computing waits for transfers, as this accelerator does."""
+    return 1 / (1 / (n * n) + 1 / (n * np.asarray(intensity, float)))
+
+
+def roofline_figure(costs: Mapping[str, Sequence[LayerCost]], n: int) -> Figure:
+    """The picture.
+
+    Args:
+        costs: form -> layers; element-wise work, which multiplies nothing, is left out.
+        n: width of the array.
+    """
+    figure = Figure(figsize=(7, 4.5), layout='constrained')
+    axes = figure.subplots()
+    points = {
+        form: np.array([point(x.cost) for x in own if x.layer.is_conv]).reshape(-1, 2) for form, own in costs.items()
+    }
+    found = np.concatenate([*points.values(), [[1.0, 1.0]]])[:, 0]
+    span = np.geomspace(found.min() / 2, 2 * max(found.max(), n), 200)
+    axes.plot(span, roof(span, n), color='black', label='roof')
+    axes.plot(span, in_turn(span, n), color='black', linestyle=':', label='transfers and work in turn')
+    for form, own in points.items():
+        color, marker = STYLES.get(form, (None, '.'))
+        axes.plot(*own.T, linestyle='none', marker=marker, markersize=4, alpha=0.7, color=color, label=form)
+    axes.set(xscale='log', yscale='log', xlabel='MAC a byte', ylabel='MAC a cycle')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
