@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from table_cells import cell, markdown, read
+from tables_fpga import TABLES as FPGA
 from tables_sabra import TABLES as SABRA
 from tables_tensor_train import TABLES as TENSOR_TRAIN
 
@@ -86,6 +87,7 @@ TABLES = {
     'openset_scores': scores_table,
     **SABRA,
     **TENSOR_TRAIN,
+    **FPGA,
 }
 
 

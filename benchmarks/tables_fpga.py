@@ -75,7 +75,7 @@ def network_table() -> str:
         counts = [scaled(figures, f'{name}.{key}') for key in ('macs', 'cycles', 'element_cycles')]
         moved = [scaled(figures, f'{name}.{key}') for key in ('weight_bytes', 'map_bytes')]
         rows.append([ratio, FORMS.get(form, '-'), *counts, *moved, '-' if fewer is None else f'{fewer:.2f}x'])
-    heads = ['model', 'form', 'MACs, M', 'cycles, M', 'of these element-wise, M', 'weight MB', 'map MB', 'fewer weight MB']
+    heads = ['model', 'form', 'MACs, M', 'cycles, M', 'element-wise, M', 'weight MB', 'map MB', 'fewer weight MB']
     return markdown(heads, rows)
 
 
