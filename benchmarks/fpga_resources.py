@@ -7,6 +7,7 @@ python benchmarks/fpga_resources.py
 """
 
 import argparse
+import json
 from dataclasses import asdict
 
 from finetuning import ROOT
@@ -14,7 +15,8 @@ from fpga_rtl import SIZES
 from record import record
 
 from plugins.fpga.accelerator.sizes import Sizes
-from plugins.fpga.cost.resources import FAMILIES, Resources, accelerator_resources
+from plugins.fpga.cost.bundle_report import MEASURED
+from plugins.fpga.cost.resources import FAMILIES, Resources, accelerator_resources, design_hash
 
 DESIGNS = {4: Sizes(4), **SIZES}
 PREFIXES = {'xc7': '', 'xcup': 'xcup.'}
@@ -28,12 +30,15 @@ def resources(n: int) -> dict[str, Resources]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    figures = {}
-    for n in DESIGNS:
-        for family, found in resources(n).items():
+    figures, kept = {}, {}
+    for n, sizes in DESIGNS.items():
+        taken = resources(n)
+        kept[design_hash(sizes)] = {family: asdict(found) for family, found in taken.items()}
+        for family, found in taken.items():
             print(f'N = {n} {family}: {found}', flush=True)
             figures |= {f'{PREFIXES[family]}{n}.{name}': value for name, value in asdict(found).items()}
     record('fpga_resources', figures, [])
+    MEASURED.write_text(json.dumps(kept, indent=2) + '\n')  # what the report of a bundle shows
 
 
 if __name__ == '__main__':

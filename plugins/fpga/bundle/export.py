@@ -24,7 +24,7 @@ def export_fpga(request: ExportRequest, folder: Path) -> dict:
     with needs_extra():
         from ..cost.bundle_report import write_bundle_report
         from .hls_part import write_hls
-        from .rtl_part import write_rtl
+        from .rtl_part import sizes_of, write_rtl
     manifest, network = export_integers(request, folder)
     images = network_images(image_paths(request.cfg, 'val', settings.images), manifest)
     q = to_integers(images, network.input_format)
@@ -32,7 +32,7 @@ def export_fpga(request: ExportRequest, folder: Path) -> dict:
     manifest['errors'] |= write_postprocessor(folder, request, manifest, maps, images)
     manifest['hls'] = write_hls(folder, network, q, settings)
     manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
-    board = write_bundle_report(folder, network, settings.board, settings.array)
+    board = write_bundle_report(folder, network, settings.board, sizes_of(settings))
     title = Path(request.cfg.filename or 'detector').stem
     (folder / 'README.md').write_text(readme(manifest, title, board.part))
     return manifest

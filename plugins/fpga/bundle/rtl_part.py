@@ -22,6 +22,12 @@ from ..integer_network import Conv, IntegerNetwork
 from .settings import Settings
 
 
+def sizes_of(settings: Settings) -> Sizes:
+    """Of the accelerator: memories of 256 KiB, enough for YOLOv5n's widest layer, whatever the width."""
+    depth = 16384 * max(16 // settings.array, 1)
+    return Sizes(settings.array, activations=depth, weights=depth)
+
+
 def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray], settings: Settings) -> dict:
     """``folder``/rtl, after ``settings.simulated`` convolutions gave what the network gives.
 
@@ -31,7 +37,7 @@ def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray]
     Raises:
         UserError: a layer differs; it is named.
     """
-    sizes, place = Sizes(n=settings.array), folder / 'rtl'
+    sizes, place = sizes_of(settings), folder / 'rtl'
     place.mkdir()
     ops = [op for op in network.ops if isinstance(op, Conv)]
     chosen = [ops[i] for i in sorted(set(np.linspace(0, len(ops) - 1, min(settings.simulated, len(ops))).astype(int)))]

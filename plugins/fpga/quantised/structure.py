@@ -86,7 +86,9 @@ class Reader:
         if node.target in (torch.cat, torch.concat):
             return Value(map=self.shared.join(self.map_of(source) for source in node.all_input_nodes))
         if node.target is F.interpolate:
-            return self.kept(node, node.kwargs.get('mode', 'nearest') == 'nearest', 'interpolates', "give mode='nearest'")
+            return self.kept(
+                node, node.kwargs.get('mode', 'nearest') == 'nearest', 'interpolates', "give mode='nearest'"
+            )
         if node.target is F.max_pool2d:
             return Value(map=self.map_of(node.all_input_nodes[0]))
         raise UserError(f'model: {node.name}: {name_of(node.target)} has no form in integers; leave it out')

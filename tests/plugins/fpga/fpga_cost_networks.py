@@ -7,7 +7,7 @@ from plugins.fpga.accelerator.sizes import Sizes
 from plugins.fpga.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
 from plugins.fpga.tt_kernel import TTKernel
 
-SIZES = Sizes(4, activations=768, weights=2048, sums=32, biases=16)  # most maps are cut into tiles
+SIZES = Sizes(4, activations=768, weights=2048, sums=64, biases=16)  # most maps are cut into tiles
 FORM = Format(4, False)
 
 

@@ -23,7 +23,7 @@ from plugins.fpga.integer_network import Concat, Conv, Format, IntegerNetwork, M
 
 
 def network_of(*ops, side: int = 16, channels: int = 8) -> IntegerNetwork:
-    return IntegerNetwork('x', Format(8, False), (channels, side, side), ops, (ops[-1].name,))
+    return IntegerNetwork('x', Format(4, False), (channels, side, side), ops, (ops[-1].name,))
 
 
 def without_cores(network: IntegerNetwork) -> IntegerNetwork:
@@ -84,7 +84,7 @@ def test_weights_count_as_often_as_they_are_fetched():
     once = layer.task.weight_bytes(4)
     assert once == 16 * 32 * 9 + 4 * 32
     assert costs_of([layer], 'dense', roomy)[0].cost.weight_bytes == once
-    narrow = replace(roomy, activations=2048, weights=32 * 36)  # tiles of rows, for each all groups of weights
+    narrow = replace(roomy, activations=2048, weights=200)  # tiles of rows, for each all groups of weights
     assert costs_of([layer], 'dense', narrow)[0].cost.weight_bytes > once
 
 
@@ -112,7 +112,7 @@ def test_nothing_costs_nothing():
     'action, words',
     [
         (lambda: conv_layer('a', (4, 4), 3, 1, (8, 8)).tasks('sparse'), 'form: sparse'),
-        (lambda: costs_of([conv_layer('a', (64, 64), 3, 1, (8, 8))], 'dense', SIZES), 'a: weights'),
+        (lambda: costs_of([conv_layer('a', (256, 8), 3, 1, (8, 8))], 'dense', SIZES), 'a: weights'),
         (lambda: layers_of(network_of(conv('a', 'x', 8, 8, 3, 2), Concat('cat', ('a', 'x')))), 'cat: maps of 8x8 and'),
         (lambda: layers_of(network_of(conv('a', 'x', 8, 6), Concat('cat', ('a', 'x'))), 4), 'cat: a has 6 channels'),
     ],

@@ -9,13 +9,14 @@ from torch import nn
 
 pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 
+from tiny_quantised import by_hand, quantised_tiny, random_images, random_tiny, rounded
+
 from detplug.engine.foreach_ema import ForeachEMA
 from detplug.errors import UserError
 from plugins.fpga.quantised.fold import fold_batch_norms
 from plugins.fpga.quantised.raw_network import raw_network, rebuilt_kernels
 from plugins.fpga.quantised.rebuilt_conv import RebuiltConv2d
 from plugins.fpga.quantised.replace import quantise
-from tiny_quantised import by_hand, quantised_tiny, random_images, random_tiny, rounded
 
 FORMS = ('chain', 'rebuild')
 

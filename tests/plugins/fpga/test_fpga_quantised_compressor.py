@@ -8,13 +8,14 @@ import torch
 
 pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 
+from mmdet.registry import MODELS
+
 from detplug.cli import compress, test, train
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.samples.parasites import generate
-from mmdet.registry import MODELS
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
 
 ROOT = Path(__file__).resolve().parents[3]

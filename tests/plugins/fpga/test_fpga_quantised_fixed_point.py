@@ -50,7 +50,8 @@ def test_the_chosen_frac_is_the_best_of_all_that_lose_less(values, signed):
 
 def test_a_missing_extra_is_one_line_with_the_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, 'brevitas', None)
-    with pytest.raises(UserError, match=r'brevitas: not installed; pip install detplug\[fpga\], or make setup'), needs_extra():
+    words = r'brevitas: not installed; pip install detplug\[fpga\], or make setup'
+    with pytest.raises(UserError, match=words), needs_extra():
         import brevitas  # noqa: F401
     monkeypatch.setitem(sys.modules, 'torch.nowhere', None)
     with pytest.raises(ModuleNotFoundError), needs_extra():

@@ -12,16 +12,17 @@ from torch.overrides import TorchFunctionMode
 
 pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 
+from brevitas.nn import QuantIdentity, QuantReLU
+from tiny_quantised import ConvReLU, random_images
+
 import plugins.tensor_train
 import plugins.yolov5  # noqa: F401
-from brevitas.nn import QuantIdentity, QuantReLU
 from detplug.errors import UserError
 from plugins.fpga.model import Quantised, quantised_detector
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.quantisers import frac_of
 from plugins.fpga.quantised.raw_network import RawNetwork
 from plugins.fpga.quantised.replace import quantise
-from tiny_quantised import ConvReLU, random_images
 
 RELU = dict(type='ReLU')
 
