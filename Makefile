@@ -23,8 +23,8 @@ setup:  ## the environment in .venv (the first time: mmcv is compiled; afterward
 demo: setup  ## set up, then train, evaluate, predict, export and report on the sample data
 	@$(VENV)/python tools/demo.py
 
-test: setup  ## set up, then run every test
-	$(VENV)/python -m pytest
+test: setup  ## set up, then run every test, a process a core
+	OMP_NUM_THREADS=1 $(VENV)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup  ## ruff: rules and format
 	$(VENV)/ruff check .

@@ -1,9 +1,9 @@
 """Cycles and bytes of one 640 px frame on the accelerator, N = 16: dense YOLOv5n, and 2x, 4x, 8x smaller ones.
 
 RATIO.FORM.NAME: ``dense`` fetches kernels, ``chain`` runs the cores as convolutions, ``rebuild`` fetches cores and
-rebuilds kernels on the chip; ``cycles`` of all, ``element_cycles`` of addition, pooling and upsampling in them, ``macs``,
-``weight_bytes`` and ``map_bytes`` that the memory outside moves. The detectors of benchmarks/tt_bccd.py; weights do not
-matter. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
+rebuilds kernels on the chip; ``cycles`` of all, ``element_cycles`` of addition, pooling and upsampling in them,
+``macs``, ``weight_bytes`` and ``map_bytes`` that the memory outside moves. The detectors of benchmarks/tt_bccd.py;
+weights do not matter. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
 
 python benchmarks/fpga_network.py [--ranks water_filling]
 """
@@ -64,7 +64,8 @@ def main() -> None:
             figures |= {f'{ratio}.{form}.{name}': value for name, value in frame_figures(own).items()}
         boards = list(known_boards().values())
         write_report(FOLDER / ratio, f'YOLOv5n {ratio}, {SIDE} px', costs, DESIGNS[N], taken, boards)
-    record('fpga_network', figures, [])
+    fetched = [figures[f'{name}.weight_bytes'] for name in ('dense.dense', '4x.rebuild')]
+    record('fpga_network', figures | {'weight_bytes_ratio_4x': fetched[0] / fetched[1]}, [])
 
 
 if __name__ == '__main__':

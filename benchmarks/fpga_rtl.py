@@ -1,11 +1,12 @@
 """The Verilog of the accelerator on layers of a compressed, quantised YOLOv5n, and on the whole network.
 
 Each layer gets the integers that it has in the network on an image of the validation split. ``mismatches`` are values
-that differ from the integer network, of all layers and of all maps of the network, N = 8 and 16 together;
-``cycle_model_error`` is the largest share by which the model of cycles is wrong, over all layers and networks.
+that differ from the integer network, of all layers and of all maps of the network, N = 8 and 16 together, those of the
+network alone are ``whole_network_mismatches``; ``cycle_model_error`` is the largest share by which the model of cycles
+is wrong, over all layers and networks. N.NAME.mismatches, .values, .cycles and .cycle_model_error of each.
 By default the 4x compressed detector of benchmarks/fpga_accuracy.py, kernels rebuilt on the accelerator.
 
-python benchmarks/fpga_rtl.py [CONFIG CHECKPOINT] [--img-size S]
+python benchmarks/fpga_rtl.py [--config C --checkpoint P] [--img-size S]
 """
 
 import argparse
@@ -29,6 +30,7 @@ from plugins.fpga.accelerator.simulate import Simulator
 from plugins.fpga.accelerator.sizes import Sizes
 from plugins.fpga.integer_network import Conv, Format, IntegerNetwork
 from plugins.fpga.qonnx import attach_cores, read_qonnx
+from plugins.fpga.qonnx.difference import count_mismatches
 from plugins.fpga.qonnx.images import to_integers
 
 FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
@@ -70,46 +72,64 @@ def chosen(network: IntegerNetwork) -> dict[str, Conv]:
     return {name: op for name, op in found.items() if op is not None}
 
 
-def run_layer(simulator: Simulator, network: IntegerNetwork, op: Conv, maps: dict) -> tuple[int, int, float]:
-    """(mismatches, cycles, error of the cycle model) of a layer; the first one folded, as in the network."""
+def run_layer(simulator: Simulator, network: IntegerNetwork, op: Conv, maps: dict) -> dict[str, float]:
+    """Figures of a layer; the first one is folded, as in the network."""
     x, source = maps[op.sources[0]][0], network.formats[op.sources[0]]
     if op.sources[0] == network.input and folds_input(network):
         op, x = fold_conv(op), fold_map(x)
     output, cycles = simulator.run(op, x, source)
     model = total_cycles(conv_program(op, x, source, simulator.sizes).instructions, simulator.sizes.n)
-    return int((output != maps[op.name][0]).sum()), cycles, abs(model - cycles) / cycles
+    return compared([(output, maps[op.name][0])], model, cycles)
 
 
-def run_network(simulator: Simulator, compiled: NetworkProgram, maps: dict) -> tuple[int, int, float]:
-    """The same of the whole network; mismatches of all maps."""
+def run_network(simulator: Simulator, compiled: NetworkProgram, maps: dict) -> dict[str, float]:
+    """The same of the whole network and all its maps."""
     network, program = compiled.network, compiled.program(maps[compiled.network.input][0])
     run = simulator.run_program(program)
-    wrong = sum(int((compiled.map(op.name, run.outside) != maps[op.name][0]).sum()) for op in network.ops)
-    cycles = sum(run.cycles)
-    return wrong, cycles, abs(total_cycles(program.instructions, simulator.sizes.n) - cycles) / cycles
+    pairs = [(compiled.map(op.name, run.outside), maps[op.name][0]) for op in network.ops]
+    return compared(pairs, total_cycles(program.instructions, simulator.sizes.n), sum(run.cycles))
+
+
+def compared(pairs: list[tuple[np.ndarray, np.ndarray]], model: int, cycles: int) -> dict[str, float]:
+    """Figures of maps that were made and those that they must be, and of cycles by the model and simulated."""
+    return {
+        'mismatches': sum(count_mismatches(made, right) for made, right in pairs),
+        'values': sum(right.size for _, right in pairs),
+        'cycles': cycles,
+        'cycle_model_error': abs(model - cycles) / cycles,
+    }
+
+
+def measure(config_file: Path, checkpoint: Path, side: int) -> dict[str, float]:
+    """Figures of one detector, ``side`` px."""
+    config = load_config(ROOT / config_file)
+    network = integer_network(config, ROOT / checkpoint, side)
+    maps = network.run(image_integers(config, network.input_format, side)[None])
+    layers, rows = chosen(network), {}
+    for n, sizes in SIZES.items():
+        simulator = Simulator(sizes, ROOT / 'work_dirs/fpga_builds')
+        for name, op in layers.items():
+            rows[f'{n}.{name}'] = run_layer(simulator, network, op, maps)
+            print(f'{n}.{name} {op.name}: {rows[f"{n}.{name}"]}', flush=True)
+        rows[f'{n}.network'] = run_network(simulator, network_program(network, sizes), maps)
+        print(f'{n}.network: {rows[f"{n}.network"]}', flush=True)
+    return {
+        'layers': len(layers),
+        'mismatches': sum(row['mismatches'] for row in rows.values()),
+        'whole_network_mismatches': sum(rows[f'{n}.network']['mismatches'] for n in SIZES),
+        'cycle_model_error': max(row['cycle_model_error'] for row in rows.values()),
+        'img_size': side,
+        **{f'{name}.{key}': value for name, row in rows.items() for key, value in row.items()},
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', nargs='?', default=DETECTOR[0])
-    parser.add_argument('checkpoint', nargs='?', default=DETECTOR[1])
-    parser.add_argument('--img-size', type=int, default=320)
+    parser.add_argument('--config', type=Path, default=DETECTOR[0])
+    parser.add_argument('--checkpoint', type=Path, default=DETECTOR[1])
+    parser.add_argument('--img-size', type=int, default=160, help='px')
     words = parser.parse_args()
-    config = load_config(ROOT / words.config)
-    network = integer_network(config, ROOT / words.checkpoint, words.img_size)
-    maps = network.run(image_integers(config, network.input_format, words.img_size)[None])
-    layers, figures, wrong, errors = chosen(network), {}, 0, []
-    for n, sizes in SIZES.items():
-        simulator = Simulator(sizes, ROOT / 'work_dirs/fpga_builds')
-        results = {name: run_layer(simulator, network, op, maps) for name, op in layers.items()}
-        results['network'] = run_network(simulator, network_program(network, sizes), maps)
-        for name, (mismatches, cycles, error) in results.items():
-            print(f'N = {n} {name}: {mismatches} mismatches, {cycles} cycles, model {error:.2%} off', flush=True)
-            figures[f'{n}.{name}.cycles'] = cycles
-            wrong += mismatches
-            errors.append(error)
-    summary = {'layers': len(layers), 'mismatches': wrong, 'cycle_model_error': max(errors)}
-    record('fpga_rtl', summary | {'img_size': words.img_size} | figures, [])
+    record('fpga_rtl', measure(words.config, words.checkpoint, words.img_size), [])
 
 
 if __name__ == '__main__':

@@ -1,9 +1,8 @@
-"""What ``tools/compress.py --method fpga`` calls: the int8 detector after calibration, and the config that trains it."""
+"""What ``tools/compress.py --method fpga`` calls: the int8 detector after calibration, and the config to train it."""
 
 import copy
 from pathlib import Path
 
-from mmengine.config import Config
 from torch import nn
 
 from detplug.compression.compressors import CompressRequest, register_compressor

@@ -27,8 +27,8 @@ def assumptions(sizes: Sizes) -> tuple[str, ...]:
         'Power is not measured. The clock is not measured: it is the number assumed for a board, no design was placed '
         'or routed, and frames a second are an estimate from it, not a result.',
         f'Cycles come from the model that the simulation of the Verilog confirms: a word of {sizes.n} bytes a cycle '
-        f'to or from the memory outside, {LATENCY} cycles until a read answers, one instruction after another. A memory that '
-        'stalls, refreshes or is shared would add to them.',
+        f'to or from the memory outside, {LATENCY} cycles until a read answers, one instruction after another. A '
+        'memory that stalls, refreshes or is shared would add to them.',
         'Element-wise work (addition, pooling, upsampling) runs on the array and is counted, also apart. Concatenation '
         'is free where a map is written into its place. Activations are ReLU; batch norms are part of convolutions.',
         'Decoding of the boxes and non-maximum suppression run on the host and are not counted, and neither is the '

@@ -1,4 +1,4 @@
-"""Images as the network takes them: floats 0..1 for torch and QONNX, the integers of its first quantiser for the rest."""
+"""Images as the network takes them: floats 0..1 for torch and QONNX, elsewhere the integers of its first quantiser."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -90,7 +90,8 @@ class Reader:
         """
         shapes = [self.graph.shapes[name] for name in self.graph.inputs]
         if self.input is None or len(shapes) != 1 or len(shapes[0]) != 4 or min(shapes[0]) < 1:
-            problem = f'not one image of a fixed size that a Quant node reads: {dict(zip(self.graph.inputs, shapes, strict=True))}'
+            given = dict(zip(self.graph.inputs, shapes, strict=True))
+            problem = f'not one image of a fixed size that a Quant node reads: {given}'
             raise UserError(f'{self.graph.path}: input: {problem}; export with write_qonnx')
         return shapes[0][1:]
 

@@ -17,7 +17,7 @@ SWEEPS = 3  # over both bonds of three cores, whose balance changes each other
 
 @torch.no_grad()
 def balance(cores: Sequence[nn.Conv2d]) -> None:
-    """Give a chain of convolutions even kernels, in place; what it computes stays the same up to rounding in float32."""
+    """Give a chain of convolutions even kernels, in place; what it computes stays the same, but for float rounding."""
     weights = [core.weight.double() for core in cores]
     for rotate in [False] * (SWEEPS - 1) + [True]:
         for bond in range(len(weights) - 1):

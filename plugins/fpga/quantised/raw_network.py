@@ -27,7 +27,7 @@ class RawNetwork(nn.Module):
         super().__init__()
         if not hasattr(detector, 'backbone') or not hasattr(getattr(detector, 'bbox_head', None), 'raw_predictions'):
             raise UserError(
-                f'model: {type(detector).__name__}: no backbone and head with raw_predictions; take one as YOLOv5Head has it'
+                f'model: {type(detector).__name__}: no backbone and head with raw_predictions; take a YOLOv5Head'
             )
         self.backbone, self.bbox_head = detector.backbone, detector.bbox_head
         self.neck = getattr(detector, 'neck', None) or nn.Identity()

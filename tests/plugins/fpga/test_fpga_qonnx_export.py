@@ -20,6 +20,7 @@ from detplug.cli.config import load_config
 from detplug.errors import UserError
 from detplug.export.decode import anchor_grid
 from detplug.export.formats import ExportRequest, export
+from detplug.export.images import image_paths
 from detplug.export.runtime import sha256
 from detplug.samples.parasites import generate
 from plugins.fpga.integer_network import Conv
@@ -158,16 +159,15 @@ def test_the_bundle_says_what_a_stranger_needs(form, requests, tmp_path):
     assert manifest['outputs']['names'] == ['level0'] and manifest['outputs']['kind'] == 'raw'
     assert {'brevitas', 'qonnx', 'torch', 'detplug'} <= manifest['versions'].keys()
     # the manifest alone leads from images to the dense boxes of torch
-    images = network_images(sorted(Path(request.cfg.data_root).rglob('*.png'))[:2], manifest)
+    images = network_images(image_paths(request.cfg, 'val', 2), manifest)
     maps = integers.run(to_integers(images, integers.input_format))
     values = [maps['level0'] * np.float32(2.0 ** -manifest['outputs']['formats'][0]['frac'])]
     with torch.no_grad():
         wanted = RawNetwork(request.model)(torch.from_numpy(images))
-    for ours, theirs in zip(
-        anchor_grid([x.astype(np.float32) for x in values], manifest['outputs']['decode']),
-        anchor_grid([x.numpy() for x in wanted], manifest['outputs']['decode']),
-        strict=True,
-    ):
+    rule = manifest['outputs']['decode']
+    dense = anchor_grid([x.astype(np.float32) for x in values], rule)
+    expected = anchor_grid([x.numpy() for x in wanted], rule)
+    for ours, theirs in zip(dense, expected, strict=True):
         assert ours.size and np.array_equal(ours, theirs)
 
 
