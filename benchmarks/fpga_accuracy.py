@@ -8,11 +8,12 @@ tt4x runs as chains of convolutions, tt4x_rebuild with the kernels that the acce
 
 mAP on test_clean, once, of the checkpoint that is best on val_clean; seed 0. Resumable: what is done is not repeated.
 
-python benchmarks/fpga_accuracy.py
+python benchmarks/fpga_accuracy.py [--kinds float ptq]     (without the fine-tuning of qat)
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from finetuning import ROOT, convert_weights, run_tool, test_checkpoint
@@ -22,6 +23,7 @@ from tt_bccd import SCHEDULE
 CONFIG = 'configs/tt_yolov5/yolov5n-relu_bccd.py'
 FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
 RANKS = 'water_filling'
+KINDS = ('float', 'ptq', 'qat')
 INT8 = {'dense': ('dense', []), 'tt4x': ('tt4x', []), 'tt4x_rebuild': ('tt4x', ['--form', 'rebuild'])}
 
 
@@ -40,10 +42,15 @@ def compress(config: str, checkpoint: Path, folder: Path, *words: str) -> Path:
     return folder
 
 
-def detectors() -> dict[str, tuple[str, Path]]:
-    """VARIANT.KIND -> (config, checkpoint), trained."""
+def trained_dense() -> Path:
+    """Checkpoint of the dense float detector."""
     convert_weights('../shared/weights/yolov5n.pt')
-    dense = train(CONFIG, FOLDER / 'dense')
+    return train(CONFIG, FOLDER / 'dense')
+
+
+def detectors(kinds: Sequence[str] = KINDS) -> dict[str, tuple[str, Path]]:
+    """VARIANT.KIND -> (config, checkpoint), trained."""
+    dense = trained_dense()
     small = compress(CONFIG, dense, FOLDER / 'tt4x-start', '--budget', '0.25', '--ranks', RANKS)
     tuned = train(str(small / 'distill.py'), FOLDER / 'tt4x', SCHEDULE)
     floats = {'dense': (CONFIG, dense), 'tt4x': (str(small / 'config.py'), tuned)}
@@ -52,14 +59,15 @@ def detectors() -> dict[str, tuple[str, Path]]:
         made = compress(*floats[source], FOLDER / f'{name}-int8', '--method', 'fpga', *words)
         config = str(made / 'config.py')
         found[f'{name}.ptq'] = config, made / 'compressed.pth'
-        found[f'{name}.qat'] = config, train(config, FOLDER / f'{name}-qat')
-    return found
+        if 'qat' in kinds:
+            found[f'{name}.qat'] = config, train(config, FOLDER / f'{name}-qat')
+    return {name: value for name, value in found.items() if name.split('.')[1] in kinds}
 
 
-def val_figures() -> dict[str, float]:
+def val_figures(kinds: Sequence[str]) -> dict[str, float]:
     """mAP of every detector on val_clean; nothing is recorded."""
     figures = {}
-    for name, (config, checkpoint) in detectors().items():
+    for name, (config, checkpoint) in detectors(kinds).items():
         out = FOLDER / 'val' / f'{name}.json'
         run_tool('test', config, str(checkpoint), '--split', 'val', '--out', str(out), '--work-dir', str(out.parent))
         figures[name] = json.loads((ROOT / out).read_text())['map']
@@ -69,12 +77,14 @@ def val_figures() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--no-test', action='store_true', help='print val figures, record nothing')
-    if parser.parse_args().no_test:
-        print(json.dumps(val_figures(), indent=2))
+    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS)
+    args = parser.parse_args()
+    if args.no_test:
+        print(json.dumps(val_figures(args.kinds), indent=2))
         return
     figures = {
         name: test_checkpoint(config, checkpoint, FOLDER / 'test' / name, [])['map']
-        for name, (config, checkpoint) in detectors().items()
+        for name, (config, checkpoint) in detectors(args.kinds).items()
     }
     record('fpga_accuracy', figures, [0])
 

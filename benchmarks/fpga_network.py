@@ -1,9 +1,12 @@
-"""Cycles and bytes of one 640 px frame on the accelerator, N = 16: dense YOLOv5n, and 2x, 4x, 8x smaller ones.
+"""Cycles and bytes of one 640 px frame on the accelerator: dense YOLOv5n, and 2x, 4x, 8x smaller ones.
 
 RATIO.FORM.NAME: ``dense`` fetches kernels, ``chain`` runs the cores as convolutions, ``rebuild`` fetches cores and
 rebuilds kernels on the chip; ``cycles`` of all, ``element_cycles`` of addition, pooling and upsampling in them,
-``macs``, ``weight_bytes`` and ``map_bytes`` that the memory outside moves. The detectors of benchmarks/tt_bccd.py;
-weights do not matter. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
+``macs``, ``weight_bytes`` and ``map_bytes`` that the memory outside moves. The dense detector of
+benchmarks/fpga_accuracy.py, compressed and not fine-tuned: weights do not matter. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
+
+N = 16; figures of N = 8 begin with n8. ``weight_bytes_ratio_4x``: how many times fewer weight bytes the 4x smaller
+detector fetches, its kernels rebuilt on the chip, than the dense one.
 
 python benchmarks/fpga_network.py [--ranks water_filling]
 """
@@ -11,10 +14,11 @@ python benchmarks/fpga_network.py [--ranks water_filling]
 import argparse
 
 from finetuning import ROOT
+from fpga_accuracy import CONFIG, compress, trained_dense
 from fpga_resources import DESIGNS, resources
 from record import record
 from torch import nn
-from tt_bccd import CONFIG, RATIOS, SELECTIONS, compressed, start
+from tt_bccd import RATIOS, SELECTIONS
 
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
@@ -24,15 +28,17 @@ from plugins.fpga.cost.network import LayerCost, costs_of, network_cost
 from plugins.fpga.cost.report import write_report
 from plugins.fpga.cost.torch_layers import layers_of_model
 
-SIDE, N = 640, 16
+SIDE = 640
+ARRAYS = {16: '', 8: 'n8.'}  # N -> prefix of its figures
 FOLDER = ROOT / 'work_dirs/benchmarks/fpga_network'
 
 
 def detectors(selection: str) -> dict[str, nn.Module]:
     """The dense and the compressed detectors by ratio."""
-    files = {'dense': (CONFIG, start())}
-    for ratio in RATIOS:
-        folder = compressed(ratio, selection)
+    files = {'dense': (CONFIG, trained_dense())}
+    for ratio, share in RATIOS.items():
+        words = ['--budget', str(share), '--ranks', selection]
+        folder = compress(*files['dense'], FOLDER.relative_to(ROOT) / f'{ratio}-{selection}', *words)
         files[ratio] = folder / 'config.py', folder / 'compressed.pth'
     return {
         ratio: build_detector(load_config(ROOT / config), ROOT / checkpoint).eval()
@@ -56,16 +62,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--ranks', choices=SELECTIONS, default='water_filling', help='selection of the ranks')
     selection = parser.parse_args().ranks
-    figures, taken = {}, resources(N)
+    figures, boards = {}, list(known_boards().values())
     for ratio, detector in detectors(selection).items():
-        layers = layers_of_model(detector, SIDE, N)
-        costs = {form: costs_of(layers, form, DESIGNS[N]) for form in FORMS}
-        for form, own in costs.items():
-            figures |= {f'{ratio}.{form}.{name}': value for name, value in frame_figures(own).items()}
-        boards = list(known_boards().values())
-        write_report(FOLDER / ratio, f'YOLOv5n {ratio}, {SIDE} px', costs, DESIGNS[N], taken, boards)
-    fetched = [figures[f'{name}.weight_bytes'] for name in ('dense.dense', '4x.rebuild')]
-    record('fpga_network', figures | {'weight_bytes_ratio_4x': fetched[0] / fetched[1]}, [])
+        for n, prefix in ARRAYS.items():
+            layers = layers_of_model(detector, SIDE, n)
+            costs = {form: costs_of(layers, form, DESIGNS[n]) for form in FORMS}
+            for form, own in costs.items():
+                figures |= {f'{prefix}{ratio}.{form}.{name}': value for name, value in frame_figures(own).items()}
+            name = f'YOLOv5n {ratio}, {SIDE} px'
+            write_report(FOLDER / f'{ratio}-n{n}', name, costs, DESIGNS[n], resources(n), boards)
+    for prefix in ARRAYS.values():
+        dense, small = (figures[f'{prefix}{name}.weight_bytes'] for name in ('dense.dense', '4x.rebuild'))
+        figures[f'{prefix}weight_bytes_ratio_4x'] = dense / small
+    record('fpga_network', figures, [])
 
 
 if __name__ == '__main__':

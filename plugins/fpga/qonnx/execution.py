@@ -7,6 +7,7 @@ is done once a file, which is several times faster and calls the same ``execute_
 from pathlib import Path
 
 import numpy as np
+from onnx import GraphProto, NodeProto, ValueInfoProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_node
 
@@ -27,22 +28,33 @@ class QonnxExecution:
         self.calls = {node.output[0]: node.name.removesuffix('_quant') for node in map_quantisers(self.model)}
         self.outputs = tuple(item.name for item in graph.output)
         self.opsets = self.model.get_opset_imports()
-        self.tensors = self.model.make_empty_exec_context()
-        stored = {item.name for item in graph.initializer}
+        self.infos = {info.name: info for info in (*graph.input, *graph.output, *graph.value_info)}
+        stored = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+        self.tensors = {name: np.empty(shape(info), np.float32) for name, info in self.infos.items()} | stored
         self.nodes = []
         for node in graph.node:
-            if stored.issuperset(node.input):
-                self.execute(node, self.tensors)
+            if stored.keys() >= set(node.input):
+                self.execute(node, self.surroundings(node), self.tensors)
             else:
-                self.nodes.append(node)
+                self.nodes.append((node, self.surroundings(node)))
 
-    def execute(self, node, tensors: dict[str, np.ndarray]) -> None:
+    def surroundings(self, node: NodeProto) -> GraphProto:
+        """A graph that holds the types and shapes of what one node reads and makes, and nothing else to search."""
+        names = dict.fromkeys((*node.input, *node.output))
+        return helper.make_graph([], node.name, [], [], value_info=[self.infos[x] for x in names if x in self.infos])
+
+    def execute(self, node: NodeProto, graph: GraphProto, tensors: dict[str, np.ndarray]) -> None:
         """Run one node on ``tensors``, and put what it makes there."""
-        execute_node(node, tensors, self.model.graph, self.opsets[node.domain])
+        execute_node(node, tensors, graph, self.opsets[node.domain])
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """All tensors by name, of one image (1, 3, S, S) float32."""
         tensors = self.tensors | {self.model.graph.input[0].name: image}
-        for node in self.nodes:
-            self.execute(node, tensors)
+        for node, graph in self.nodes:
+            self.execute(node, graph, tensors)
         return tensors
+
+
+def shape(info: ValueInfoProto) -> tuple[int, ...]:
+    """Of a tensor."""
+    return tuple(d.dim_value for d in info.type.tensor_type.shape.dim)

@@ -6,9 +6,9 @@ a quantiser has the name of its call in torch, so that its map can be compared w
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from onnx import NodeProto
+from onnx import GraphProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 PIXELS = 'pixels'
@@ -46,7 +46,7 @@ def map_quantisers(model: ModelWrapper) -> list[NodeProto]:
     return [node for node in model.graph.node if node.op_type == 'Quant' and node.input[0] not in stored]
 
 
-def rename(model: ModelWrapper, layers: Sequence[str], calls: Sequence[str], inputs: str, outputs: Sequence[str]):
+def rename(model: ModelWrapper, layers: Sequence[str], calls: Sequence[str], inputs: str, outputs: Sequence[str]) -> None:
     """Name nodes and tensors of a cleaned model, in place.
 
     Args:
@@ -54,24 +54,48 @@ def rename(model: ModelWrapper, layers: Sequence[str], calls: Sequence[str], inp
         calls: of each quantiser of a map.
         inputs, outputs: of the graph.
     """
-    given = [model.graph.input[0].name, *(x.name for x in model.graph.output)]
-    for old, new in zip(given, [inputs, *outputs], strict=True):
-        model.rename_tensor(old, new)
+    graph = model.graph
     for node, call in zip(map_quantisers(model), calls, strict=True):
         node.name = f'{call}_quant'
-    for node, layer in zip(model.get_nodes_by_op_type('Conv'), layers, strict=True):
+    others = [node.name for node in graph.node if node.op_type != 'Conv']
+    taken = [inputs, PIXELS, *outputs, *others]
+    unique = numbered([*taken, *layers])[len(taken) :]
+    for node, layer in zip((node for node in graph.node if node.op_type == 'Conv'), unique, strict=True):
         node.name = layer
-    for node in model.graph.node:
+    set_tensor_names(graph, tensor_names(graph, inputs, outputs))
+
+
+def tensor_names(graph: GraphProto, inputs: str, outputs: Sequence[str]) -> dict[str, str]:
+    """New names of all tensors, by the old ones: those of the graph, then the maps', then the rest, after nodes."""
+    readers: dict[str, list[NodeProto]] = {}
+    for node in graph.node:
+        for source in node.input:
+            readers.setdefault(source, []).append(node)
+    given = graph.input[0].name
+    names = {given: inputs} | {info.name: name for info, name in zip(graph.output, outputs, strict=True)}
+    names.setdefault(readers[given][0].output[0], PIXELS)
+    for node in graph.node:
         if node.op_type not in ('Quant', 'Relu'):
-            made = rounding(model, node).output[0]
-            if made not in outputs:
-                model.rename_tensor(made, node.name)
-    model.rename_tensor(model.find_consumers(inputs)[0].output[0], PIXELS)
+            names.setdefault(rounding(readers, node).output[0], node.name)
+    for node in graph.node:
+        for place, source in enumerate(node.input):
+            names.setdefault(source, f'{node.name}_in{place}' if source else '')
+        names.setdefault(node.output[0], f'{node.name}_out')
+    return names
 
 
-def rounding(model: ModelWrapper, node: NodeProto) -> NodeProto:
+def rounding(readers: Mapping[str, Sequence[NodeProto]], node: NodeProto) -> NodeProto:
     """The Quant node that alone rounds what ``node`` makes, directly or after a Relu; without one ``node`` itself."""
-    after = model.find_consumers(node.output[0])
+    after = readers.get(node.output[0], ())
     if len(after) == 1 and after[0].op_type == 'Relu':
-        after = model.find_consumers(after[0].output[0])
+        after = readers.get(after[0].output[0], ())
     return after[0] if len(after) == 1 and after[0].op_type == 'Quant' else node
+
+
+def set_tensor_names(graph: GraphProto, names: Mapping[str, str]) -> None:
+    """Replace the names of tensors everywhere, in place."""
+    for node in graph.node:
+        node.input[:] = [names[source] for source in node.input]
+        node.output[:] = [names[made] for made in node.output]
+    for item in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        item.name = names[item.name]

@@ -8,15 +8,31 @@ from pathlib import Path
 import torch
 from brevitas.export import export_qonnx
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.util.cleanup import cleanup_model
+from qonnx.transformation.fold_constants import FoldConstants
+from qonnx.transformation.general import (
+    GiveUniqueNodeNames,
+    GiveUniqueParameterTensors,
+    RemoveStaticGraphInputs,
+    RemoveUnusedTensors,
+)
+from qonnx.transformation.infer_shapes import InferShapes
 from torch import nn
 
 from detplug.errors import UserError
 from detplug.export.graph import INPUT
 
 from ..passes import Pass, run_passes
-from .names import identifier, map_quantisers, numbered, rename, scope
+from .names import identifier, map_quantisers, rename, scope
 from .torch_maps import torch_maps
+
+CLEANUP = (
+    InferShapes(),
+    GiveUniqueParameterTensors(),
+    FoldConstants(exclude_op_types=['Quant']),
+    RemoveUnusedTensors(),
+    RemoveStaticGraphInputs(),
+    GiveUniqueNodeNames(),
+)
 
 
 def write_qonnx(network: nn.Module, path: str | Path, side: int, passes: Sequence[Pass | dict] = ()) -> None:
@@ -38,17 +54,23 @@ def write_qonnx(network: nn.Module, path: str | Path, side: int, passes: Sequenc
     found = len(map_quantisers(model))
     if found != len(calls):
         raise UserError(f'{path}: {found} Quant nodes for {len(calls)} quantised maps; use quantisers of brevitas only')
-    layers = numbered(identifier(scopes[node.name]) for node in model.get_nodes_by_op_type('Conv'))
+    layers = [identifier(scopes[node.name]) for node in model.graph.node if node.op_type == 'Conv']
     rename(model, layers, list(calls), INPUT, [f'level{i}' for i in range(len(maps))])
     run_passes(model, passes).save(str(path))
 
 
 def cleaned(exported: ModelWrapper) -> tuple[ModelWrapper, dict[str, str]]:
-    """What qonnx's cleanup makes, its nodes in the order of execution in torch; and the torch module of each node."""
+    """A model without computed constants, its nodes in torch's order of execution; and the torch module of each node.
+
+    The transformations are those of qonnx's cleanup that matter here. After each of them it would also sort and search
+    the whole graph, which takes minutes for a detector.
+    """
     scopes = [scope(node) for node in exported.graph.node]
     for number, node in enumerate(exported.graph.node):
-        node.doc_string = str(number)  # cleanup sorts nodes and gives them other names
-    model = cleanup_model(exported)
+        node.doc_string = str(number)  # names and order may change
+    model = exported
+    for step in CLEANUP:
+        model = model.transform(step, cleanup=False)
     nodes = sorted(model.graph.node, key=lambda node: int(node.doc_string))
     places = {node.name: int(node.doc_string) for node in nodes}
     for node in nodes:
