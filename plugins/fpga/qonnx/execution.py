@@ -7,7 +7,7 @@ is done once a file, which is several times faster and calls the same ``execute_
 from pathlib import Path
 
 import numpy as np
-from onnx import GraphProto, NodeProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_node
 
@@ -29,11 +29,11 @@ class QonnxExecution:
         self.outputs = tuple(item.name for item in graph.output)
         self.opsets = self.model.get_opset_imports()
         self.infos = {info.name: info for info in (*graph.input, *graph.output, *graph.value_info)}
-        stored = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-        self.tensors = {name: np.empty(shape(info), np.float32) for name, info in self.infos.items()} | stored
+        self.tensors = self.model.make_empty_exec_context()
+        stored = {item.name for item in graph.initializer}
         self.nodes = []
         for node in graph.node:
-            if stored.keys() >= set(node.input):
+            if stored.issuperset(node.input):
                 self.execute(node, self.surroundings(node), self.tensors)
             else:
                 self.nodes.append((node, self.surroundings(node)))
@@ -53,8 +53,3 @@ class QonnxExecution:
         for node, graph in self.nodes:
             self.execute(node, graph, tensors)
         return tensors
-
-
-def shape(info: ValueInfoProto) -> tuple[int, ...]:
-    """Of a tensor."""
-    return tuple(d.dim_value for d in info.type.tensor_type.shape.dim)

@@ -46,7 +46,9 @@ def map_quantisers(model: ModelWrapper) -> list[NodeProto]:
     return [node for node in model.graph.node if node.op_type == 'Quant' and node.input[0] not in stored]
 
 
-def rename(model: ModelWrapper, layers: Sequence[str], calls: Sequence[str], inputs: str, outputs: Sequence[str]) -> None:
+def rename(
+    model: ModelWrapper, layers: Sequence[str], calls: Sequence[str], inputs: str, outputs: Sequence[str]
+) -> None:
     """Name nodes and tensors of a cleaned model, in place.
 
     Args:
@@ -93,9 +95,13 @@ def rounding(readers: Mapping[str, Sequence[NodeProto]], node: NodeProto) -> Nod
 
 
 def set_tensor_names(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Replace the names of tensors everywhere, in place."""
+    """Replace the names of tensors everywhere, in place, and sort what is stored: qonnx's own order is random."""
     for node in graph.node:
         node.input[:] = [names[source] for source in node.input]
         node.output[:] = [names[made] for made in node.output]
     for item in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         item.name = names[item.name]
+    for items in (graph.value_info, graph.initializer):
+        ordered = sorted(items, key=lambda item: item.name)
+        del items[:]
+        items.extend(ordered)
