@@ -101,6 +101,7 @@ def set_tensor_names(graph: GraphProto, names: Mapping[str, str]) -> None:
         node.output[:] = [names[made] for made in node.output]
     for item in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         item.name = names[item.name]
+    del graph.quantization_annotation[:]  # they say float32 of each tensor, by its old name
     for items in (graph.value_info, graph.initializer):
         ordered = sorted(items, key=lambda item: item.name)
         del items[:]

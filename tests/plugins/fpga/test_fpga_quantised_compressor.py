@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
 _base_ = '{root}/configs/yolov5/yolov5n_parasite-samples.py'
 custom_imports = dict(imports=['plugins.yolov5', 'plugins.tensor_train'])
-data_root = '{slides}/'
 model = dict(
     type='TTCompressed',
     of='SingleStageDetector',
@@ -41,7 +40,7 @@ def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('float')
     slides = generate(tmp_path_factory.mktemp('data') / 'slides', counts=dict(train=6, val=4, test=4), size=128)
     (folder / 'ranks.csv').write_text(RANKS)
-    text = CONFIG.format(root=ROOT, slides=slides)
+    text = CONFIG.format(root=ROOT)
     (folder / 'config.py').write_text(text)
     config = load_config(folder / 'config.py', [f'data_root={slides}'])
     torch.manual_seed(0)
