@@ -7,12 +7,13 @@ from itertools import chain
 import numpy as np
 
 from ..integer_network import Concat, Conv, IntegerNetwork, Op
+from ..map_shapes import map_shapes
 from .convolution import conv_instructions
 from .elementwise import ElementTask, element_instructions, element_task, identity_words
 from .fold_stride import fold_conv, fold_map
 from .instructions import Instruction
 from .layout import blocks, map_of_words, map_words, sums_of_words
-from .placement import Placement, folds_input, place_maps, shapes
+from .placement import Placement, folds_input, place_maps
 from .program import Program, weight_images
 from .sizes import Sizes
 from .task import conv_task
@@ -26,7 +27,7 @@ def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:
 
 def op_task(network: IntegerNetwork, op: Op) -> Task:
     """The task of an operation; a stem that reads a folded input is folded."""
-    source, (channels, rows, cols) = op.sources[0], shapes(network)[op.sources[0]]
+    source, (channels, rows, cols) = op.sources[0], map_shapes(network)[op.sources[0]]
     if not isinstance(op, Conv):
         return element_task(op, network.formats[source], channels, rows, cols)
     if source == network.input and folds_input(network):
@@ -61,7 +62,7 @@ class NetworkProgram:
 
     def map(self, name: str, outside: np.ndarray) -> np.ndarray:
         """(C, H, W) int64, a map by name, of the memory outside at the end."""
-        (channels, rows, cols), form, n = shapes(self.network)[name], self.network.formats[name], self.sizes.n
+        (channels, rows, cols), form, n = map_shapes(self.network)[name], self.network.formats[name], self.sizes.n
         start, parts = self.placement.starts[name], form.bits // 8
         words = outside[start : start + blocks(channels, n) * rows * cols * parts]
         if parts > 1:
@@ -101,5 +102,5 @@ def op_instructions(network: IntegerNetwork, op: Op, sizes: Sizes, placement: Pl
     for name, start in placement.copies[op.name]:
         form = network.formats[name]
         fields = dict(signed_in=form.signed, signed_out=form.signed)
-        task = ElementTask(op.name, *shapes(network)[name], **fields)
+        task = ElementTask(op.name, *map_shapes(network)[name], **fields)
         yield from element_instructions(task, sizes, at | dict(input0=placement.starts[name], output=start))

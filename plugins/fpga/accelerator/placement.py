@@ -4,32 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from ..integer_network import Concat, Conv, IntegerNetwork, Op, Upsample
+from ..integer_network import Concat, Conv, IntegerNetwork
+from ..map_shapes import Shape, map_shapes
 from .fold_stride import can_fold
 from .layout import blocks
-
-Shape = tuple[int, int, int]
-
-
-def shapes(network: IntegerNetwork) -> dict[str, Shape]:
-    """(C, H, W) of every map."""
-    found = {network.input: network.input_shape}
-    for op in network.ops:
-        found[op.name] = shape_of(op, [found[name] for name in op.sources])
-    return found
-
-
-def shape_of(op: Op, sources: list[Shape]) -> Shape:
-    """Of the map that ``op`` makes."""
-    channels, *size = sources[0]
-    if isinstance(op, Conv):
-        kernel = op.weight.shape[2:]
-        size = [(side + 2 * op.padding - k) // op.stride + 1 for side, k in zip(size, kernel, strict=True)]
-        return op.weight.shape[0], *size
-    if isinstance(op, Concat):
-        return sum(shape[0] for shape in sources), *size
-    factor = op.factor if isinstance(op, Upsample) else 1
-    return channels, *(side * factor for side in size)
 
 
 def folds_input(network: IntegerNetwork) -> bool:
@@ -59,7 +37,7 @@ def place_maps(network: IntegerNetwork, n: int) -> Placement:
     Raises:
         ValueError: a source that does not fill its blocks, except as the last one.
     """
-    sizes, inside, copied = shapes(network), {}, {}
+    sizes, inside, copied = map_shapes(network), {}, {}
     for op in network.ops:
         if not isinstance(op, Concat):
             continue

@@ -11,10 +11,11 @@ from detplug.errors import UserError
 
 from ..accelerator.elementwise import ElementTask
 from ..accelerator.network import network_tasks
-from ..accelerator.placement import place_maps, shapes
+from ..accelerator.placement import place_maps
 from ..accelerator.task import ConvTask, Cores
 from ..accelerator.traffic import Task
 from ..integer_network import Concat, IntegerNetwork
+from ..map_shapes import map_shapes
 
 FORMS = ('dense', 'chain', 'rebuild')
 
@@ -61,7 +62,7 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     Raises:
         UserError: an operation that the accelerator cannot run.
     """
-    sizes = shapes(network)
+    sizes = map_shapes(network)
     for op in network.ops:
         if isinstance(op, Concat):
             check_concat(op.name, {name: sizes[name] for name in op.sources}, n)

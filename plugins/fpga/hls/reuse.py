@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from detplug.errors import UserError
 
 from ..integer_network import Conv, IntegerNetwork
-from .map_shapes import map_shapes
+from ..map_shapes import map_shapes
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
 from plugins.fpga.accelerator.instructions import Load, Store  # noqa: E402
 from plugins.fpga.accelerator.network import network_program  # noqa: E402
-from plugins.fpga.accelerator.placement import shapes  # noqa: E402
 from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.cost.layers import FORMS, at_side, conv_layer, layers_of  # noqa: E402
 from plugins.fpga.cost.network import Cost, costs_of, network_cost, total  # noqa: E402
 from plugins.fpga.integer_network import Concat, Conv, Format, IntegerNetwork, MaxPool  # noqa: E402
+from plugins.fpga.map_shapes import map_shapes  # noqa: E402
 
 
 def network_of(*ops, side: int = 16, channels: int = 8) -> IntegerNetwork:
@@ -55,7 +55,7 @@ def test_layers_cost_what_the_program_of_the_network_costs(network, form):
 @given(networks())
 @settings(max_examples=10)
 def test_dense_macs_are_those_of_the_kernels(network):
-    sizes = shapes(network)
+    sizes = map_shapes(network)
     wanted = sum(op.weight.size * sizes[op.name][1] * sizes[op.name][2] for op in network.ops if isinstance(op, Conv))
     assert network_cost(costs_of(layers_of(network, 4), 'dense', SIZES)).macs == wanted
 

@@ -14,11 +14,11 @@ from mmdet.registry import MODELS  # noqa: E402
 
 from detplug.cli.config import load_config  # noqa: E402
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.placement import shapes  # noqa: E402
 from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.cost.network import costs_of, network_cost  # noqa: E402
 from plugins.fpga.cost.torch_layers import layers_of_model, network_of_model  # noqa: E402
 from plugins.fpga.integer_network import Add, Concat, MaxPool, Upsample  # noqa: E402
+from plugins.fpga.map_shapes import map_shapes  # noqa: E402
 from plugins.fpga.model import quantised_detector  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +54,7 @@ def test_maps_and_macs_are_those_of_a_forward_pass(detector):
     for handle in handles:
         handle.remove()
     network = network_of_model(detector, SIDE)
-    sizes = shapes(network)
+    sizes = map_shapes(network)
     for op in network.ops:
         if op.name in found:
             assert sizes[op.name] == found[op.name], op.name

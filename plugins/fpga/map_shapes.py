@@ -1,6 +1,6 @@
 """The sizes of all maps of an integer network, without running it."""
 
-from ..integer_network import Concat, Conv, IntegerNetwork, Op, Upsample
+from .integer_network import Concat, Conv, IntegerNetwork, Op, Upsample
 
 Shape = tuple[int, int, int]
 
