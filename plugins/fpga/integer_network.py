@@ -12,26 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .number_format import Format, requantise
 from .tt_kernel import TTKernel
-
-
-@dataclass(frozen=True)
-class Format:
-    """How the integers of a map are read: q * 2 ** -frac, ``bits`` wide."""
-
-    frac: int
-    signed: bool
-    bits: int = 8
-
-    @property
-    def low(self) -> int:
-        """The smallest integer."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def high(self) -> int:
-        """The largest integer."""
-        return (1 << (self.bits - self.signed)) - 1
 
 
 @dataclass(frozen=True)
@@ -180,11 +162,3 @@ def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> np
     windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))[:, :, ::stride, ::stride]
     sums = np.tensordot(windows, weight.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
     return sums.transpose(0, 3, 1, 2).astype(np.int64)
-
-
-def requantise(sums: np.ndarray, shift: int, out: Format) -> np.ndarray:
-    """Integers divided by 2 ** shift, halves to the even neighbour, then clipped to ``out``; int64."""
-    if shift <= 0:
-        return np.clip(sums << -shift, out.low, out.high)
-    whole, rest, half = sums >> shift, sums & ((1 << shift) - 1), 1 << (shift - 1)
-    return np.clip(whole + ((rest > half) | ((rest == half) & (whole & 1 == 1))), out.low, out.high)

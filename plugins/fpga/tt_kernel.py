@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .number_format import Format, requantise
+
 
 @dataclass(frozen=True)
 class TTKernel:
@@ -48,7 +50,5 @@ class TTKernel:
 
 
 def to_int8(sums: np.ndarray, shift: int) -> np.ndarray:
-    """Sums divided by 2 ** shift, halves to the even neighbour, clipped to -128 .. 127; ``shift`` >= 0."""
-    whole, rest = sums >> shift, sums & ((1 << shift) - 1)
-    up = (2 * rest > 1 << shift) | ((2 * rest == 1 << shift) & (whole & 1 == 1))
-    return np.clip(whole + up, -128, 127).astype(np.int8)
+    """Sums divided by 2 ** shift, halves to the even neighbour, clipped to int8; ``shift`` >= 0."""
+    return requantise(sums, shift, Format(0, signed=True)).astype(np.int8)
