@@ -20,7 +20,8 @@ with quiet_imports():
     from detplug.compression.compressors import BUDGETS, CompressRequest, compress
     from detplug.export.manifest import input_side
 
-SETTINGS = ('modules', 'images', 'fold_bn', 'form')  # what only one compressor knows; left to it where not given
+# what only one compressor knows; left to it where not given
+SETTINGS = ('modules', 'images', 'fold_bn', 'rank_multiple', 'form')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64, of fpga 32')
     parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
     parser.add_argument('--fold-bn', action='store_true', default=None, help='make batch norms part of convolutions')
+    parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers in --method fpga')
     parser.add_argument('--method', default='tensor_train', help='compressor, named as its plugin')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')

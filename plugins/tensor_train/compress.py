@@ -31,11 +31,23 @@ class Compression:
         data: images and objects of its training split.
         modules: pattern (re.search) of the names of the layers that may change.
         fold_bn: make batch norms part of their convolutions first.
+        rank_multiple: of which every rank is one, or full; the width of an accelerator's array.
+
+    Raises:
+        UserError: a multiple below 1.
     """
 
     def __init__(
-        self, model: nn.Module, data: CalibrationData, modules: str = r'^(backbone|neck)\.', fold_bn: bool = False
+        self,
+        model: nn.Module,
+        data: CalibrationData,
+        modules: str = r'^(backbone|neck)\.',
+        fold_bn: bool = False,
+        rank_multiple: int = 1,
     ):
+        if rank_multiple < 1:
+            raise UserError(f'--rank-multiple {rank_multiple}: ranks are multiples of it; give at least 1')
+        self.rank_multiple = rank_multiple
         self.model, self.data = model, data
         if fold_bn:
             self.model = fuse_conv_bn(copy.deepcopy(model).eval())
@@ -79,7 +91,7 @@ class Compression:
         """
         cost = self.cost(kind)
         budget = Budget(kind, cost, share * cost({}))
-        return allocate(SELECTORS[selector](), self.scores(selector), self.layers, budget)
+        return allocate(SELECTORS[selector](), self.scores(selector), self.layers, budget, self.rank_multiple)
 
     def build(self, ranks: Ranks, init: str = 'activation') -> nn.Module:
         """A copy of the model with chains of these ranks.

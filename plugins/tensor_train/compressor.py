@@ -21,7 +21,7 @@ HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 
-    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``.
+    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``rank_multiple``.
 
     Raises:
         UserError: a model without convolutions, a budget that no ranks reach.

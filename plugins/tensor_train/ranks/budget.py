@@ -70,15 +70,29 @@ def worthwhile(ranks: Ranks, layers: Layers, cost: LayerCost) -> Ranks:
     }
 
 
-def allocate(selector: RankSelector, scores: Mapping[str, Any], layers: Layers, budget: Budget) -> Ranks:
-    """Ranks of the largest level whose cost is within the budget.
+def in_multiples(ranks: Ranks, layers: Layers, multiple: int) -> Ranks:
+    """Every rank as the nearest multiple, at least one, at most full: hardware fills ranks up to its width anyway."""
+    return {
+        name: tuple(
+            min(max((2 * rank + multiple) // (2 * multiple), 1) * multiple, full)
+            for rank, full in zip(own, layers[name].max_ranks, strict=True)
+        )
+        for name, own in ranks.items()
+    }
+
+
+def allocate(
+    selector: RankSelector, scores: Mapping[str, Any], layers: Layers, budget: Budget, multiple: int = 1
+) -> Ranks:
+    """Ranks of the largest level whose cost is within the budget, each a multiple of ``multiple`` or full.
 
     Raises:
-        UserError: rank 1 everywhere costs more.
+        UserError: the smallest ranks everywhere cost more.
     """
 
     def at(level: float) -> Ranks:
-        return worthwhile(selector.ranks_at(scores, layers, level), layers, budget.cost)
+        ranks = in_multiples(selector.ranks_at(scores, layers, level), layers, multiple)
+        return worthwhile(ranks, layers, budget.cost)
 
     dense = budget.cost({})
     smallest = budget.cost(at(0.0))

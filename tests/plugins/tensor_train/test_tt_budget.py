@@ -115,6 +115,18 @@ def test_a_new_budget_asks_the_model_nothing(name, monkeypatch):
     assert sizes[0] < sizes[1] and RUN.runs == before
 
 
+@pytest.mark.parametrize('multiple', [2, 3])
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('share', [0.5, 0.7, 0.9])
+def test_ranks_are_multiples_or_full_and_still_fit(name, multiple, share):
+    cost = COSTS['params']
+    ranks = allocate(SELECTORS[name](), SCORES[name], LAYERS, Budget('params', cost, share * cost({})), multiple)
+    assert ranks and cost(ranks) <= share * cost({})
+    for layer, own in ranks.items():
+        for rank, full in zip(own, LAYERS[layer].max_ranks, strict=True):
+            assert 0 < rank <= full and (rank % multiple == 0 or rank == full)
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_a_budget_of_everything_changes_nothing(name):
     full = allocate(SELECTORS[name](), SCORES[name], LAYERS, Budget('params', COSTS['params'], COSTS['params']({})))

@@ -103,6 +103,7 @@ def test_folded_batch_norms_give_a_config_that_fits(trained, options, tmp_path):
 @pytest.mark.parametrize(
     ('more', 'line'),
     [
+        (['--rank-multiple', '0'], '--rank-multiple 0: ranks are multiples of it; give at least 1'),
         (['--budget', '0.001'], '--budget 0.001: the smallest that this selection can reach is'),
         (['--budget', '2'], '--budget 2.0: the share that is kept'),
         (['--ranks', 'best'], '--ranks best: no such name; one of'),
