@@ -1,7 +1,7 @@
 """BCCD, YOLOv5n with ReLU for hardware, dense and 4x smaller: float, int8 after calibration, int8 after fine-tuning.
 
-float   trained from the converted COCO checkpoint; tt4x: compressed (water filling, chosen on val) and fine-tuned
-        beside the dense detector
+float   trained from the converted COCO checkpoint; tt4x: compressed (water filling, chosen on val; ranks multiples of
+        16, the width of the accelerator's array) and fine-tuned beside the dense detector
 ptq     int8 with power-of-two scales, calibrated on training images, nothing trained
 qat     ptq, fine-tuned quantisation-aware
 tt4x runs as chains of convolutions, tt4x_rebuild with the kernels that the accelerator rebuilds from int8 cores.
@@ -22,7 +22,7 @@ from tt_bccd import SCHEDULE
 
 CONFIG = 'configs/tt_yolov5/yolov5n-relu_bccd.py'
 FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
-RANKS = 'water_filling'
+RANKS = ('--ranks', 'water_filling', '--rank-multiple', '16')
 KINDS = ('float', 'ptq', 'qat')
 INT8 = {'dense': ('dense', []), 'tt4x': ('tt4x', []), 'tt4x_rebuild': ('tt4x', ['--form', 'rebuild'])}
 
@@ -51,7 +51,7 @@ def trained_dense() -> Path:
 def detectors(kinds: Sequence[str] = KINDS) -> dict[str, tuple[str, Path]]:
     """VARIANT.KIND -> (config, checkpoint), trained."""
     dense = trained_dense()
-    small = compress(CONFIG, dense, FOLDER / 'tt4x-start', '--budget', '0.25', '--ranks', RANKS)
+    small = compress(CONFIG, dense, FOLDER / 'tt4x-start', '--budget', '0.25', *RANKS)
     tuned = train(str(small / 'distill.py'), FOLDER / 'tt4x', SCHEDULE)
     floats = {'dense': (CONFIG, dense), 'tt4x': (str(small / 'config.py'), tuned)}
     found = {f'{name}.float': value for name, value in floats.items()}

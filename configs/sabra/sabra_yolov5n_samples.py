@@ -15,6 +15,7 @@ model = dict(
     type='RelationDetector',
     detector=detector,
     frozen=False,
+    map_gradient=0.0,  # in so few steps the head's gradient keeps the detector from learning
     max_boxes=24,
     score_thr=0.05,
     data_preprocessor=preprocessor,
@@ -26,7 +27,13 @@ model = dict(
         graph=dict(dims=128),
         dims=128,
         visual=dict(channels=64, stride=8, level=0, dims=64),
-        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
+        sampler=dict(type='BalancedNegativeSampler', num_pairs=32, pos_fraction=0.5),
     ),
 )
+max_iters = 900
+train_cfg = dict(max_iters=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', eta_min=2e-5, by_epoch=False, begin=50, end=max_iters, T_max=max_iters - 50),
+]
 custom_hooks = [*_base_.custom_hooks, dict(type='RelationHook')]

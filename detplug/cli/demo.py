@@ -59,7 +59,9 @@ def compress_and_export(root: Path, best: str, step: Callable[[str], None]) -> N
     """A 4x smaller detector, fine-tuned for a short while, as int8 ONNX and as a bundle for an FPGA."""
     step('compress 4x by Tensor-Train layers')
     small = root / 'small'
-    compress.main([CONFIG, best, '--budget', BUDGET, '--ranks', 'water_filling', '--out', str(small)])
+    compress.main(
+        [CONFIG, best, '--budget', BUDGET, '--ranks', 'water_filling', '--rank-multiple', '8', '--out', str(small)]
+    )
     step('fine-tune the small detector beside the large one')
     schedule = [
         f'train_cfg.max_iters={STEPS}',

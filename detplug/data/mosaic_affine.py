@@ -118,8 +118,12 @@ class MosaicAffine(BaseTransform):
         draw(image, turn, axes, canvas)
         return move_boxes(boxes, turn, size, axes)
 
-    def _gather_boxes(self, results: dict, sources: list[dict], boxes: np.ndarray) -> None:
-        """Clip the boxes to the canvas and keep those of which enough is left, with their labels and flags."""
+    def _gather_boxes(self, results: dict, sources: list[dict], boxes: np.ndarray) -> np.ndarray:
+        """Clip the boxes to the canvas and keep those of which enough is left, with their labels and flags.
+
+        Returns:
+            (N,) bool: of all sources' boxes, those that are kept.
+        """
         clipped = np.minimum(np.maximum(boxes, 0), np.array(self.scale * 2, dtype=np.float32))
         sides, whole = clipped[:, 2:] - clipped[:, :2], boxes[:, 2:] - boxes[:, :2]
         area = sides[:, 0] * sides[:, 1]
@@ -128,6 +132,7 @@ class MosaicAffine(BaseTransform):
         kept = visible & (sides.min(axis=1, initial=np.inf) >= self.min_side)
         results['gt_bboxes'], results['gt_bboxes_labels'] = clipped[kept], labels[kept]
         results['gt_ignore_flags'] = ignored[kept]
+        return kept
 
 
 def place(length: int, origin: float, zoom: float, limit: int) -> Placement | None:

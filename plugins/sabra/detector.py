@@ -28,6 +28,8 @@ class RelationDetector(BaseDetector):
         head: config of RelationHead.
         detector: config of a detector (`pixels` mode); None: the boxes are ``proposals`` of the data (`boxes` mode).
         frozen: the detector learns nothing.
+        map_gradient: share of the head's gradient that reaches the detector's maps; 0: the detector learns from its own
+            losses alone. From scratch in few steps the head's early gradient keeps it from learning.
         max_boxes: of an image, the surest are kept.
         score_thr: boxes below are left out.
         with_truth: in training the boxes of the truth, with score 1, join those that were found.
@@ -39,6 +41,7 @@ class RelationDetector(BaseDetector):
         head: dict,
         detector: dict | None = None,
         frozen: bool = True,
+        map_gradient: float = 1.0,
         max_boxes: int = 32,
         score_thr: float = 0.05,
         with_truth: bool = True,
@@ -49,7 +52,7 @@ class RelationDetector(BaseDetector):
         super().__init__(data_preprocessor or dict(type='mmengine.BaseDataPreprocessor'), init_cfg)
         self.detector = None if detector is None else MODELS.build(detector)
         self.relation_head = MODELS.build(head)
-        self.frozen, self.with_truth = frozen, with_truth
+        self.frozen, self.map_gradient, self.with_truth = frozen, map_gradient, with_truth
         self.max_boxes, self.score_thr, self.max_relations = max_boxes, score_thr, max_relations
         if self.detector is not None and frozen:
             self.detector.requires_grad_(False)
@@ -74,6 +77,10 @@ class RelationDetector(BaseDetector):
         if self.with_truth and self.detector is not None:
             found = [with_truth(x, sample) for x, sample in zip(found, samples, strict=True)]
         boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
+        if self.map_gradient < 1:
+            feats = [
+                x.detach() + self.map_gradient * (x - x.detach()) if self.map_gradient else x.detach() for x in feats
+            ]
         return losses | self.relation_head.loss(boxes, truth_of(samples), feats)
 
     def find(self, inputs: Tensor, samples: list[DetDataSample]) -> tuple[tuple[Tensor, ...], list[InstanceData]]:

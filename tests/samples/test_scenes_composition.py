@@ -97,7 +97,7 @@ def test_enough_of_everything_is_seen_and_whole_boxes_are_those_of_a_thing_alone
 def test_persons_of_several_heights_and_both_sides(made):
     people = [thing for _, scene in made for thing in scene.things if isinstance(thing, Person)]
     heights = [p.height for p in people]
-    assert 60 <= min(heights) < 90 and 120 < max(heights) <= 160
+    assert 80 <= min(heights) < 110 and 150 < max(heights) <= 200
     sides = {np.sign(p.gaze[0]) for p in people if p.gaze is not None}
     assert sides == {-1, 1} and any(p.gaze is None for p in people)
 

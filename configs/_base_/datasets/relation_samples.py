@@ -36,6 +36,7 @@ train_dataloader = dict(
                 ),
             ),
             pipeline=[
+                dict(type='MosaicRelations', scale=img_scale, prob=0.0, zoom=(0.85, 1.15), shift=0.05, min_visible=0.4),
                 dict(type='MirrorRelations', prob=0.5),
                 dict(type='ColourJitter', hue=0.015, saturation=0.3, value=0.2),
                 dict(type='PackRelations'),

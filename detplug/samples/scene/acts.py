@@ -97,7 +97,7 @@ def alone(kind: str, rng: np.random.Generator) -> Unit:
         width = rng.uniform(0.24, 0.42)
         model = box(rng, width, width * rng.uniform(0.6, 0.85))
     elif kind == 'ball':
-        model = ball(rng, rng.uniform(0.075, 0.125))
+        model = ball(rng, rng.uniform(0.095, 0.135))
     elif kind == 'book':
         model = closed_book(rng, lying=rng.random() < 0.6)
     else:
@@ -127,10 +127,10 @@ def _hold(act: Act, rng: np.random.Generator) -> tuple[Pose, Model, str]:
     pose = poses.with_hands(near, (0.13 if way == 2 else -0.10, 0.44), rng)
     low = way == 2
     if act.kind == 'ball':
-        radius = rng.uniform(0.07, 0.095)
+        radius = rng.uniform(0.085, 0.11)
         model, grip = ball(rng, radius), (0.0, -0.75 * radius) if low else (0.02, 0.75 * radius)
     elif act.kind == 'box':
-        model, grip = box(rng, rng.uniform(0.17, 0.21), rng.uniform(0.10, 0.13)), (0.0, -0.08) if low else (0.03, 0.07)
+        model, grip = box(rng, rng.uniform(0.20, 0.24), rng.uniform(0.13, 0.16)), (0.0, -0.08) if low else (0.03, 0.07)
     else:
         model = closed_book(rng, lying=False) if low else open_book(rng)
         grip = (0.0, -0.06) if low else (0.072, 0.065)

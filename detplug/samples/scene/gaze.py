@@ -18,6 +18,7 @@ LOOSE, IDLE_LOOSE = 0.6, 1.8  # slack within which nothing else may be seen by w
 DOWN, UP = -0.95, 0.42  # pitch of heads, radians
 NEAREST, FARTHEST = 0.35, 2.8  # distance of something looked at, heights of the person
 IN_HAND, REACH = 0.165, 0.2  # nearest distance of what is in a hand, and how far from the hand that is
+FRONT = 0.8  # share of those who look at nothing whose face looks out of the picture; of riders half
 AHEAD = (0.0, 0.12, -0.15, 0.24)  # pitches of those who look at nothing
 
 
@@ -67,7 +68,7 @@ def _options(i: int, figures: list[Figure], rng: np.random.Generator) -> Iterato
             if pitch is not None:
                 yield plain, pitch, (j, name)
     else:
-        if rng.random() < (0.15 if act.verb == 'ride' else 0.35):
+        if rng.random() < FRONT / (2 if act.verb == 'ride' else 1):
             yield figure, None, None
         for plain in (figure,) if act.verb else (figure, _turned(figure)):
             for pitch in rng.permutation(AHEAD):

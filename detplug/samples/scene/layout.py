@@ -11,10 +11,10 @@ from detplug.samples.scene.person import person_geometry
 from detplug.samples.scene.verbs import Thing
 
 SIZE = 320  # lengths below are px of an image of this size
-MIN_HEIGHT, MAX_HEIGHT = 60.0, 160.0  # of persons
+MIN_HEIGHT, MAX_HEIGHT = 80.0, 200.0  # of persons
 FAR, NEAR = 0.66, 0.955  # ground, share of the image's height
 MARGIN = 3.0
-FULL = 1.4  # widths of all units, in widths of the image
+FULL = 1.8  # widths of all units, in widths of the image
 OVERLAP, BESIDE_OVERLAP = 0.10, 0.30  # of the smaller box
 TRIES = 48
 
