@@ -17,6 +17,8 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.engine.checkpoint_hook import numbered_checkpoints
+    from detplug.engine.distributed import start_group
+    from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_history
     from detplug.engine.memory import keep_freed_memory
     from detplug.errors import UserError
@@ -52,7 +54,8 @@ def train(config: Config) -> dict[str, float]:
         raise UserError(f'{work_dir}: holds an earlier training; give --resume to continue it or another --work-dir')
     keep_freed_memory()
     began = time.monotonic()
-    with building(config.filename):
+    start_group(config.launcher)
+    with only_training(work_dir), building(config.filename):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         runner.train()
     if not is_main_process():
