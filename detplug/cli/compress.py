@@ -21,7 +21,7 @@ with quiet_imports():
     from detplug.export.manifest import input_side
 
 # what only one compressor knows; left to it where not given
-SETTINGS = ('modules', 'images', 'fold_bn', 'rank_multiple', 'form')
+SETTINGS = ('modules', 'images', 'fold_bn', 'relu', 'rank_multiple', 'form')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64, of fpga 32')
     parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
     parser.add_argument('--fold-bn', action='store_true', default=None, help='make batch norms part of convolutions')
+    parser.add_argument('--relu', action='store_true', default=None, help='ReLU in place of SiLU, for an FPGA')
     parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers in --method fpga')
     parser.add_argument('--method', default='tensor_train', help='compressor, named as its plugin')

@@ -16,7 +16,7 @@ from detplug.compression.compressors import SELECTORS
 from detplug.errors import UserError
 
 from .calibration import runner_of
-from .compressed import Ranks, compressible, replace_layers
+from .compressed import Ranks, compressible, replace_layers, silu_to_relu
 from .conv_layers import ConvLayer, conv_layers, convolution_macs
 from .decomposition import chain_from_kernel
 from .ranks import Budget, CalibrationData, allocate, latency_cost, macs_cost, params_cost
@@ -31,6 +31,7 @@ class Compression:
         data: images and objects of its training split.
         modules: pattern (re.search) of the names of the layers that may change.
         fold_bn: make batch norms part of their convolutions first.
+        relu: ReLU in place of every SiLU in what is built; scores and moments are those of the model as it is.
         rank_multiple: of which every rank is one, or full; the width of an accelerator's array.
 
     Raises:
@@ -43,11 +44,12 @@ class Compression:
         data: CalibrationData,
         modules: str = r'^(backbone|neck)\.',
         fold_bn: bool = False,
+        relu: bool = False,
         rank_multiple: int = 1,
     ):
         if rank_multiple < 1:
             raise UserError(f'--rank-multiple {rank_multiple}: ranks are multiples of it; give at least 1')
-        self.rank_multiple = rank_multiple
+        self.rank_multiple, self.relu = rank_multiple, relu
         self.model, self.data = model, data
         if fold_bn:
             self.model = fuse_conv_bn(copy.deepcopy(model).eval())
@@ -100,6 +102,8 @@ class Compression:
             init: 'svd' is TT-SVD of the kernel; 'activation' cuts what matters least for the images.
         """
         model = copy.deepcopy(self.model)
+        if self.relu:
+            silu_to_relu(model)
         modules = dict(model.named_modules())
         moments = self.data.moments(self.model, ranks) if init == 'activation' else {}
         kernels = {}

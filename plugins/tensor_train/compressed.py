@@ -20,7 +20,13 @@ Ranks = dict[str, tuple[int, ...]]
 
 
 @MODELS.register_module()
-def TTCompressed(of: str, ranks: int | str | Mapping[str, tuple[int, ...]], fold_bn: bool = False, **settings):
+def TTCompressed(
+    of: str,
+    ranks: int | str | Mapping[str, tuple[int, ...]],
+    fold_bn: bool = False,
+    relu: bool = False,
+    **settings,
+):
     """Build ``dict(type=of, **settings)`` and replace its convolutions by Tensor-Train chains.
 
     The result is the model itself, an object of the type ``of``: whatever takes that takes this.
@@ -30,6 +36,7 @@ def TTCompressed(of: str, ranks: int | str | Mapping[str, tuple[int, ...]], fold
         ranks: one rank for every layer that a chain of this rank makes smaller (the paper's); a file ranks.csv; or
             ``{name of a layer: ranks}``. Layers that are not named stay dense.
         fold_bn: batch norms are part of the convolutions, as in a model that was compressed with folding.
+        relu: ReLU in place of every SiLU, for hardware that has no table of it.
 
     Raises:
         UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
@@ -37,6 +44,8 @@ def TTCompressed(of: str, ranks: int | str | Mapping[str, tuple[int, ...]], fold
     model = MODELS.build(dict(type=of, **settings))
     if fold_bn:
         fuse_conv_bn(model)
+    if relu:
+        silu_to_relu(model)
     if isinstance(ranks, int):
         ranks = uniform_ranks(model, ranks)
     elif isinstance(ranks, str):
@@ -48,6 +57,15 @@ def TTCompressed(of: str, ranks: int | str | Mapping[str, tuple[int, ...]], fold
 def TTYOLOv5Backbone(ranks: int | str | Mapping[str, tuple[int, ...]], **settings):
     """YOLOv5Backbone with Tensor-Train layers, see :func:`TTCompressed`."""
     return TTCompressed('YOLOv5Backbone', ranks, **settings)
+
+
+def silu_to_relu(model: nn.Module) -> nn.Module:
+    """ReLU in place of every SiLU of ``model``, in place; returns ``model``."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.SiLU):
+                setattr(parent, name, nn.ReLU())
+    return model
 
 
 def uniform_ranks(model: nn.Module, rank: int) -> Ranks:

@@ -1,5 +1,6 @@
 """What tools/compress.py calls: a folder with the compressed detector, the config that trains it on, and a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -21,7 +22,8 @@ HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 
-    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``rank_multiple``.
+    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``relu``,
+    ``rank_multiple``.
 
     Raises:
         UserError: a model without convolutions, a budget that no ranks reach.
@@ -42,20 +44,21 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     write_report(folder, request, rows, facts)
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
-    write_configs(request, folder, bool(settings.get('fold_bn')))
+    write_configs(request, folder, [name for name in ('fold_bn', 'relu') if settings.get(name)])
     names = ('budget', 'budget_kind', 'ranks', 'init')
     write_manifest(folder, {'format': 'tensor_train', **{name: getattr(request, name) for name in names}, **facts})
     return facts
 
 
-def write_configs(request: CompressRequest, folder: Path, fold_bn: bool) -> None:
-    """config.py, which fine-tunes and exports the compressed detector; distill.py, the same beside the dense one."""
+def write_configs(request: CompressRequest, folder: Path, flags: Sequence[str]) -> None:
+    """config.py, which fine-tunes and exports the compressed detector; distill.py, the same beside the dense one.
+
+    ``flags``: arguments of TTCompressed that are true.
+    """
     config = Config(request.cfg.to_dict())
     dense = request.cfg.model.to_dict()
     model = {**dense, 'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv'}
-    if fold_bn:
-        model['fold_bn'] = True
-    config.model = model
+    config.model = model | dict.fromkeys(flags, True)
     config.load_from = f'{HERE}/compressed.pth'
     imports = config.get('custom_imports', dict(imports=[], allow_failed_imports=False))
     imports['imports'] = [*imports['imports'], __package__]

@@ -43,6 +43,15 @@ def test_folded_batch_norms():
     assert all(x.bias is not None for x in model.modules() if isinstance(x, TTConv2d))
 
 
+def test_relu_in_place_of_every_silu():
+    model, plain = (
+        MODELS.build(dict(type='TTCompressed', of='YOLOv5Backbone', ranks=2, relu=relu, **BACKBONE))
+        for relu in (True, False)
+    )
+    kinds = [[type(x) for x in own.modules()] for own in (model, plain)]
+    assert nn.SiLU not in kinds[0] and kinds[0] == [nn.ReLU if x is nn.SiLU else x for x in kinds[1]] != kinds[1]
+
+
 @pytest.mark.parametrize(
     'ranks, words',
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from detplug.cli import compress, export, test, train
 from detplug.cli.config import load_config
@@ -92,8 +93,11 @@ def test_a_real_detector_exports_with_the_same_boxes(yolov5n_weights, real_data,
     assert errors['boxes'] > 20 and errors['unmatched'] == 0
 
 
-def test_folded_batch_norms_give_a_config_that_fits(trained, options, tmp_path):
-    assert run(compress.main, words(trained, tmp_path / 'out', options, '--fold-bn', '--ranks', 'uniform')) == 0
+def test_folded_batch_norms_and_relu_give_a_config_that_fits(trained, options, tmp_path):
+    argv = words(trained, tmp_path / 'out', options, '--fold-bn', '--relu', '--ranks', 'uniform')
+    assert run(compress.main, argv) == 0
+    model = Config.fromfile(tmp_path / 'out' / 'config.py').model
+    assert model.fold_bn and model.relu
     state = load_file(tmp_path / 'out' / 'compressed.pth')['state_dict']
     assert not any('running_mean' in name for name in state)
     argv = [str(tmp_path / 'out' / 'config.py'), str(tmp_path / 'out' / 'compressed.pth'), '--work-dir', str(tmp_path)]
