@@ -2,15 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto
+from onnxruntime.quantization import CalibrationDataReader
+from torch import nn
 
 from detplug.errors import UserError
 from detplug.export import onnx_int8
 from detplug.export.evaluate import bundle_map
 from detplug.export.formats import export
-from detplug.export.quantise import stem_nodes, tail_nodes
+from detplug.export.quantise import quantise, stem_nodes, tail_nodes
 from detplug.export.runtime import Detector
 
 
@@ -74,3 +79,25 @@ def test_stem_and_tail_of_a_branching_graph():
     model = onnx.helper.make_model(graph)
     assert stem_nodes(model) == {'stem', 'act', 'right'}
     assert tail_nodes(model) == {'head', 'scores'}
+
+
+def test_sums_of_large_products_do_not_overflow(tmp_path):
+    """Every product of the middle convolution is the largest there is; without VNNI two of them overflow 16 bits."""
+    channels = 16
+    net = nn.Sequential(*(nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3)))
+    for layer in net:
+        nn.init.constant_(layer.weight, 1 / channels)
+    x = torch.ones(1, channels, 8, 8)
+    target = str(tmp_path / 'float.onnx')
+    torch.onnx.export(net.eval(), (x,), target, input_names=['x'], dynamo=True, verbose=False, external_data=False)
+    quantise(tmp_path / 'float.onnx', tmp_path / 'int8.onnx', OneInput(x.numpy()))
+    (found,) = onnxruntime.InferenceSession(tmp_path / 'int8.onnx').run(None, {'x': x.numpy()})
+    np.testing.assert_allclose(found, 1.0, rtol=0.02)
+
+
+class OneInput(CalibrationDataReader):
+    def __init__(self, x: np.ndarray):
+        self.left = [{'x': x}]
+
+    def get_next(self) -> dict | None:
+        return self.left.pop() if self.left else None
