@@ -103,7 +103,8 @@ def build(sizes: Sizes, folder: Path) -> Path:
         raise UserError(f'simulation: tools: {missing}')
     text = verilog(sizes)
     name = hashlib.sha256('\n'.join([text, HARNESS, *VERILATE, *COMPILE]).encode()).hexdigest()[:16]
-    binary = folder.resolve() / name / 'simulate'
+    folder = folder.resolve()  # the compiler runs in a folder of its own
+    binary = folder / name / 'simulate'
     if binary.exists():
         return binary
     folder.mkdir(parents=True, exist_ok=True)

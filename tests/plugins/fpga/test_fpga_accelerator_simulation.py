@@ -1,6 +1,8 @@
 """The Verilog of the accelerator equals the integer network, bit for bit, and takes the cycles of the model."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ def unsigned(frac: int) -> Format:
 def simulator(tmp_path_factory) -> Simulator:
     if missing := missing_tool():
         pytest.skip(missing)
-    return Simulator(SIZES, tmp_path_factory.mktemp('builds'))
+    return Simulator(SIZES, Path(os.path.relpath(tmp_path_factory.mktemp('builds'))))  # relative, as its default is
 
 
 def check(simulator: Simulator, case) -> None:
