@@ -1,6 +1,5 @@
 """The Verilog of the accelerator equals the integer network, bit for bit, and takes the cycles of the model."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def unsigned(frac: int) -> Format:
 def simulator(tmp_path_factory) -> Simulator:
     if missing := missing_tool():
         pytest.skip(missing)
-    return Simulator(SIZES, Path(os.path.relpath(tmp_path_factory.mktemp('builds'))))  # relative, as its default is
+    return Simulator(SIZES, tmp_path_factory.mktemp('builds'))
 
 
 def check(simulator: Simulator, case) -> None:
@@ -137,3 +136,8 @@ def test_a_wrong_bit_in_the_memory_image_is_refused(simulator, name):
     constants[biases.ddr - compiled.placement.words, 1] ^= 64  # bit 14 of the bias of channel 0
     with pytest.raises(UserError, match=f'^{name}: \\d+ of'):
         check_program(simulator, replace(compiled, constants=constants), x)
+
+
+def test_builds_in_a_relative_folder_as_its_default_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check(Simulator(SIZES, Path('work/builds')), conv_case(0, 3, 4, (5, 5)))
