@@ -33,6 +33,5 @@ def export_fpga(request: ExportRequest, folder: Path) -> dict:
     manifest['hls'] = write_hls(folder, network, q, settings)
     manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
     board = write_bundle_report(folder, network, settings.board, sizes_of(settings))
-    title = Path(request.cfg.filename or 'detector').stem
-    (folder / 'README.md').write_text(readme(manifest, title, board.part))
+    (folder / 'README.md').write_text(readme(manifest, f'int8 detector for {board.name}', board.part))
     return manifest

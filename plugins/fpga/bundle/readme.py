@@ -1,7 +1,7 @@
 """README.md of a bundle, for somebody who has the vendor's tools."""
 
 TEXT = """# {title}
-int8 detector of {classes} classes, input {side} x {side} px, exported by detplug {version}. Before anything was written
+{classes} classes, input {side} x {side} px, exported by detplug {version}. Before anything was written
 it was compared with the quantised torch model, bit for bit (manifest.json: errors, hls, rtl).
 
 | file | what |
