@@ -33,12 +33,12 @@ THREADS, CALLS, REST = 2, 40, 0.02  # REST: seconds until the threads of the oth
 def latencies(model, bundles: dict[str, Bundle], image: Path) -> dict[str, float]:
     """Median seconds a call of torch and of each bundle on one prepared image, measured in turn."""
     detectors = {name: Detector(bundle.folder, THREADS) for name, bundle in bundles.items()}
-    batch, _ = next(iter(detectors.values())).prepare([image])
+    batch, placements = next(iter(detectors.values())).prepare([image])
     centre = bundles['onnx'].manifest['letterbox']['centre']
     data = TorchDetector(model, batch.shape[-1], centre).pipeline(dict(img_path=str(image)))
     inputs, samples = torch.from_numpy(batch), [data['data_samples']]
     calls = {'torch': lambda: model.predict(inputs, samples)}
-    calls |= {name: lambda run=detector.run: run(batch) for name, detector in detectors.items()}
+    calls |= {name: lambda run=detector.run: run(batch, placements) for name, detector in detectors.items()}
     times = {name: [] for name in calls}
     with torch.no_grad():
         for _ in range(CALLS + 3):
