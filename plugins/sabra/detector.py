@@ -78,9 +78,7 @@ class RelationDetector(BaseDetector):
             found = [with_truth(x, sample) for x, sample in zip(found, samples, strict=True)]
         boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
         if self.map_gradient < 1:
-            feats = [
-                x.detach() + self.map_gradient * (x - x.detach()) if self.map_gradient else x.detach() for x in feats
-            ]
+            feats = [share_of_gradient(x, self.map_gradient) for x in feats]
         return losses | self.relation_head.loss(boxes, truth_of(samples), feats)
 
     def find(self, inputs: Tensor, samples: list[DetDataSample]) -> tuple[tuple[Tensor, ...], list[InstanceData]]:
@@ -168,6 +166,11 @@ class RelationDetector(BaseDetector):
 
     def _forward(self, inputs: Tensor, samples: list[DetDataSample] | None = None):
         raise NotImplementedError('RelationDetector: mode tensor has no meaning; export traces predict')
+
+
+def share_of_gradient(x: Tensor, share: float) -> Tensor:
+    """``x``, through which only a share of the gradient goes back; 0 cuts it off, which saves its computation."""
+    return torch.lerp(x.detach(), x, share) if share else x.detach()
 
 
 def list_relations(pairs: Tensor, scores: Tensor, solo: Tensor | None, most: int | None) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Transforms of relation data: boxes a model is given (proposals.py) and the packed sample (pack.py)."""
+"""Transforms of relation data: changed pictures (mosaic.py, mirror.py), boxes a model is given, the packed sample."""
 
 from .mirror import MirrorRelations
 from .mosaic import MosaicRelations
