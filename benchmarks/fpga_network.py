@@ -4,7 +4,7 @@ RATIO.FORM.NAME: ``dense`` fetches kernels, ``chain`` runs the cores as convolut
 rebuilds kernels on the chip; ``cycles`` of all, ``element_cycles`` of addition, pooling and upsampling in them,
 ``macs``, ``weight_bytes`` and ``map_bytes`` that the memory outside moves. The dense detector of
 benchmarks/fpga_accuracy.py, compressed and not fine-tuned: weights do not matter. Ranks are multiples of 16, so that an
-array of 16 x 16 has nothing to fill up. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
+array of 16 x 16 has nothing to fill up; of 8 at 8x, which is too small for 16 everywhere. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
 
 N = 16; figures of N = 8 begin with n8. ``weight_bytes_ratio_4x``: how many times fewer weight bytes the 4x smaller
 detector fetches, its kernels rebuilt on the chip, than the dense one.
@@ -31,6 +31,7 @@ from plugins.fpga.cost.torch_layers import layers_of_model
 
 SIDE = 640
 ARRAYS = {16: '', 8: 'n8.'}  # N -> prefix of its figures
+MULTIPLES = {'2x': 16, '4x': 16, '8x': 8}  # of which every rank is one
 FOLDER = ROOT / 'work_dirs/benchmarks/fpga_network'
 
 
@@ -38,8 +39,9 @@ def detectors(selection: str) -> dict[str, nn.Module]:
     """The dense and the compressed detectors by ratio."""
     files = {'dense': (CONFIG, trained_dense())}
     for ratio, share in RATIOS.items():
-        words = ['--budget', str(share), '--ranks', selection, '--rank-multiple', str(max(ARRAYS))]
-        folder = compress(*files['dense'], FOLDER.relative_to(ROOT) / f'{ratio}-{selection}-{max(ARRAYS)}', *words)
+        multiple = str(MULTIPLES[ratio])
+        words = ['--budget', str(share), '--ranks', selection, '--rank-multiple', multiple]
+        folder = compress(*files['dense'], FOLDER.relative_to(ROOT) / f'{ratio}-{selection}-{multiple}', *words)
         files[ratio] = folder / 'config.py', folder / 'compressed.pth'
     return {
         ratio: build_detector(load_config(ROOT / config), ROOT / checkpoint).eval()
