@@ -4,7 +4,8 @@ RATIO.FORM.NAME: ``dense`` fetches kernels, ``chain`` runs the cores as convolut
 rebuilds kernels on the chip; ``cycles`` of all, ``element_cycles`` of addition, pooling and upsampling in them,
 ``macs``, ``weight_bytes`` and ``map_bytes`` that the memory outside moves. The dense detector of
 benchmarks/fpga_accuracy.py, compressed and not fine-tuned: weights do not matter. Ranks are multiples of 16, so that an
-array of 16 x 16 has nothing to fill up; of 8 at 8x, which is too small for 16 everywhere. A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
+array of 16 x 16 has nothing to fill up; of 8 at 8x, which is too small for 16 everywhere.
+A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
 
 N = 16; figures of N = 8 begin with n8. ``weight_bytes_ratio_4x``: how many times fewer weight bytes the 4x smaller
 detector fetches, its kernels rebuilt on the chip, than the dense one.
