@@ -20,7 +20,7 @@ with quiet_imports():
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_history
-    from detplug.engine.memory import keep_freed_memory
+    from detplug.engine.memory import channels_last, keep_freed_memory
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
 
@@ -57,6 +57,7 @@ def train(config: Config) -> dict[str, float]:
     start_group(config.launcher)
     with only_training(work_dir), building(config.filename):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
+        channels_last(runner.model)
         runner.train()
     if not is_main_process():
         return {}
