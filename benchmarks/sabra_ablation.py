@@ -8,10 +8,12 @@ Resumable: a training that was stopped continues, a seed that has its row in res
 repeated.
 
 python benchmarks/sabra_ablation.py     (needs data/vrd: tools/prepare_data.py vrd DOWNLOAD --out data/vrd)
+python benchmarks/sabra_ablation.py --no-test --seeds 0 --variants uniform bnps --num-pairs 16   (on held-out images)
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +41,11 @@ with quiet_imports():
 BATCH = 25
 
 
-def predict(folder: Path, options: list[str]) -> tuple[list, list, list[np.ndarray]]:
-    """Truth, predictions and the kind of the pair of each predicted relation, of every test image."""
+def predict(folder: Path, options: list[str], split: str) -> tuple[list, list, list[np.ndarray]]:
+    """Truth, predictions and the kind of the pair of each predicted relation, of every image of the split."""
     config = load_config(CONFIG, options)
     model = build_detector(config, ROOT / folder / 'best.pth')
-    dataset = DATASETS.build(config.test_dataloader.dataset)
+    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
     truths, results, kinds = [], [], []
     for start in range(0, len(dataset), BATCH):
         batch = pseudo_collate([dataset[i] for i in range(start, min(start + BATCH, len(dataset)))])
@@ -59,13 +61,16 @@ def predict(folder: Path, options: list[str]) -> tuple[list, list, list[np.ndarr
     return truths, results, kinds
 
 
-def measure(seed: int) -> dict[str, float]:
-    """Figures VARIANT.NAME of one seed."""
+def measure(
+    seed: int, variants: Sequence[str] = tuple(VARIANTS), split: str = 'test', more: tuple[str, ...] = ()
+) -> dict[str, float]:
+    """Figures VARIANT.NAME of one seed; ``more`` are --cfg-options of all variants, ``uniform`` is one of them."""
     figures, predicted = {}, {}
-    for variant, options in VARIANTS.items():
-        folder = FOLDER / variant / f'seed{seed}'
+    for variant in variants:
+        options = [*VARIANTS[variant], *more]
+        folder = FOLDER / '-'.join([variant, *more]) / f'seed{seed}'
         train(CONFIG, folder, seed, options)
-        predicted[variant] = predict(folder, options)
+        predicted[variant] = predict(folder, options, split)
         truths, results, _ = predicted[variant]
         recalls = vrd_recall(truths, results)
         names = ('relationship_r50_k1', 'relationship_r100_k1', 'relationship_r50_k70', 'relationship_r100_k70')
@@ -84,7 +89,15 @@ def measure(seed: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS), help='with --no-test')
+    parser.add_argument('--num-pairs', type=int, help='of an image, of all samplers; with --no-test')
+    parser.add_argument('--no-test', action='store_true', help='print figures of the held-out images, record nothing')
     args = parser.parse_args()
+    if args.no_test:
+        more = (f'model.head.sampler.num_pairs={args.num_pairs}',) if args.num_pairs else ()
+        for seed in args.seeds:
+            print(json.dumps({'seed': seed} | measure(seed, args.variants, 'val', more), indent=2), flush=True)
+        return
     path = RESULTS / 'sabra_ablation_runs.jsonl'
     for seed in args.seeds:
         if not any(row['seed'] == seed for row in read_history(path)):
