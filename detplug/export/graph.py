@@ -5,6 +5,7 @@ The host knows no detector: the head offers ``dense_predictions(feats) -> boxes 
 ``decode_rule() -> dict`` that names a rule of :mod:`detplug.export.decode` and its constants.
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -72,17 +73,15 @@ class Found(NamedTuple):
 class DetectionGraph(nn.Module):
     """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
-    A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``
-    and may have ``prepare_export()``, which is called before the trace. One with ``needs_image_sizes`` gets ``sizes``
-    (N, 2), width and height in pixels of the image within its input, as a second input of the graph.
+    A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``.
+    One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
+    second input of the graph.
     """
 
     def __init__(self, model: nn.Module, selection: Selection):
         super().__init__()
         self.model, self.selection = model, selection
         self.describes = bool(extra_outputs(model))
-        if hasattr(model, 'prepare_export'):
-            model.prepare_export()
 
     def forward(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         feats = self.model.extract_feat(images)
@@ -136,7 +135,13 @@ def check_exportable(model: nn.Module, raw: bool) -> None:
 
 
 def write_graph(model: nn.Module, path: Path, side: int, raw: bool = False, dynamic_batch: bool = False) -> list[str]:
-    """Write the ONNX graph of ``model`` for square inputs of ``side`` pixels; returns the names of its outputs."""
+    """Write the ONNX graph of ``model`` for square inputs of ``side`` pixels; returns the names of its outputs.
+
+    Of a model with ``prepare_export()`` a copy is written, after that was called on it.
+    """
+    if hasattr(model, 'prepare_export'):
+        model = copy.deepcopy(model)
+        model.prepare_export()
     images = torch.zeros(2 if dynamic_batch else 1, 3, side, side)
     inputs, input_names = (images,), [INPUT]
     if not raw and needs_image_sizes(model):

@@ -1,5 +1,7 @@
 """Quantised detectors from a config."""
 
+from types import MethodType
+
 from mmdet.registry import MODELS
 from torch import nn
 
@@ -31,10 +33,12 @@ def quantised_detector(model: nn.Module, form: str = 'chain') -> nn.Module:
         UserError: as :func:`Quantised`.
     """
     with needs_extra():
+        from .quantised.plain import make_plain
         from .quantised.raw_network import RawNetwork
         from .quantised.replace import quantise
     check_preprocessing(model)
     quantise(RawNetwork(model), form)
+    model.prepare_export = MethodType(make_plain, model)  # of the host's exporters, which know no brevitas
     return model
 
 

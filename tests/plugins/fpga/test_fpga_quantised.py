@@ -14,6 +14,7 @@ from tiny_quantised import by_hand, quantised_tiny, random_images, random_tiny, 
 from detplug.engine.foreach_ema import ForeachEMA
 from detplug.errors import UserError
 from plugins.fpga.quantised.fold import fold_batch_norms
+from plugins.fpga.quantised.plain import make_plain
 from plugins.fpga.quantised.raw_network import raw_network, rebuilt_kernels
 from plugins.fpga.quantised.rebuilt_conv import RebuiltConv2d
 from plugins.fpga.quantised.replace import quantise
@@ -116,3 +117,13 @@ def test_scales_that_do_not_belong_together_are_refused(name, words):
     network.state_dict()[name].add_(1)
     with pytest.raises(UserError, match=words):
         raw_network(network)
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_the_plain_form_has_the_same_values_and_nothing_of_brevitas(form, images=4):
+    network, inputs = quantised_tiny(form), random_images(images, 9)
+    plain = copy.deepcopy(network)
+    make_plain(plain)
+    kinds = {type(module).__module__.split('.')[0] for module in plain.modules()}
+    assert 'brevitas' not in kinds and not any(isinstance(x, RebuiltConv2d) for x in plain.modules())
+    assert all(torch.equal(a, b) for a, b in zip(plain(inputs), network(inputs), strict=True))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.export.graph import INPUT, write_graph
 from detplug.samples.parasites import generate
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
 
@@ -78,6 +80,12 @@ def test_it_evaluates_trains_and_keeps_its_scales(source, tmp_path, form='rebuil
             assert torch.equal(value, after[name]), name
     assert any(not torch.equal(value, after[name]) for name, value in before.items())
     model = build_detector(written, work / 'best.pth')
+    write_graph(model, tmp_path / 'model.onnx', 64, raw=True)
+    images = torch.rand(1, 3, 64, 64)
+    found = onnxruntime.InferenceSession(tmp_path / 'model.onnx').run(None, {INPUT: images.numpy()})
+    with torch.no_grad():
+        for mine, theirs in zip(found, RawNetwork(model)(images), strict=True):
+            assert torch.allclose(torch.from_numpy(mine), theirs, atol=1e-5)
     images = torch.rand(1, 3, 64, 64)
     for mine, exported in zip(RawNetwork(model)(images), raw_network(model)(images), strict=True):
         torch.testing.assert_close(mine, exported)
