@@ -37,7 +37,7 @@ def test_large_blocks_are_reused():
 
 def test_channels_last_changes_no_value():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.ConvTranspose2d(8, 4, 2, 2))
     model.register_parameter('five', nn.Parameter(torch.zeros(1, 2, 3, 4, 5)))  # no format of its own
     images = torch.rand(2, 3, 9, 9)
     before, weights = model(images), {name: x.clone() for name, x in model.state_dict().items()}

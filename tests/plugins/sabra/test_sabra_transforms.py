@@ -87,22 +87,3 @@ def test_a_mirror_changes_sides_and_nothing_else(seed):
     twice = mirror.transform(dict(once))
     assert np.array_equal(twice['img'], source['img']) and np.array_equal(twice['gt_bboxes'], source['gt_bboxes'])
     assert np.array_equal(twice['relation_truth'].relations, source['relation_truth'].relations)
-
-
-@pytest.mark.parametrize('extent', [False, True])
-def test_without_an_image_the_boxes_of_the_truth_turn_too(extent):
-    source = picture(0)
-    del source['img']
-    source['width'] = 64
-    turned = MirrorRelations(1.0, extent=extent).transform(dict(source))
-    boxes, before = turned['gt_bboxes'], source['gt_bboxes']
-    assert np.array_equal(boxes, turned['relation_truth'].boxes) and not np.array_equal(boxes, before)
-    ends = (before[:, 0].min(), before[:, 2].max()) if extent else (0, 64)
-    assert np.allclose(boxes[:, 0] - ends[0], ends[1] - before[:, 2]) and np.array_equal(boxes[:, 1], before[:, 1])
-    assert np.array_equal(turned['relation_truth'].relations, source['relation_truth'].relations)
-
-
-def test_a_mirror_of_nothing_is_nothing():
-    empty = dict(gt_bboxes=np.zeros((0, 4), np.float32), width=64)
-    empty['relation_truth'] = relation_image(0, '0.jpg', (64, 64), [], [], [])
-    assert MirrorRelations(1.0, extent=True).transform(empty)['gt_bboxes'].shape == (0, 4)
