@@ -3,8 +3,7 @@
 float   trained from the converted COCO checkpoint; tt4x: compressed (water filling, chosen on val; ranks multiples of
         16, the width of the accelerator's array) and fine-tuned beside the dense detector
 ptq     int8 with power-of-two scales, calibrated on training images, nothing trained
-qat     ptq, fine-tuned quantisation-aware
-        (tt4x beside the dense detector, as in float: alone its mAP falls)
+qat     ptq, fine-tuned quantisation-aware; tt4x beside the dense detector, as in float
 tt4x runs as chains of convolutions, tt4x_rebuild with the kernels that the accelerator rebuilds from int8 cores.
 
 mAP on test_clean, once, of the checkpoint that is best on val_clean; seed 0. Resumable: what is done is not repeated.
