@@ -1,6 +1,7 @@
 """``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it.
 
-``--method fpga`` takes no budget: all parameters stay, with 8 bits each.
+``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does ``--method fpga``: all parameters
+stay, with 8 bits each.
 """
 
 import argparse
@@ -29,9 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='compress', description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not of --method fpga')
+    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not with a file of ranks')
     parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
-    parser.add_argument('--ranks', default='lwiq', help='rank selector: lwiq, uniform, energy, activation_energy, ...')
+    parser.add_argument(
+        '--ranks', default='lwiq', help='rank selector: lwiq, uniform, energy, activation_energy, ...; or FILE.csv'
+    )
     parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how the chains begin')
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
     parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')

@@ -30,9 +30,9 @@ class CompressRequest:
         cfg: the whole config; its data sets give images for calibration.
         checkpoint: file of the weights.
         budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller; None for a
-            compressor that takes none.
+            compressor that takes none, and with a file of ranks.
         budget_kind: one of BUDGETS.
-        ranks: name of the rank selector.
+        ranks: name of the rank selector, or a file FILE.csv of ranks.
         init: how kept weights begin: ``svd`` or ``activation``.
         img_size: side of the square input, pixels, at which MACs and times are counted.
         settings: what only one compressor knows, by name.
@@ -47,6 +47,11 @@ class CompressRequest:
     init: str = 'activation'
     img_size: int = 640
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ranks_file(self) -> Path | None:
+        """The file of ranks, which is there in place of a selector and a budget."""
+        return Path(self.ranks) if self.ranks.endswith('.csv') else None
 
 
 Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
@@ -96,15 +101,17 @@ def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, 
             budget that the compressor cannot take, an ``out`` that holds something else than an earlier result.
     """
     _check_name('--method', name, COMPRESSORS)
-    if name not in WITHOUT_BUDGET:
+    if name in WITHOUT_BUDGET or request.ranks_file:
+        if request.budget is not None:
+            who = f'--method {name} keeps all' if name in WITHOUT_BUDGET else f'{request.ranks} gives every rank'
+            raise UserError(f'--budget {request.budget}: {who}; leave it out')
+    else:
         _check_name('--ranks', request.ranks, SELECTORS)
         _check_name('--budget-kind', request.budget_kind, BUDGETS)
         if request.budget is None:
             raise UserError(f'--budget: missing; --method {name} wants the share that is kept, 0.5 for 2x smaller')
         if not 0 < request.budget <= 1:
             raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
-    elif request.budget is not None:
-        raise UserError(f'--budget {request.budget}: --method {name} keeps all; leave it out')
     with staging(Path(out)) as folder:
         return COMPRESSORS[name](request, folder)
 

@@ -77,14 +77,13 @@ class ADMMHook(Hook):
         self.now = self.rho * (self.late_factor if late else 1.0)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """A round: Z from W + U, then U."""
-        if (runner.iter + 1) % self.interval:
-            return
-        for name, weight in self.weights.items():
-            value = weight.detach()
-            self.targets[name] = nearest_chain(value + self.duals[name], self.ranks[name])
-            self.duals[name] += value - self.targets[name]
-        runner.message_hub.update_scalar('train/admm_distance', self.distance())
+        """A round, where one is due: Z from W + U, then U. The distance goes into ``outputs``, as a loss does."""
+        if (runner.iter + 1) % self.interval == 0:
+            for name, weight in self.weights.items():
+                value = weight.detach()
+                self.targets[name] = nearest_chain(value + self.duals[name], self.ranks[name])
+                self.duals[name] += value - self.targets[name]
+        outputs['admm_distance'] = self.distance()
 
     def distance(self) -> float:
         """||W - Z|| over ||W|| of all layers together; 0 without layers."""

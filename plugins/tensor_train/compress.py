@@ -16,7 +16,7 @@ from detplug.compression.compressors import SELECTORS
 from detplug.errors import UserError
 
 from .calibration import runner_of
-from .compressed import Ranks, compressible, replace_layers, silu_to_relu
+from .compressed import Ranks, check_ranks, compressible, replace_layers, silu_to_relu
 from .conv_layers import ConvLayer, conv_layers, convolution_macs
 from .decomposition import chain_from_kernel
 from .ranks import Budget, CalibrationData, allocate, latency_cost, macs_cost, params_cost
@@ -100,7 +100,14 @@ class Compression:
 
         Args:
             init: 'svd' is TT-SVD of the kernel; 'activation' cuts what matters least for the images.
+
+        Raises:
+            UserError: a name that is none of the layers that may change, or ranks that its kernel cannot have.
         """
+        for name in ranks:
+            if name not in self.layers:
+                raise UserError(f'ranks: {name!r} is no layer that may change; mend its name, or see --modules')
+        check_ranks(self.model, ranks)
         model = copy.deepcopy(self.model)
         if self.relu:
             silu_to_relu(model)

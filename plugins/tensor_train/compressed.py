@@ -101,6 +101,20 @@ def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] 
     Raises:
         UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
     """
+    check_ranks(model, ranks)
+    modules = dict(model.named_modules())
+    for name, own in ranks.items():
+        parent, _, child = name.rpartition('.')
+        setattr(modules[parent], child, _chain(modules[name], own, kernels and kernels[name]))
+    return model
+
+
+def check_ranks(model: nn.Module, ranks: Ranks) -> None:
+    """Refuse ranks that do not fit the model.
+
+    Raises:
+        UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
+    """
     modules = dict(model.named_modules())
     for name, own in ranks.items():
         conv = modules.get(name)
@@ -111,9 +125,6 @@ def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] 
         full = max_ranks(conv.out_channels, conv.in_channels, conv.kernel_size)
         if len(own) != len(full) or not all(1 <= r <= most for r, most in zip(own, full, strict=True)):
             raise UserError(f'ranks: {name}: {own}; give {len(full)} of at least 1 and at most {full}')
-        parent, _, child = name.rpartition('.')
-        setattr(modules[parent], child, _chain(conv, own, kernels and kernels[name]))
-    return model
 
 
 def _chain(conv: nn.Conv2d, ranks: tuple[int, ...], kernels: tuple | None) -> TTConv2d:

@@ -12,7 +12,7 @@ from detplug.export.bundle import write_manifest
 
 from .calibration import calibration_data
 from .compress import Compression, has_convolutions
-from .ranks_file import write_ranks
+from .ranks_file import read_ranks, write_ranks
 from .report import layer_rows, write_report
 
 HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
@@ -26,16 +26,20 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     ``rank_multiple``.
 
     Raises:
-        UserError: a model without convolutions, a budget that no ranks reach.
+        UserError: a model without convolutions, a budget that no ranks reach, a file of ranks that do not fit.
     """
     settings = dict(request.settings)
     if not has_convolutions(request.model):
         raise UserError(f'{request.cfg.filename}: model: no convolution that has a chain; there is nothing to compress')
     data = calibration_data(request.model, request.cfg, request.img_size, settings.pop('images', 64))
     work = Compression(request.model, data, **settings)
-    ranks = work.ranks(request.ranks, request.budget, request.budget_kind)
+    if request.ranks_file:
+        ranks, scores = read_ranks(request.ranks_file), {}
+    else:
+        ranks = work.ranks(request.ranks, request.budget, request.budget_kind)
+        scores = work.scores(request.ranks)
     model = work.build(ranks, request.init)
-    rows = layer_rows(work.layers, ranks, work.scores(request.ranks))
+    rows = layer_rows(work.layers, ranks, scores)
     facts: dict[str, float | str] = {'layers compressed': f'{len(ranks)} of {len(work.layers)}'}
     for kind in ('params', 'macs'):
         cost = work.cost(kind)

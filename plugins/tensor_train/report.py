@@ -45,8 +45,8 @@ def score_of(score) -> str:
 
 def write_report(folder: Path, request: CompressRequest, rows: Sequence[Mapping], facts: Mapping) -> None:
     """report.html with its pictures: sizes before and after, and the table of the layers."""
-    settings = {
-        'kept': f'{request.budget:g} of {request.budget_kind}',
+    kept = {} if request.budget is None else {'kept': f'{request.budget:g} of {request.budget_kind}'}
+    settings = kept | {
         'ranks': request.ranks,
         'init': request.init,
         **{name: f'{value:,.0f}' if isinstance(value, float | int) else str(value) for name, value in facts.items()},

@@ -47,6 +47,8 @@ def test_a_failure_leaves_nothing(registered, tmp_path):
         ('toy', dict(budget_kind='grams'), '--budget-kind grams'),
         ('toy', dict(budget=0.0), '--budget 0.0'),
         ('toy', dict(budget=1.5), '--budget 1.5'),
+        ('toy', dict(budget=None), '--budget: missing'),
+        ('toy', dict(ranks='own.csv'), '--budget 0.5: own.csv gives every rank; leave it out'),
     ],
 )
 def test_wrong_requests(registered, tmp_path, name, changes, words):

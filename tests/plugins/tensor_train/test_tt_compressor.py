@@ -65,6 +65,19 @@ def test_the_budget_is_kept_and_all_files_are_there(compressed, trained):
     assert ranks and all(f'{name}.cores.0.weight' in small for name in ranks)
 
 
+def test_a_file_of_ranks_takes_no_budget(compressed, trained, options, tmp_path, capsys):
+    ranks, words = compressed / 'ranks.csv', ['--img-size', '64', '--images', '4', '--out', str(tmp_path / 'same')]
+    assert run(compress.main, [CONFIG, trained, '--ranks', str(ranks), *words, *options]) == 0
+    first, again = (load_file(x / 'compressed.pth')['state_dict'] for x in (compressed, tmp_path / 'same'))
+    assert first.keys() == again.keys() and all(torch.equal(first[name], again[name]) for name in first)
+    assert read_ranks(tmp_path / 'same' / 'ranks.csv') == read_ranks(ranks)
+    capsys.readouterr()
+    for line, problem in (('backbone.nothing,3', 'backbone.nothing'), ('backbone.stage0.0.conv,999 4', '999')):
+        (tmp_path / 'own.csv').write_text(f'layer,ranks\n{line}\n')
+        assert run(compress.main, [CONFIG, trained, '--ranks', str(tmp_path / 'own.csv'), *words, *options]) == 2
+        assert problem in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('name', ['config', 'distill'])
 def test_it_trains_resumes_and_evaluates(compressed, tmp_path, name):
     config, folder = str(compressed / f'{name}.py'), tmp_path / 'run'
@@ -79,6 +92,20 @@ def test_it_trains_resumes_and_evaluates(compressed, tmp_path, name):
     argv = [config, str(folder / 'best.pth'), '--out', str(tmp_path / 'metrics.json'), '--work-dir', str(tmp_path)]
     assert run(test.main, argv) == 0
     assert 0 <= json.loads((tmp_path / 'metrics.json').read_text())['map'] <= 1
+
+
+def test_admm_trains_the_dense_detector_towards_the_ranks(compressed, trained, options, tmp_path):
+    config = tmp_path / 'admm.py'
+    config.write_text(
+        f"_base_ = '{CONFIG}'\n"
+        "custom_imports = dict(imports=['plugins.yolov5', 'plugins.tensor_train'])\n"
+        f"hook = dict(type='ADMMHook', ranks='{compressed / 'ranks.csv'}', interval=1)\n"
+        'custom_hooks = [*_base_.custom_hooks, hook]\n'
+        f"load_from = '{trained}'\n"
+    )
+    assert run(train.main, [str(config), '--work-dir', str(tmp_path / 'run'), '--smoke', *options]) == 0
+    rows = [json.loads(line) for line in (tmp_path / 'run' / 'history.jsonl').read_text().splitlines()]
+    assert all(0 < row['admm_distance'] < 1 for row in rows if 'loss' in row)
 
 
 def test_a_real_detector_exports_with_the_same_boxes(yolov5n_weights, real_data, tmp_path, monkeypatch):
