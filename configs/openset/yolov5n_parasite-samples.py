@@ -11,9 +11,5 @@ model = dict(
     detector=dict(bbox_head=dict(num_classes=9, criterion=dict(cls_weight=1.5))),
     scorer=dict(type='KNN'),  # chosen on val: few boxes of each class, all drawn by one hand
 )
-max_iters = 500
-train_cfg = dict(max_iters=max_iters)
-warm_up, cosine = _base_.param_scheduler
-param_scheduler = [warm_up, dict(cosine, end=max_iters, T_max=max_iters - warm_up.end)]
 custom_hooks = [dict(type='OpenSetHook', momentum=0.01, refit=100, interval=50), dict(type='ReportHook')]
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py
