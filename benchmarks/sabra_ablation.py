@@ -93,6 +93,8 @@ def main() -> None:
     parser.add_argument('--num-pairs', type=int, help='of an image, of all samplers; with --no-test')
     parser.add_argument('--no-test', action='store_true', help='print figures of the held-out images, record nothing')
     args = parser.parse_args()
+    if not args.no_test and (args.num_pairs or args.variants != list(VARIANTS)):
+        parser.error('--variants and --num-pairs are for the held-out images; give --no-test')
     if args.no_test:
         more = (f'model.head.sampler.num_pairs={args.num_pairs}',) if args.num_pairs else ()
         for seed in args.seeds:
