@@ -10,6 +10,7 @@ from detplug.errors import UserError
 
 from ..tt_kernel import TTKernel
 from .layers import quantised_conv
+from .plain import plain_conv
 from .quantisers import frac_of
 from .rebuilt_conv import RebuiltConv2d
 from .scales import check_scales, convolutions
@@ -77,13 +78,8 @@ def rebuilt_kernels(model: nn.Module) -> list[TTKernel | None]:
 @torch.no_grad()
 def dense(layer: RebuiltConv2d) -> QuantConv2d:
     """The same as one convolution with the rebuilt kernel."""
-    shape = layer.in_channels, layer.out_channels, layer.kernel_size
-    conv = nn.Conv2d(*shape, stride=layer.stride, padding=layer.padding, bias=layer.bias is not None)
-    conv = conv.to(layer.cores[0].weight)
-    conv.weight.copy_(layer.integer_weight() * 2.0**-layer.weight_frac)
-    if layer.bias is not None:
-        conv.bias.copy_(layer.bias)
-    conv = quantised_conv(conv.eval())
+    weight = layer.integer_weight() * 2.0**-layer.weight_frac
+    conv = quantised_conv(plain_conv(layer, weight, int(layer.bias_frac)).eval())
     frac_of(conv.weight_quant).fill_(layer.weight_frac)
     if layer.bias is not None:
         frac_of(conv.bias_quant).copy_(layer.bias_frac)
