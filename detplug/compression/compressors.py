@@ -7,7 +7,7 @@ A plugin's module registers a function::
         ...  # write config.py, compressed.pth and ranks.csv into ``folder``; return flat facts for the screen
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import nn
 
 from detplug.errors import UserError
 from detplug.export.bundle import staging
+from detplug.named_parts import NamedParts
 
 BUDGETS = ('params', 'macs', 'latency', 'cycles')
 
@@ -55,9 +56,9 @@ class CompressRequest:
 
 
 Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
-COMPRESSORS: dict[str, Compressor] = {}
+COMPRESSORS: NamedParts[Compressor] = NamedParts('--method ', 'compressor')
 WITHOUT_BUDGET: set[str] = set()  # compressors that keep the number of parameters, and take no ranks
-SELECTORS: dict[str, type] = {}
+SELECTORS: NamedParts[type] = NamedParts('--ranks ', 'rank selector')
 
 
 def register_compressor(name: str, budget: bool = True) -> Callable[[Compressor], Compressor]:
@@ -67,30 +68,20 @@ def register_compressor(name: str, budget: bool = True) -> Callable[[Compressor]
         budget: whether it works to a budget, by ranks.
 
     Raises:
-        KeyError: the name is taken.
+        KeyError: the name is taken by another function.
     """
     if not budget:
         WITHOUT_BUDGET.add(name)
-    return _adder(COMPRESSORS, 'compressor', name)
+    return COMPRESSORS.adder(name)
 
 
 def register_selector(name: str) -> Callable[[type], type]:
     """Decorator that adds a class of rank selectors under ``name``, for ``--ranks NAME``.
 
     Raises:
-        KeyError: the name is taken.
+        KeyError: the name is taken by another class.
     """
-    return _adder(SELECTORS, 'rank selector', name)
-
-
-def _adder(registry: dict, what: str, name: str) -> Callable:
-    def add(part):
-        known = registry.setdefault(name, part)
-        if (known.__module__, known.__qualname__) != (part.__module__, part.__qualname__):
-            raise KeyError(f'{what} {name!r} is registered already: {known.__module__}')
-        return part
-
-    return add
+    return SELECTORS.adder(name)
 
 
 def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, float | str]:
@@ -100,22 +91,18 @@ def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, 
         UserError: a name that is not registered, a budget that is missing, outside (0, 1] or not wanted, a model or
             budget that the compressor cannot take, an ``out`` that holds something else than an earlier result.
     """
-    _check_name('--method', name, COMPRESSORS)
+    compressor = COMPRESSORS.find(name)
     if name in WITHOUT_BUDGET or request.ranks_file:
         if request.budget is not None:
             who = f'--method {name} keeps all' if name in WITHOUT_BUDGET else f'{request.ranks} gives every rank'
             raise UserError(f'--budget {request.budget}: {who}; leave it out')
     else:
-        _check_name('--ranks', request.ranks, SELECTORS)
-        _check_name('--budget-kind', request.budget_kind, BUDGETS)
+        SELECTORS.find(request.ranks)
+        if request.budget_kind not in BUDGETS:
+            raise UserError(f'--budget-kind {request.budget_kind}: no such kind; one of {", ".join(BUDGETS)}')
         if request.budget is None:
             raise UserError(f'--budget: missing; --method {name} wants the share that is kept, 0.5 for 2x smaller')
         if not 0 < request.budget <= 1:
             raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
     with staging(Path(out)) as folder:
-        return COMPRESSORS[name](request, folder)
-
-
-def _check_name(option: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise UserError(f'{option} {value}: no such name; one of {", ".join(sorted(known))}')
+        return compressor(request, folder)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from detplug.errors import UserError
+from detplug.named_parts import NamedParts
 
-CONVERTERS: dict[str, Callable[[Path, Path], None]] = {}
+CONVERTERS: NamedParts[Callable[[Path, Path], None]] = NamedParts('', 'converter')
 
 
 def register(name: str) -> Callable:
@@ -14,14 +15,7 @@ def register(name: str) -> Callable:
     Raises:
         KeyError: the name is taken by another function.
     """
-
-    def add(function: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
-        known = CONVERTERS.setdefault(name, function)
-        if (known.__module__, known.__qualname__) != (function.__module__, function.__qualname__):
-            raise KeyError(f'converter {name!r} is registered by {known.__module__}')
-        return function
-
-    return add
+    return CONVERTERS.adder(name)
 
 
 def convert(name: str, source: str | Path, target: str | Path) -> None:
@@ -30,8 +24,7 @@ def convert(name: str, source: str | Path, target: str | Path) -> None:
     Raises:
         UserError: no converter of this name, or no such file.
     """
-    if name not in CONVERTERS:
-        raise UserError(f'{name}: no such converter; one of {", ".join(sorted(CONVERTERS)) or "none is registered"}')
+    converter = CONVERTERS.find(name)
     if not Path(source).is_file():
         raise UserError(f'{source}: weights not found; check the path')
-    CONVERTERS[name](Path(source), Path(target))
+    converter(Path(source), Path(target))

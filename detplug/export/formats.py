@@ -14,8 +14,8 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
-from detplug.errors import UserError
 from detplug.export.bundle import staging, write_manifest
+from detplug.named_parts import NamedParts
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,16 @@ class Bundle:
 
 
 Exporter = Callable[[ExportRequest, Path], dict]
-FORMATS: dict[str, Exporter] = {}
+FORMATS: NamedParts[Exporter] = NamedParts('--format ', 'format')
 
 
 def register_format(name: str) -> Callable[[Exporter], Exporter]:
     """Decorator that adds an exporter under ``name``.
 
     Raises:
-        KeyError: the name is taken.
+        KeyError: the name is taken by another function.
     """
-
-    def add(exporter: Exporter) -> Exporter:
-        if name in FORMATS:
-            raise KeyError(f'export format {name!r} is registered already: {FORMATS[name].__module__}')
-        FORMATS[name] = exporter
-        return exporter
-
-    return add
+    return FORMATS.adder(name)
 
 
 def exporter(name: str) -> Exporter:
@@ -81,12 +74,7 @@ def exporter(name: str) -> Exporter:
     import detplug.export.onnx_format
     import detplug.export.onnx_int8  # noqa: F401  (the host's own; both need this module)
 
-    if name not in FORMATS:
-        raise UserError(
-            f'--format {name}: no such format; one of {", ".join(sorted(FORMATS))} (plugins add theirs '
-            'through custom_imports of the config)'
-        )
-    return FORMATS[name]
+    return FORMATS.find(name)
 
 
 def export(name: str, request: ExportRequest, out: str | Path) -> Bundle:

@@ -5,12 +5,13 @@ import pytest
 from detplug.compression import compressors
 from detplug.compression.compressors import CompressRequest, compress, register_compressor, register_selector
 from detplug.errors import UserError
+from detplug.named_parts import NamedParts
 
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(compressors, 'COMPRESSORS', {})
-    monkeypatch.setattr(compressors, 'SELECTORS', {})
+    monkeypatch.setattr(compressors, 'COMPRESSORS', NamedParts('--method ', 'compressor'))
+    monkeypatch.setattr(compressors, 'SELECTORS', NamedParts('--ranks ', 'rank selector'))
 
     @register_compressor('toy')
     def toy(request, folder):
@@ -42,8 +43,8 @@ def test_a_failure_leaves_nothing(registered, tmp_path):
 @pytest.mark.parametrize(
     'name, changes, words',
     [
-        ('other', {}, '--method other: no such name; one of toy'),
-        ('toy', dict(ranks='odd'), '--ranks odd: no such name; one of even'),
+        ('other', {}, '--method other: no such compressor; one of toy'),
+        ('toy', dict(ranks='odd'), '--ranks odd: no such rank selector; one of even'),
         ('toy', dict(budget_kind='grams'), '--budget-kind grams'),
         ('toy', dict(budget=0.0), '--budget 0.0'),
         ('toy', dict(budget=1.5), '--budget 1.5'),

@@ -6,11 +6,12 @@ import pytest
 
 from detplug.engine import converters
 from detplug.errors import UserError
+from detplug.named_parts import NamedParts
 
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(converters, 'CONVERTERS', {})
+    monkeypatch.setattr(converters, 'CONVERTERS', NamedParts('', 'converter'))
 
 
 def test_call_by_name(registry, tmp_path):

@@ -1,6 +1,7 @@
 """ExportHook: which checkpoint it exports, when it refuses."""
 
 import logging
+from copy import copy
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from detplug.export import formats
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
     """What the hook sees of a runner: its model is named by the checkpoint that was asked for."""
-    monkeypatch.setattr(formats, 'FORMATS', dict(formats.FORMATS))
+    monkeypatch.setattr(formats, 'FORMATS', copy(formats.FORMATS))
 
     @formats.register_format('listing')
     def export_listing(request, folder):
