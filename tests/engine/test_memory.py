@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmcv.ops import ModulatedDeformConv2dPack, RoIAlign
 from torch import nn
 
 from detplug.engine.memory import channels_last
@@ -46,3 +47,27 @@ def test_channels_last_changes_no_value():
     assert after.is_contiguous(memory_format=torch.channels_last) and not after.is_contiguous()
     assert torch.allclose(after, before, atol=1e-6)
     assert all(torch.equal(x, weights[name]) for name, x in model.state_dict().items())
+
+
+def test_operators_of_mmcv_read_the_same_places():
+    torch.manual_seed(0)
+    conv, align = nn.Conv2d(3, 8, 3, padding=1), RoIAlign(5, 0.5, sampling_ratio=2)
+    model, images = nn.ModuleList([conv, align]), torch.rand(2, 3, 20, 20)
+    boxes = torch.tensor([[0.0, 4, 2, 30, 20], [1, 0, 0, 12, 36]])
+
+    def pooled_and_gradient():
+        pooled = align(conv(images), boxes)
+        return pooled, *torch.autograd.grad(pooled.square().sum(), conv.weight)
+
+    before = pooled_and_gradient()
+    channels_last(model)
+    assert not conv(images).is_contiguous()
+    for found, expected in zip(pooled_and_gradient(), before, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_convolutions_inside_an_operator_of_mmcv_stay_in_order():
+    operator = ModulatedDeformConv2dPack(4, 4, 3, padding=1)
+    channels_last(nn.Sequential(nn.Conv2d(3, 4, 1), operator))
+    assert operator.conv_offset.weight.is_contiguous()
+    assert not operator.conv_offset.weight.is_contiguous(memory_format=torch.channels_last)
