@@ -27,7 +27,6 @@ model = dict(
         graph=dict(dims=128),
         dims=128,
         visual=dict(channels=64, stride=8, level=0, dims=64),
-        crops=dict(side=64, dims=64),  # gazes
         sampler=dict(type='BalancedNegativeSampler', num_pairs=32, pos_fraction=0.5),
     ),
 )

@@ -73,8 +73,7 @@ class Found(NamedTuple):
 class DetectionGraph(nn.Module):
     """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
-    A model with ``extra_outputs`` (names) has ``describe_found(images, feats, found: Found, sizes)`` -> tuple of
-    (N, D, ...).
+    A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``.
     One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
     second input of the graph.
     """
@@ -91,7 +90,7 @@ class DetectionGraph(nn.Module):
             scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
         chosen = self.selection
         found = Found(*select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img))
-        more = self.model.describe_found(images, feats, found, sizes) if self.describes else ()
+        more = self.model.describe_found(feats, found, sizes) if self.describes else ()
         return (*found[:-1], *more)
 
 

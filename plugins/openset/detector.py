@@ -213,7 +213,7 @@ class OpenSetDetector(SemiBaseDetector):
         if self.ood is not None:
             self.ood.prepare_export()
 
-    def describe_found(self, images: Tensor, feats: Sequence[Tensor], found: Found, sizes: None) -> tuple[Tensor]:
+    def describe_found(self, feats: Sequence[Tensor], found: Found, sizes: None) -> tuple[Tensor]:
         """(N, D) OOD scores of the detections of a one-stage head; traced into the exported graph."""
         return (self.ood.at_places(self.bbox_head.describe_all(feats, found.places), self.classes),)
 

@@ -3,8 +3,6 @@
 Letters: B images, N boxes, T relations of an image, C predicates.
 """
 
-from collections.abc import Sequence
-
 import torch
 from mmdet.models.detectors.base import BaseDetector
 from mmdet.models.utils import rename_loss_dict
@@ -81,7 +79,7 @@ class RelationDetector(BaseDetector):
         boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
         if self.map_gradient < 1:
             feats = [share_of_gradient(x, self.map_gradient) for x in feats]
-        return losses | self.relation_head.loss(boxes, truth_of(samples), self.seen(feats, inputs))
+        return losses | self.relation_head.loss(boxes, truth_of(samples), feats)
 
     def find(self, inputs: Tensor, samples: list[DetDataSample]) -> tuple[tuple[Tensor, ...], list[InstanceData]]:
         """The detector's maps (none in `boxes` mode) and each image's boxes in pixels of the network's input."""
@@ -91,10 +89,6 @@ class RelationDetector(BaseDetector):
             feats = self.detector.extract_feat(inputs)
         with torch.no_grad():
             return feats, [self.surest(x) for x in self.boxes_of(feats, samples)]
-
-    def seen(self, feats: Sequence[Tensor], inputs: Tensor) -> tuple[Tensor, ...]:
-        """What the head sees: the detector's maps and last its input; nothing in `boxes` mode."""
-        return () if self.detector is None else (*feats, inputs)
 
     def detector_losses(
         self, feats: tuple[Tensor, ...], inputs: Tensor, samples: list[DetDataSample]
@@ -122,7 +116,7 @@ class RelationDetector(BaseDetector):
         """Adds ``pred_instances`` and ``pred_relations`` (:class:`RelationResult`) to each sample."""
         feats, found = self.find(inputs, samples)
         boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
-        pairs, scores, solo = self.relation_head.predict(boxes, self.seen(feats, inputs), given_pairs(samples))
+        pairs, scores, solo = self.relation_head.predict(boxes, feats, given_pairs(samples))
         for number, (sample, own) in enumerate(zip(samples, found, strict=True)):
             mine = pairs[:, 0] == number
             alone = None if solo is None else solo[number, : len(own)]
@@ -150,9 +144,7 @@ class RelationDetector(BaseDetector):
         """Names of :meth:`describe_found`'s results."""
         return ('relation_scores',) if self.relation_head.to_solo is None else ('relation_scores', 'solo_scores')
 
-    def describe_found(
-        self, images: Tensor, feats: tuple[Tensor, ...], found: Found, sizes: Tensor
-    ) -> tuple[Tensor, ...]:
+    def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
         boxes = ImageBoxes(
             torch.minimum(found.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),
@@ -161,7 +153,7 @@ class RelationDetector(BaseDetector):
             torch.arange(found.scores.shape[1], device=sizes.device) < found.count[:, None],
             sizes,
         )
-        pairs, solo = self.relation_head.predict_all(boxes, self.seen(feats, images))
+        pairs, solo = self.relation_head.predict_all(boxes, feats)
         return (pairs,) if solo is None else (pairs, solo)
 
     def manifest_entries(self) -> dict:

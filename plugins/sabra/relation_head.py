@@ -19,7 +19,6 @@ from .mh_gat import MHGAT
 from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled
 from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicate_targets, solo_targets
 from .relation_loss import count_positives, focal_loss, log_chance
-from .subject_crops import SubjectCrops
 from .visual import PairPooling
 
 MASK_PAIRS = 128  # of a step, whose masks are drawn; they cost more than anything else of a pair
@@ -44,7 +43,6 @@ class RelationHead(nn.Module):
         graph: arguments of MHGAT; ``layers=0`` is without the graph.
         mask_weight: of the spatial mask decoder's loss; 0 is without the decoder.
         visual: arguments of PairPooling; None where only boxes are given.
-        crops: arguments of SubjectCrops but ``pair_width``; None where only boxes are given.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
         solo: predicates may hold without an object (V-COCO).
@@ -64,7 +62,6 @@ class RelationHead(nn.Module):
         graph: dict | None = None,
         mask_weight: float = 1.0,
         visual: dict | None = None,
-        crops: dict | None = None,
         dims: int = 256,
         subject_labels: Sequence[int] | None = None,
         solo: bool = False,
@@ -85,9 +82,8 @@ class RelationHead(nn.Module):
         self.graph = MHGAT(object_kinds, **(graph or {}))
         self.decoder = SpatialMaskDecoder(2 * self.graph.dims + PAIR_WIDTH, dims, masks=mask_weight > 0)
         self.pooling = PairPooling(**visual) if visual else None
-        self.crops = None if crops is None else SubjectCrops(dims, **crops)
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
-        width = dims + 2 * class_width + sum(x.width for x in (self.pooling, self.crops) if x is not None)
+        width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)
         self.classify = nn.Sequential(
             nn.Linear(width, 2 * dims), nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * dims, dims), nn.ReLU(),
             nn.Dropout(dropout),
@@ -111,7 +107,7 @@ class RelationHead(nn.Module):
         Args:
             nodes: (B, N, D') of the graph.
             pairs: (P, 3) int64: image, subject, object.
-            feats: in pixel mode the maps of the detector, the finest first, and last its input.
+            feats: maps of the detector, in pixel mode.
         """
         image, subject, object_ = pairs.unbind(1)
         first, second = found.boxes[image, subject], found.boxes[image, object_]
@@ -124,8 +120,6 @@ class RelationHead(nn.Module):
         ]
         if self.pooling is not None:
             inputs.append(self.pooling(feats, found, pairs))
-        if self.crops is not None:
-            inputs.append(self.crops(feats[-1], found, pairs, latent))
         x = self.classify(torch.cat(inputs, 1))
         predicates = self.to_predicates(x)
         chances = predicates.log_softmax(1) if self.exclusive else nn.functional.logsigmoid(predicates)

@@ -16,7 +16,6 @@ import plugins.yolov5  # noqa: F401
 CLASSES, PREDICATES = 4, 5
 CHANNELS = [32, 64, 128]
 SHAPE = (100, 120)  # height and width of a picture in px
-CROPS = dict(side=16, channels=(8, 8), dims=8)  # and the subjects
 VISUAL = dict(channels=CHANNELS[0], stride=8, dims=8, side=3)  # of a head that sees the maps
 
 
@@ -36,7 +35,7 @@ def pixels_model(head=None, **kwargs):
         test_cfg=test_cfg,
     )
     preprocessor = dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32)
-    head = dict(visual=VISUAL, crops=CROPS, **(head or {}))
+    head = dict(visual=VISUAL, **(head or {}))
     return build(head, detector=detector, frozen=False, data_preprocessor=preprocessor, **kwargs)
 
 

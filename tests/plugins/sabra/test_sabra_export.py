@@ -51,7 +51,6 @@ def build(visual: bool, solo: bool, seed: int = 0):
                 dims=16,
                 class_width=4,
                 visual=dict(channels=CHANNELS[0], stride=8, dims=8, side=3) if visual else None,
-                crops=dict(side=16, channels=(8, 8), dims=8) if visual else None,
                 sampler=dict(type='UniformSampler'),
             ),
         )
