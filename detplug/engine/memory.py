@@ -5,7 +5,6 @@ import sys
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_map_only
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h of the GNU C library
 LARGEST = 2**31 - 1  # bytes; mallopt takes an int
@@ -29,18 +28,11 @@ def keep_freed_memory() -> bool:
 def channels_last(model: nn.Module) -> None:
     """Keep weights of 2-d convolutions channels innermost; the maps follow them. Steps get cheaper on CPU.
 
-    The operators of mmcv read memory in order, whatever their input says of itself: RoIAlign would pool other places.
-    They get their inputs in order, and convolutions inside them stay as they are.
+    A model with operators of mmcv stays as it is: they read memory in order, whatever their input says of itself, so
+    that RoIAlign would pool other places.
     """
-    operators = [module for module in model.modules() if type(module).__module__.startswith('mmcv.ops')]
-    inside = {id(part) for operator in operators for part in operator.modules()}
-    for operator in operators:
-        operator.register_forward_pre_hook(in_order, with_kwargs=True)
+    if any(type(module).__module__.startswith('mmcv.ops') for module in model.modules()):
+        return
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and id(module) not in inside:
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.to(memory_format=torch.channels_last)
-
-
-def in_order(_: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """Forward hook: the same tensors, contiguous."""
-    return tree_map_only(torch.Tensor, torch.Tensor.contiguous, (args, kwargs))
