@@ -42,9 +42,7 @@ class NamedParts(dict[str, Part], Generic[Part]):
             UserError: there is none.
         """
         if name not in self:
-            known = ', '.join(sorted(self)) or 'none is registered'
-            raise UserError(
-                f'{self.option}{name}: no such {self.what}; one of {known} (plugins add theirs through custom_imports '
-                'of the config)'
-            )
+            known = f'one of {", ".join(sorted(self))}' if self else 'no plugin that was imported adds one'
+            cure = ' (plugins add theirs through custom_imports of the config)' if self.option else ''
+            raise UserError(f'{self.option}{name}: no such {self.what}; {known}{cure}')
         return self[name]

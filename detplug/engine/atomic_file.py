@@ -27,11 +27,12 @@ def write_atomic(
     """Create or replace ``path`` with what ``write(file)`` writes; readers see the old file or the whole new one.
 
     Args:
-        path: the file; its folder must exist.
+        path: the file; its folder is made when there is none.
         write: gets a binary file to write to.
         check: called with the complete temporary file before it takes the name; raises to refuse it.
     """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
         with open(temporary, 'wb') as file:

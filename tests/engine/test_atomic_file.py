@@ -96,3 +96,8 @@ def test_what_could_not_be_read_back_is_refused_at_once(tmp_path):
     with pytest.raises(UserError, match=r"checkpoint\['meta'\]\['when'\]: a PosixPath"):
         save_atomic(dict(meta=dict(when=Path.cwd())), tmp_path / 'w.pth')
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_is_made(tmp_path):
+    write_atomic(tmp_path / 'new' / 'folder' / 'a', lambda file: file.write(b'1'))
+    assert (tmp_path / 'new' / 'folder' / 'a').read_bytes() == b'1'

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from torch import nn
 
 import detplug.cli.detector
+import detplug.export.onnx_format
+import detplug.export.onnx_int8  # noqa: F401  (before a test puts a copy in the table's place)
 from detplug.engine.export_hook import ExportHook
 from detplug.errors import UserError
 from detplug.export import formats
