@@ -1,9 +1,9 @@
 """BCCD, 3 classes: YOLOv5n compressed 2x, 4x and 8x with every rank selection, fine-tuned beside its dense form.
 
 The dense detector of benchmarks/yolov5_bccd.py, seed 0, is compressed and fine-tuned with distillation; the dense one
-gets the same steps. LWIQ and dense with all seeds, other selections with the first. The checkpoint is the one that is
-best on val_clean; each run's test_clean is evaluated once. ``loss`` is dense less compressed of the same seed,
-``loss_low`` and ``loss_high`` the middle 95 % of a paired bootstrap over images.
+gets the same steps. Dense, LWIQ and sensitivity with all seeds, other selections with the first. The checkpoint is the
+one that is best on val_clean; each run's test_clean is evaluated once. ``loss`` is dense less compressed of the same
+seed, ``loss_low`` and ``loss_high`` the middle 95 % of a paired bootstrap over images.
 
 Resumable: a run that has its row in results/tt_bccd_runs.jsonl is not repeated.
 
@@ -27,9 +27,9 @@ from plugins.tensor_train.report import accuracy_figure
 CONFIG = 'configs/yolov5/yolov5n_bccd.py'
 START = Path('work_dirs/benchmarks/yolov5_bccd/seed0')
 RATIOS = {'2x': 0.5, '4x': 0.25, '8x': 0.125}  # kept share of the parameters
-SELECTIONS = ('lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling')
+SELECTIONS = ('lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity')
 STEPS = 600  # of fine-tuning, 16 images each
-ALL_SEEDS = ('dense', 'lwiq')
+ALL_SEEDS = ('dense', 'lwiq', 'sensitivity')
 FOLDER = Path('work_dirs/benchmarks/tt_bccd')
 SCHEDULE = [
     f'train_cfg.max_iters={STEPS}',

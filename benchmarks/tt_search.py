@@ -1,7 +1,8 @@
 """Seconds to choose ranks: LWIQ once, a new budget from its scores, and trying ten uniform ratios with evaluation.
 
 The dense YOLOv5n of benchmarks/tt_bccd.py, on BCCD. grid: for each of ten ratios chains are built (activation-aware)
-and evaluated on val_clean, which is what a search without scores costs.
+and evaluated on val_clean, which is what a search without scores costs. proxy: what LWIQ's classifier recognises at the
+first layer, at the worst and at the best one, and the share of layers whose score is below .05.
 
 python benchmarks/tt_search.py
 """
@@ -23,6 +24,7 @@ from detplug.engine.checkpoint import save_atomic
 from detplug.export.manifest import input_side
 from plugins.tensor_train.calibration import calibration_data
 from plugins.tensor_train.compress import Compression
+from plugins.tensor_train.ranks.lwiq import Significance
 from plugins.tensor_train.ranks_file import write_ranks
 
 GRID = [0.1 * step for step in range(1, 11)]  # share of every full rank
@@ -57,12 +59,24 @@ def main() -> None:
     model = build_detector(config, ROOT / checkpoint)
     data = calibration_data(model, config, input_side(config, None))
     work = Compression(model, data)
-    lwiq, _ = seconds(lambda: work.scores('lwiq'))
+    lwiq, scores = seconds(lambda: work.scores('lwiq'))
     again = [seconds(lambda share=share: work.ranks('lwiq', share))[0] for share in RATIOS.values()]
     with tempfile.TemporaryDirectory() as folder:
         grid = sum(seconds(lambda share=share: evaluate_uniform(work, share, Path(folder)))[0] for share in GRID)
     figures = dict(lwiq_seconds=lwiq, reallocate_seconds=statistics.median(again), grid_seconds=grid)
-    record('tt_search', figures | {'crops': len(data.labels), 'images': sum(len(x) for x in data.images)}, [])
+    figures |= {'crops': len(data.labels), 'images': sum(len(x) for x in data.images)}
+    record('tt_search', figures | proxy_figures(scores, next(iter(work.layers))), [])
+
+
+def proxy_figures(scores: Significance, first: str) -> dict[str, float]:
+    """How far LWIQ's proxy tells the layers apart."""
+    accuracy = scores.accuracies
+    return {
+        'proxy.first': accuracy[first],
+        'proxy.lowest': min(accuracy.values()),
+        'proxy.highest': max(accuracy.values()),
+        'proxy.share_below_05': statistics.mean(score < 0.05 for score in scores.values()),
+    }
 
 
 if __name__ == '__main__':

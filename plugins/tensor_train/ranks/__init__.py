@@ -6,6 +6,7 @@ from .energy import EnergyRanks
 from .latency import latency_cost
 from .lwiq import LWIQ
 from .selector import CalibrationData, Ranks, RankSelector
+from .sensitivity import SensitivityRanks
 from .uniform import UniformRanks
 from .water_filling import WaterFillingRanks
 
@@ -18,6 +19,7 @@ __all__ = [
     'LayerCost',
     'RankSelector',
     'Ranks',
+    'SensitivityRanks',
     'UniformRanks',
     'WaterFillingRanks',
     'allocate',

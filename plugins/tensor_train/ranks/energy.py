@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +46,6 @@ def lost_energy(values: Tensor) -> Tensor:
     return beyond / beyond[0] if beyond[0] > 0 else beyond
 
 
-def smallest_rank(lost: Tensor, most: float) -> int:
+def smallest_rank(lost: Tensor | np.ndarray, most: float) -> int:
     """Smallest rank, at least 1, at which :func:`lost_energy` is at most ``most``."""
-    return max(int((lost.numpy() > most).sum()), 1)
+    return max(int((lost > most).sum()), 1)

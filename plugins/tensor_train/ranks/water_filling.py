@@ -22,6 +22,7 @@ from ..counts import chain_params
 from .activation_energy import ActivationEnergyRanks
 from .selector import CalibrationData, Layers, Ranks
 
+LostEnergy = Mapping[str, list[np.ndarray]]  # of each layer and bond: (R + 1,) lost at rank 0, 1, ... full
 DECADES = 16.0  # that the price falls from level 0, where it is a layer's whole energy for one parameter
 
 
@@ -38,8 +39,13 @@ class WaterFillingRanks(ActivationEnergyRanks):
 
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Prices]:
         """The steps of each layer and their prices."""
-        lost = super().scores(model, layers, data)
-        return {name: steps(layer, [own.numpy() for own in lost[name]]) for name, layer in layers.items()}
+        lost = self.lost(model, layers, data)
+        return {name: steps(layer, lost[name]) for name, layer in layers.items()}
+
+    def lost(self, model: nn.Module, layers: Layers, data: CalibrationData) -> LostEnergy:
+        """What is minimised: here each layer's share of its own output."""
+        found = super().scores(model, layers, data)
+        return {name: [own.numpy() for own in bonds] for name, bonds in found.items()}
 
     def ranks_at(self, scores: Mapping[str, Prices], layers: Layers, level: float) -> Ranks:
         if level >= 1:

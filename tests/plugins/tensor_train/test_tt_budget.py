@@ -25,7 +25,7 @@ from plugins.tensor_train.ranks import (
     params_cost,
 )
 
-NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling']
+NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity']
 
 
 def small_net() -> nn.Sequential:

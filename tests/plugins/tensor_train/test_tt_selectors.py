@@ -18,7 +18,7 @@ from plugins.tensor_train.ranks.energy import lost_energy, smallest_rank
 from plugins.tensor_train.ranks.water_filling import cutting_path, steps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 
-NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling']
+NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity']
 LEVELS = st.floats(0, 1)
 
 
