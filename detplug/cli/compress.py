@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not with a file of ranks')
     parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
     parser.add_argument(
-        '--ranks', default='lwiq', help='rank selector: lwiq, uniform, energy, activation_energy, ...; or FILE.csv'
+        '--ranks',
+        default='sensitivity',
+        help='rank selector: sensitivity, lwiq, water_filling, uniform, energy, activation_energy; or FILE.csv',
     )
     parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how the chains begin')
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')

@@ -44,7 +44,7 @@ class CompressRequest:
     checkpoint: Path
     budget: float | None
     budget_kind: str = 'params'
-    ranks: str = 'lwiq'
+    ranks: str = 'sensitivity'
     init: str = 'activation'
     img_size: int = 640
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -37,7 +37,8 @@ def _row(name: str, layer: ConvLayer, own: tuple[int, ...] | None, score: str) -
 
 
 def score_of(score) -> str:
-    """A selector's score as a word of the table; empty where it is more than a number."""
+    """A selector's score, or its ``weight``, as a word of the table; empty where that is no number."""
+    score = getattr(score, 'weight', score)
     if isinstance(score, Tensor) and score.numel() == 1:
         score = score.item()
     return f'{score:.3f}' if isinstance(score, float) else ''

@@ -41,7 +41,7 @@ class RankSelector(Protocol):
     """A rank selection; a budget asks only for :meth:`ranks_at`, so that a new one needs no new look at the model."""
 
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Any]:
-        """What is found out about each layer; a number where the report shall show it."""
+        """What is found out about each layer; the report shows a number, or a number that it has as ``weight``."""
 
     def ranks_at(self, scores: Mapping[str, Any], layers: Layers, level: float) -> Ranks:
         """Ranks of every layer; no rank falls when ``level`` rises from 0 to 1, where all are full; at least 1."""

@@ -1,11 +1,11 @@
 """Sensitivity: water filling by what the detector's maps lose, not by what each layer's own output loses.
 
 Ours. Each layer alone is cut until every bond has lost SHARE of its own energy; what then changes in the maps that the
-heads see and give, over what the layer's output lost, is the layer's weight in :class:`WaterFillingRanks`. That is one
-run of a few images for each layer.
+heads see and give, over what the layer's output lost, is the layer's weight in water filling. That is one run of a few
+images for each layer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -19,25 +19,29 @@ from ..distillation import map_distance, maps_of
 from ..whitening import chain_from_kernel_and_moments
 from .energy import smallest_rank
 from .selector import CalibrationData, Layers
-from .water_filling import LostEnergy, WaterFillingRanks
+from .water_filling import LostEnergy, Prices, WaterFillingRanks, steps
 
 SHARE = 0.05  # small enough that the change is in proportion to it
+LEAST = 1e-4  # weight beside the largest: below it is noise
 
 
 @register_selector('sensitivity')
 class SensitivityRanks(WaterFillingRanks):
     """As :class:`WaterFillingRanks`, each layer's lost energy times its weight."""
 
-    def lost(self, model: nn.Module, layers: Layers, data: CalibrationData) -> LostEnergy:
-        lost = super().lost(model, layers, data)
+    def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Prices]:
+        lost = self.lost(model, layers, data)
         weights = layer_weights(model, layers, data, lost)
-        return {name: [weights[name] * own for own in bonds] for name, bonds in lost.items()}
+        return {
+            name: steps(layer, [weights[name] * own for own in lost[name]])._replace(weight=weights[name])
+            for name, layer in layers.items()
+        }
 
 
 def layer_weights(model: nn.Module, layers: Layers, data: CalibrationData, lost: LostEnergy) -> dict[str, float]:
-    """Change of the watched maps, mean of ||changed - map||^2 / ||map||^2, for each share of a layer's lost energy.
+    """Change of the watched maps for each share of a layer's energy; the largest is 1.
 
-    A layer that changes none of them (it feeds something that is not watched) counts as the one that changes most.
+    A change is the mean of ||changed - map||^2 / ||map||^2. A layer that changes none of them (it feeds something that is not watched) counts as the one that changes most.
 
     Raises:
         UserError: a model without maps to watch.
@@ -56,7 +60,7 @@ def layer_weights(model: nn.Module, layers: Layers, data: CalibrationData, lost:
                 changed = map_distance(maps(data.images[0]), before).item()
             weights[name] = changed / energy if energy > 0 else 0.0
     most = max(weights.values(), default=0.0)
-    return {name: weight or most or 1.0 for name, weight in weights.items()}
+    return {name: max(weight / most, LEAST) if weight else 1.0 for name, weight in weights.items()}
 
 
 @contextmanager

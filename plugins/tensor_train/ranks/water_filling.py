@@ -27,10 +27,14 @@ DECADES = 16.0  # that the price falls from level 0, where it is a layer's whole
 
 
 class Prices(NamedTuple):
-    """Of one layer: (S,) prices, falling, at which it steps from ranks[i] to ranks[i + 1]; the last are full."""
+    """Of one layer: (S,) prices, falling, at which it steps from ranks[i] to ranks[i + 1]; the last are full.
+
+    ``weight``: of its lost energy beside the other layers', where they are not alike.
+    """
 
     prices: np.ndarray
     ranks: list[tuple[int, ...]]
+    weight: float | None = None
 
 
 @register_selector('water_filling')
@@ -43,7 +47,7 @@ class WaterFillingRanks(ActivationEnergyRanks):
         return {name: steps(layer, lost[name]) for name, layer in layers.items()}
 
     def lost(self, model: nn.Module, layers: Layers, data: CalibrationData) -> LostEnergy:
-        """What is minimised: here each layer's share of its own output."""
+        """Each layer's share of its own output."""
         found = super().scores(model, layers, data)
         return {name: [own.numpy() for own in bonds] for name, bonds in found.items()}
 

@@ -1,5 +1,6 @@
 """tools/compress.py on sample slides: what it writes trains, resumes, evaluates and exports like any other detector."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def test_the_budget_is_kept_and_all_files_are_there(compressed, trained):
     assert facts['macs after'] < facts['macs before']
     ranks = read_ranks(compressed / 'ranks.csv')
     assert ranks and all(f'{name}.cores.0.weight' in small for name in ranks)
+
+
+def test_the_report_shows_what_the_default_selection_found(compressed):
+    rows = list(csv.DictReader((compressed / 'ranks.csv').read_text().splitlines()))
+    assert all(float(row['score']) >= 0 for row in rows) and max(float(row['score']) for row in rows) > 0
+    assert 'Scores' in (compressed / 'report.html').read_text()
 
 
 def test_a_file_of_ranks_takes_no_budget(compressed, trained, options, tmp_path, capsys):

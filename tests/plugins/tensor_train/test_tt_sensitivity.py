@@ -33,6 +33,10 @@ class Branches(nn.Module):
         return [neck.mean((2, 3))] if self.pooled is None else [neck.mean((2, 3)), self.pooled(maps).mean((2, 3))]
 
 
+def neck_of(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    return net.neck(torch.cat([net.loud(images), net.loudness * net.quiet(images)], 1))
+
+
 def setting(model: nn.Module, channels: int = 8) -> tuple:
     data = CalibrationData(model, [torch.randn(4, channels, 12, 12)], torch.zeros(0), torch.zeros(0))
     return model, conv_layers(model, model, data.images[0][:1]), data
@@ -40,25 +44,25 @@ def setting(model: nn.Module, channels: int = 8) -> tuple:
 
 def weights_of(model: nn.Module) -> tuple[dict, dict, CalibrationData]:
     model, layers, data = setting(model)
-    lost = super(SensitivityRanks, SensitivityRanks()).lost(model, layers, data)
+    lost = SensitivityRanks().lost(model, layers, data)
     return layer_weights(model, layers, data, lost), lost, data
 
 
 def test_a_weight_is_the_change_of_the_neck_over_the_lost_energy():
     model = Branches(0.1)
     weights, lost, data = weights_of(model)
-    images, moments = data.images[0], data.moments(model, ['loud'])['loud']
-    ranks = tuple(int((bond > SHARE).sum()) for bond in lost['loud'])
-    assert ranks < (8, 16)
-    kernels = {'loud': chain_from_kernel_and_moments(model.loud.weight, ranks, *moments)}
-    cut = replace_layers(copy.deepcopy(model), {'loud': ranks}, kernels)
-
-    def neck(net):
-        return net.neck(torch.cat([net.loud(images), 0.1 * net.quiet(images)], 1))
-
-    changed = ((neck(cut) - neck(model)).square().sum() / neck(model).square().sum()).item()
-    energy = sum(bond[rank] for bond, rank in zip(lost['loud'], ranks, strict=True))
-    assert weights['loud'] == pytest.approx(changed / energy, rel=1e-4)
+    found = {}
+    for name in weights:
+        ranks = tuple(int((bond > SHARE).sum()) for bond in lost[name])
+        assert ranks < tuple(len(bond) - 1 for bond in lost[name])
+        moments = data.moments(model, [name])[name]
+        kernels = {name: chain_from_kernel_and_moments(getattr(model, name).weight, ranks, *moments)}
+        cut = neck_of(replace_layers(copy.deepcopy(model), {name: ranks}, kernels), data.images[0])
+        dense = neck_of(model, data.images[0])
+        changed = ((cut - dense).square().sum() / dense.square().sum()).item()
+        found[name] = changed / sum(bond[rank] for bond, rank in zip(lost[name], ranks, strict=True))
+    assert weights == pytest.approx({name: own / max(found.values()) for name, own in found.items()}, rel=1e-4)
+    assert max(weights.values()) == 1
 
 
 def test_a_layer_that_is_hardly_heard_is_cut_first():
