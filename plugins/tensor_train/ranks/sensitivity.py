@@ -41,7 +41,8 @@ class SensitivityRanks(WaterFillingRanks):
 def layer_weights(model: nn.Module, layers: Layers, data: CalibrationData, lost: LostEnergy) -> dict[str, float]:
     """Change of the watched maps for each share of a layer's energy; the largest is 1.
 
-    A change is the mean of ||changed - map||^2 / ||map||^2. A layer that changes none of them (it feeds something that is not watched) counts as the one that changes most.
+    A change is the mean of ||changed - map||^2 / ||map||^2. A layer that changes none of the maps (it feeds something
+    that is not watched) counts as the one that changes most.
 
     Raises:
         UserError: a model without maps to watch.
