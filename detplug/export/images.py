@@ -41,9 +41,10 @@ def image_paths(cfg: Config, split: str, count: int, seed: int = 0) -> list[Path
 
 
 def _innermost(dataset: dict) -> list[dict]:
-    """Configs of the data sets that read files, below any wrappers and concatenations."""
-    if 'dataset' in dataset:
-        return _innermost(dataset['dataset'])
+    """Configs of the data sets that read files, below wrappers and concatenations; the labelled beside unlabelled."""
+    for key in ('dataset', 'labelled'):
+        if key in dataset:
+            return _innermost(dataset[key])
     if 'datasets' in dataset:
         return [inner for part in dataset['datasets'] for inner in _innermost(part)]
     return [dataset]

@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
+from detplug.errors import UserError
 from detplug.export.graph import Found
 
 from .image_boxes import ImageBoxes, pad_boxes
@@ -165,7 +166,10 @@ class RelationDetector(BaseDetector):
         return () if self.detector is None else self.detector.extract_feat(inputs)
 
     def _forward(self, inputs: Tensor, samples: list[DetDataSample] | None = None):
-        raise NotImplementedError('RelationDetector: mode tensor has no meaning; export traces predict')
+        """The detector's raw outputs; the relation head has none before there are boxes."""
+        if self.detector is None:
+            raise UserError('RelationDetector: mode tensor: boxes that are given have no maps; give it a detector')
+        return self.detector(inputs, samples, mode='tensor')
 
 
 def share_of_gradient(x: Tensor, share: float) -> Tensor:

@@ -42,7 +42,7 @@ class Compression:
         self,
         model: nn.Module,
         data: CalibrationData,
-        modules: str = r'^(backbone|neck)\.',
+        modules: str = r'(^|\.)(backbone|neck)\.',
         fold_bn: bool = False,
         relu: bool = False,
         rank_multiple: int = 1,

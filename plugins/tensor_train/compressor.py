@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet.models.detectors import SemiBaseDetector
 from mmengine.config import Config
 
 from detplug.compression.compressors import CompressRequest, register_compressor
@@ -31,6 +32,11 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     settings = dict(request.settings)
     if not has_convolutions(request.model):
         raise UserError(f'{request.cfg.filename}: model: no convolution that has a chain; there is nothing to compress')
+    if isinstance(request.model, SemiBaseDetector):
+        raise UserError(
+            f'{request.cfg.filename}: model: {type(request.model).__name__} is a student and a teacher; compress a '
+            "plain detector, and give its ranks.csv here: detector=dict(type='TTCompressed', of=..., ranks=...)"
+        )
     data = calibration_data(request.model, request.cfg, request.img_size, settings.pop('images', 64))
     work = Compression(request.model, data, **settings)
     if request.ranks_file:

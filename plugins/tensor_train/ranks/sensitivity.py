@@ -86,7 +86,7 @@ def watched_maps(model: nn.Module, run: Callable[[Tensor], object]) -> Iterator[
     def maps(images: Tensor) -> list[Tensor]:
         heard.clear()
         outputs = maps_of(run(images))
-        return [x for x in (*heard, *outputs) if x.dim() == 4]
+        return [x for x in (*heard, *outputs) if x.dim() == 4 and len(x) == len(images)]
 
     necks = [module for name, module in model.named_modules() if name.rpartition('.')[2] == 'neck']
     handles = [neck.register_forward_hook(hear) for neck in necks]

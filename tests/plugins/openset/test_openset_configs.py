@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.registry import DATASETS, MODELS
-from tiny_open_set import SIDE, batch
+from tiny_open_set import SIDE, batch, build_detector, config, write_set
 
 from detplug.cli.config import load_config
 from detplug.cli.detector import config_classes
+from detplug.compression.compressors import CompressRequest
 from detplug.engine.non_finite_guard import loss_terms
+from detplug.errors import UserError
+from detplug.export.images import split_items
+from plugins.tensor_train.compressor import compress_detector
 
 ROOT = Path(__file__).resolve().parents[3]
 OTHERS = ('soft-teacher_malaria.py', 'yolov5n_malaria_supervised-cce.py')
@@ -53,3 +57,17 @@ def test_the_given_splits(name, real_data, monkeypatch):
     assert first['inputs']['sup'].shape[0] == 3 and first['inputs']['unsup_student'] is None
     weak, strong = (second['data_samples'][f'unsup_{name}'] for name in ('teacher', 'student'))
     assert weak.img_id == strong.img_id and not len(weak.gt_instances)  # hidden labels are no targets
+
+
+def test_calibration_sees_the_labelled_images_alone(tmp_path):
+    write_set(tmp_path)
+    items = split_items(config(tmp_path), 'train')
+    assert [Path(x['img_path']).name for x in items] == [f'{i}.png' for i in range(0, 12, 2)]
+    assert all(x['instances'] for x in items)
+
+
+def test_compression_of_a_student_and_teacher_is_refused_with_the_cure(tmp_path):
+    write_set(tmp_path)
+    request = CompressRequest(build_detector(), config(tmp_path), tmp_path / 'x.pth', 0.5)
+    with pytest.raises(UserError, match="OpenSetDetector is a student and a teacher; .*type='TTCompressed'"):
+        compress_detector(request, tmp_path)

@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from detplug.cli.config import load_config
 from detplug.cli.detector import config_classes, config_names
 from detplug.engine.quiet import quiet_imports
+from detplug.errors import UserError
 
 with quiet_imports():
     from mmdet.registry import MODELS, TRANSFORMS
@@ -126,3 +127,15 @@ def test_state_dict_round_trip(model, config):
     other = MODELS.build(config.model)
     other.load_state_dict(state, strict=True)
     assert all(torch.equal(value, state[name]) for name, value in other.state_dict().items())
+
+
+def test_raw_outputs_are_the_detectors(config, model):
+    data = model.data_preprocessor(batch(config, 3, 1), training=False)
+    if 'detector' not in config.model:
+        with pytest.raises(UserError, match='give it a detector'):
+            model(**data, mode='tensor')
+        return
+    model.eval()
+    with torch.no_grad():
+        found, wanted = (part(**data, mode='tensor') for part in (model, model.detector))
+    torch.testing.assert_close(found, wanted)
