@@ -13,8 +13,9 @@ def bccd_table() -> str:
     rows = []
     for name in dict.fromkeys(key.rpartition('.')[0] for key in figures):
         accuracy = (cell(figures, f'{name}.{key}') for key in ('map', 'map50', 'val_map'))
-        rows.append([f'`{name}`', *_sizes(figures, name), *accuracy, _loss(figures, name)])
-    return markdown(['', 'parameters, k', 'MACs, M', 'mAP', 'mAP50', 'mAP on val', 'mAP lost (95 %)'], rows)
+        seeds = figures[f'{name}.seeds']
+        rows.append([f'`{name}`', *_sizes(figures, name), *accuracy, _loss(figures, name), seeds])
+    return markdown(['', 'parameters, k', 'MACs, M', 'mAP', 'mAP50', 'mAP on val', 'mAP lost (95 %)', 'seeds'], rows)
 
 
 def _sizes(figures: dict[str, float], name: str) -> list[str]:
@@ -39,7 +40,7 @@ def init_table() -> str:
 def latency_table() -> str:
     """Milliseconds of an image."""
     figures = read('tt_latency').get('figures', {})
-    forms = ('dense', *RATIOS) if figures else ()
+    forms = ('dense', *RATIOS, *(f'{ratio}.lwiq' for ratio in RATIOS)) if figures else ()
     kinds = [(runtime, threads) for runtime in ('torch', 'onnxruntime') for threads in THREADS]
     rows = [[form, *(cell(figures, f'{runtime}.{threads}.{form}', 1) for runtime, threads in kinds)] for form in forms]
     heads = [f'{runtime}, {threads} thread{"s" * (threads > 1)}' for runtime, threads in kinds]
@@ -50,6 +51,7 @@ def search_table() -> str:
     """Seconds of a search, and of a whole compression."""
     figures = read('tt_search').get('figures', {}) | read('tt_compress').get('figures', {})
     titles = {
+        'sensitivity_seconds': 'sensitivity of all layers, once',
         'lwiq_seconds': 'LWIQ scores of all layers, once',
         'reallocate_seconds': 'ranks for a new budget',
         'grid_seconds': 'ten uniform ratios, built and evaluated',

@@ -27,7 +27,7 @@ from plugins.tensor_train.report import accuracy_figure
 CONFIG = 'configs/yolov5/yolov5n_bccd.py'
 START = Path('work_dirs/benchmarks/yolov5_bccd/seed0')
 RATIOS = {'2x': 0.5, '4x': 0.25, '8x': 0.125}  # kept share of the parameters
-SELECTIONS = ('lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity')
+SELECTIONS = ('sensitivity', 'lwiq', 'water_filling', 'activation_energy', 'energy', 'uniform')
 STEPS = 600  # of fine-tuning, 16 images each
 ALL_SEEDS = ('dense', 'lwiq', 'sensitivity')
 FOLDER = Path('work_dirs/benchmarks/tt_bccd')
@@ -116,12 +116,13 @@ def main() -> None:
 
 
 def figures_of(rows: list[dict]) -> dict[str, float]:
-    """dense.NAME and RATIO.SELECTION.NAME, mean and spread over the seeds."""
+    """dense.NAME and RATIO.SELECTION.NAME, mean and spread over the seeds, and how many seeds there are."""
     figures: dict[str, float] = {}
-    for ratio, selection in dict.fromkeys((row['ratio'], row['selection']) for row in rows):
+    for ratio, selection in (('dense', 'dense'), *itertools.product(RATIOS, SELECTIONS)):
         mine = [row['figures'] for row in rows if (row['ratio'], row['selection']) == (ratio, selection)]
         name = ratio if ratio == 'dense' else f'{ratio}.{selection}'
-        figures |= {f'{name}.{key}': value for key, value in summary(mine).items()}
+        if mine:
+            figures |= {f'{name}.{key}': value for key, value in summary(mine).items()} | {f'{name}.seeds': len(mine)}
     return figures
 
 

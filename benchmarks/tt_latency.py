@@ -1,11 +1,13 @@
 """Milliseconds of one 640 px image for the dense detector and 2x, 4x, 8x smaller ones: torch and onnxruntime.
 
-The detectors of benchmarks/tt_bccd.py (ranks by LWIQ; weights do not matter for time); NMS included, image preparation
-excluded; medians of single calls in turn, so that a machine whose speed drifts slows all alike.
+The detectors of benchmarks/tt_bccd.py, ranks by sensitivity and (``RATIO.lwiq``) by LWIQ; weights do not matter for
+time. NMS included, image preparation excluded; medians of single calls in turn, so that a machine whose speed drifts
+slows all alike.
 
 python benchmarks/tt_latency.py
 """
 
+import itertools
 import os
 import statistics
 import time
@@ -31,9 +33,10 @@ os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))
 def detectors() -> tuple[dict, dict]:
     """The dense and the compressed detectors by name, and their bundles."""
     files = {'dense': (CONFIG, start())}
-    for ratio in RATIOS:
-        folder = compressed(ratio, 'lwiq')
-        files[ratio] = folder / 'config.py', folder / 'compressed.pth'
+    for ratio, selection in itertools.product(RATIOS, ('sensitivity', 'lwiq')):
+        folder = compressed(ratio, selection)
+        name = ratio if selection == 'sensitivity' else f'{ratio}.{selection}'
+        files[name] = folder / 'config.py', folder / 'compressed.pth'
     models, bundles = {}, {}
     for name, (config_file, checkpoint) in files.items():
         config = load_config(ROOT / config_file)
