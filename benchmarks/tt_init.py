@@ -16,6 +16,7 @@ from record import record
 CONFIG = 'configs/yolov5/yolov5n_coco-tiny.py'
 FOLDER = ROOT / 'work_dirs/benchmarks/tt_init'
 SHARE = 1 / 1.25
+SELECTIONS = ('sensitivity', 'water_filling', 'activation_energy', 'lwiq', 'uniform')
 INITS = {'activation': '--init activation', 'svd': '--init svd'}
 os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))
 
@@ -34,7 +35,9 @@ def three_by_three() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--ranks', nargs='+', default=['activation_energy', 'water_filling', 'lwiq', 'uniform'])
+    parser.add_argument(
+        '--ranks', nargs='+', default=['sensitivity', 'water_filling', 'activation_energy', 'lwiq', 'uniform']
+    )
     args = parser.parse_args()
     convert_weights('../shared/weights/yolov5n.pt')
     modules, figures = three_by_three(), {}
