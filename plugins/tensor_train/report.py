@@ -110,6 +110,9 @@ def accuracy_figure(
     axes.axhline(dense[1], color='black', linewidth=0.8, linestyle='--')
     axes.plot(*dense, marker='s', color='black', linestyle='none', label='dense')
     axes.set(xlabel='parameters', ylabel=accuracy, xscale='log')
+    axes.set_xticks([dense[0], *(size for size, _ in next(iter(points.values()), ()))])
+    axes.xaxis.set_major_formatter(lambda size, _: f'{size / 1e6:.2f} M')
+    axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
