@@ -50,11 +50,11 @@ def milliseconds(models: dict, bundles: dict, image: Path, threads: int) -> dict
     """Median of each call, RUNTIME.THREADS.NAME."""
     torch.set_num_threads(threads)
     runtimes = {name: Detector(bundle.folder, threads) for name, bundle in bundles.items()}
-    batch, _ = runtimes['dense'].prepare([image])
+    batch, placements = runtimes['dense'].prepare([image])
     data = TorchDetector(models['dense'], SIDE, True).pipeline(dict(img_path=str(image)))
     inputs, samples = torch.from_numpy(batch), [data['data_samples']]
     calls = {f'torch.{threads}.{name}': lambda m=m: m.predict(inputs, samples) for name, m in models.items()}
-    calls |= {f'onnxruntime.{threads}.{name}': lambda d=d: d.run(batch) for name, d in runtimes.items()}
+    calls |= {f'onnxruntime.{threads}.{name}': lambda d=d: d.run(batch, placements) for name, d in runtimes.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     with torch.no_grad():
         for _ in range(CALLS + WARM_UP):
