@@ -1,8 +1,8 @@
 """Milliseconds of one 640 px image for the dense detector and 2x, 4x, 8x smaller ones: torch and onnxruntime.
 
 The detectors of benchmarks/tt_bccd.py, ranks by sensitivity and (``RATIO.lwiq``) by LWIQ; weights do not matter for
-time. NMS included, image preparation excluded; medians of single calls in turn, so that a machine whose speed drifts
-slows all alike.
+time. NMS included, image preparation excluded; medians over rounds in which each detector has its turn, so that a
+machine whose speed drifts slows all alike. A session of onnxruntime lives for its turn: idle threads of others spin.
 
 python benchmarks/tt_latency.py
 """
@@ -11,6 +11,8 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +28,7 @@ from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.export.runtime import Detector
 
-SIDE, CALLS, WARM_UP, REST = 640, 30, 3, 0.02  # REST: seconds until the threads of the other one sleep
+SIDE, ROUNDS, CALLS, WARM_UP, REST = 640, 6, 6, 2, 0.02  # REST: seconds between calls, in which threads fall asleep
 os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))
 
 
@@ -49,21 +51,36 @@ def detectors() -> tuple[dict, dict]:
 def milliseconds(models: dict, bundles: dict, image: Path, threads: int) -> dict[str, float]:
     """Median of each call, RUNTIME.THREADS.NAME."""
     torch.set_num_threads(threads)
-    runtimes = {name: Detector(bundle.folder, threads) for name, bundle in bundles.items()}
-    batch, placements = runtimes['dense'].prepare([image])
+    prepared, placements = Detector(bundles['dense'].folder, threads).prepare([image])
     data = TorchDetector(models['dense'], SIDE, True).pipeline(dict(img_path=str(image)))
-    inputs, samples = torch.from_numpy(batch), [data['data_samples']]
-    calls = {f'torch.{threads}.{name}': lambda m=m: m.predict(inputs, samples) for name, m in models.items()}
-    calls |= {f'onnxruntime.{threads}.{name}': lambda d=d: d.run(batch, placements) for name, d in runtimes.items()}
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    inputs, samples = torch.from_numpy(prepared), [data['data_samples']]
+
+    def with_torch(name: str) -> Callable:
+        return lambda: models[name].predict(inputs, samples)
+
+    def with_onnxruntime(name: str) -> Callable:
+        detector = Detector(bundles[name].folder, threads)
+        return lambda: detector.run(prepared, placements)
+
+    turns = {f'torch.{threads}.{name}': partial(with_torch, name) for name in models}
+    turns |= {f'onnxruntime.{threads}.{name}': partial(with_onnxruntime, name) for name in bundles}
+    times: dict[str, list[float]] = {name: [] for name in turns}
     with torch.no_grad():
-        for _ in range(CALLS + WARM_UP):
-            for name, call in calls.items():
-                time.sleep(REST)
-                began = time.perf_counter()
-                call()
-                times[name].append(1000 * (time.perf_counter() - began))
-    return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
+        for _ in range(ROUNDS):
+            for name, turn in turns.items():
+                times[name] += timed(turn())
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def timed(call: Callable) -> list[float]:
+    """Milliseconds of CALLS calls after the warm-up."""
+    times = []
+    for _ in range(WARM_UP + CALLS):
+        time.sleep(REST)
+        began = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - began))
+    return times[WARM_UP:]
 
 
 def main() -> None:
