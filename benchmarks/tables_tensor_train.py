@@ -59,7 +59,7 @@ def search_table() -> str:
         's_seconds': 'compress YOLOv5s, the whole command',
     }
     return markdown(
-        ['what', 'seconds'], [[title, cell(figures, key, 1)] for key, title in titles.items() if key in figures]
+        ['what', 'seconds'], [[title, f'{figures[key]:.3g}'] for key, title in titles.items() if key in figures]
     )
 
 
