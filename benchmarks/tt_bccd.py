@@ -111,7 +111,8 @@ def main() -> None:
                 file.write(json.dumps(row) + '\n')
     if not args.no_test:
         figures = figures_of(read_history(path))
-        record('tt_bccd', figures, sorted({row['seed'] for row in read_history(path)}))
+        seeds = sorted({row['seed'] for row in read_history(path)})
+        record('tt_bccd', figures, seeds, 'python benchmarks/tt_bccd.py')
         draw(figures)
 
 
