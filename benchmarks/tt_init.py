@@ -35,9 +35,7 @@ def three_by_three() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--ranks', nargs='+', default=['sensitivity', 'water_filling', 'activation_energy', 'lwiq', 'uniform']
-    )
+    parser.add_argument('--ranks', nargs='+', default=SELECTIONS)
     args = parser.parse_args()
     convert_weights('../shared/weights/yolov5n.pt')
     modules, figures = three_by_three(), {}

@@ -2,7 +2,8 @@
 
 The dense YOLOv5n of benchmarks/tt_bccd.py, on BCCD. grid: for each of ten ratios chains are built (activation-aware)
 and evaluated on val_clean, which is what a search without scores costs. proxy: what LWIQ's classifier recognises at the
-first layer, at the worst and at the best one, and the share of layers whose score is below .05.
+first layer, at the worst and at the best one, and the share of layers whose score is below .05. Moments of the
+layers over the images are taken before; every compression needs them, whatever chooses the ranks.
 
 python benchmarks/tt_search.py
 """
@@ -60,7 +61,7 @@ def main() -> None:
     model = build_detector(config, ROOT / checkpoint)
     data = calibration_data(model, config, input_side(config, None))
     work = Compression(model, data)
-    data.moments(model, list(work.layers))  # the compression needs them whatever chooses the ranks
+    data.moments(model, list(work.layers))
     sensitivity, _ = seconds(lambda: work.scores('sensitivity'))
     lwiq, scores = seconds(lambda: work.scores('lwiq'))
     pairs = itertools.product(('sensitivity', 'lwiq'), RATIOS.values())
