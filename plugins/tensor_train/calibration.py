@@ -1,6 +1,7 @@
 """What a rank selection looks at: images of the training split, and the objects cut out of them.
 
-Images pass a letterbox and the detector's own normalisation; nothing is augmented. N images, M objects.
+Images pass a letterbox and stay uint8; the detector's own normalisation follows where they run. Nothing is augmented.
+N images, M objects.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -36,40 +37,30 @@ def calibration_data(
         UserError: no training split, or none of its pictures is there.
     """
     paths = image_paths(cfg, 'train', images, seed)
-    pictures = list(normalised(model, map(read_image, paths), side))
+    pictures = letterboxed(map(read_image, paths), side)
     cut, labels = object_crops(split_items(cfg, 'train'), crops, seed)
-    small = list(normalised(model, cut, crop_side)) or [torch.zeros(0, 3, crop_side, crop_side)]
-    return CalibrationData(runner_of(model), pictures, torch.cat(small), torch.tensor(labels, dtype=torch.int64))
+    small = letterboxed(cut, crop_side)
+    return CalibrationData(runner_of(model), pictures.split(BATCH), small, torch.tensor(labels, dtype=torch.int64))
 
 
 def runner_of(model: nn.Module) -> Callable[[Tensor], object]:
-    """Function that runs a detector on normalised images (N, 3, H, W) as far as its raw outputs."""
+    """Function that runs a detector on images (N, 3, H, W), uint8 BGR, as far as its raw outputs."""
 
     def run(images: Tensor):
         shape = tuple(images.shape[2:])
         meta = dict(img_shape=shape, ori_shape=shape, batch_input_shape=shape, scale_factor=(1.0, 1.0))
-        return model(images, [DetDataSample(metainfo=meta) for _ in images], mode='tensor')
+        samples = [DetDataSample(metainfo=meta) for _ in images]
+        inputs = model.data_preprocessor(dict(inputs=list(images), data_samples=samples), False)
+        return model(**inputs, mode='tensor')
 
     return run
 
 
-def normalised(model: nn.Module, pictures: Iterable[np.ndarray], side: int) -> Iterable[Tensor]:
-    """(H, W, 3) uint8 BGR pictures -> batches (BATCH, 3, side, side) as the network takes them."""
+def letterboxed(pictures: Iterable[np.ndarray], side: int) -> Tensor:
+    """(H, W, 3) uint8 BGR pictures -> (N, 3, side, side) uint8."""
     fit = Letterbox(scale=(side, side), fixed=True, centre=True)
-    batch: list[Tensor] = []
-    for picture in pictures:
-        batch.append(torch.from_numpy(fit.transform(dict(img=picture))['img'].transpose(2, 0, 1).copy()))
-        if len(batch) == BATCH:
-            yield _preprocessed(model, batch)
-            batch = []
-    if batch:
-        yield _preprocessed(model, batch)
-
-
-def _preprocessed(model: nn.Module, batch: list[Tensor]) -> Tensor:
-    shape = tuple(batch[0].shape[1:])
-    samples = [DetDataSample(metainfo=dict(img_shape=shape, ori_shape=shape)) for _ in batch]
-    return model.data_preprocessor(dict(inputs=batch, data_samples=samples), False)['inputs']
+    images = [torch.from_numpy(fit.transform(dict(img=x))['img'].transpose(2, 0, 1).copy()) for x in pictures]
+    return torch.stack(images) if images else torch.zeros(0, 3, side, side, dtype=torch.uint8)
 
 
 def object_crops(items: Sequence[dict], count: int, seed: int) -> tuple[list[np.ndarray], list[int]]:

@@ -146,7 +146,7 @@ def trace_convolutions(
     handles = [conv.register_forward_hook(trace.hook(name)) for name, conv in convs.items()]
     try:
         with torch.enable_grad():
-            run(images[:1].detach().requires_grad_())
+            run(images[:1].detach().float().requires_grad_())
     finally:
         for handle in handles:
             handle.remove()

@@ -69,7 +69,7 @@ class LWIQ:
         accuracy = {name: imprinted_accuracy(x, data.labels, self.leave_one_out) for name, x in embeddings.items()}
         start = 0.0
         if self.input_baseline:
-            start = imprinted_accuracy(embed(data.crops), data.labels, self.leave_one_out)
+            start = imprinted_accuracy(embed(data.crops.float()), data.labels, self.leave_one_out)
         gains = {
             name: max(accuracy[name] - max((accuracy[x] for x in layer.predecessors), default=start), self.least)
             for name, layer in layers.items()

@@ -1,6 +1,6 @@
 """What a rank selection is: scores of the layers, found once, and from them the ranks of every level of size."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,12 +19,12 @@ class CalibrationData:
 
     Attributes:
         run: runs the model on images as far as its raw outputs.
-        images: batches (N, 3, H, W), normalised.
-        crops: (M, 3, s, s) objects, normalised; labels: (M,) int64 their classes.
+        images: batches (N, 3, H, W) as ``run`` takes them.
+        crops: (M, 3, s, s) objects, likewise; labels: (M,) int64 their classes.
     """
 
     run: Callable[[Tensor], object]
-    images: list[Tensor]
+    images: Sequence[Tensor]
     crops: Tensor
     labels: Tensor
     _moments: dict[str, Moments] = field(default_factory=dict, repr=False)
