@@ -95,26 +95,28 @@ def size_figure(rows: Sequence[Mapping]) -> Figure:
 
 
 def accuracy_figure(
-    points: Mapping[str, Sequence[tuple[float, float]]], dense: tuple[float, float], accuracy: str = 'mAP'
+    points: Mapping[str, Sequence[tuple[float, float, float]]], dense: tuple[float, float, float], accuracy: str = 'mAP'
 ) -> Figure:
-    """Accuracy against size of each selection, and the dense model's.
+    """Accuracy against parameters and against multiply-accumulates, of each selection and the dense model.
 
     Args:
-        points: name of a selection -> (parameters, accuracy) of each size.
-        dense: parameters and accuracy of the dense model.
+        points: name of a selection -> (parameters, MACs, accuracy) of each size.
+        dense: the same of the dense model.
     """
-    figure = Figure(figsize=(7, 4.5), layout='constrained')
-    axes = figure.subplots()
-    for name, found in points.items():
-        axes.plot(*zip(*sorted(found), strict=True), marker='o', markersize=4, label=name)
-    axes.axhline(dense[1], color='black', linewidth=0.8, linestyle='--')
-    axes.plot(*dense, marker='s', color='black', linestyle='none', label='dense')
-    axes.set(xlabel='parameters', ylabel=accuracy, xscale='log')
-    axes.set_xticks([dense[0], *(size for size, _ in next(iter(points.values()), ()))])
-    axes.xaxis.set_major_formatter(lambda size, _: f'{size / 1e6:.2f} M')
-    axes.xaxis.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend()
+    figure = Figure(figsize=(11, 4.5), layout='constrained')
+    for size, (axes, label) in enumerate(zip(figure.subplots(1, 2, sharey=True), ('parameters', 'MACs'), strict=True)):
+        for name, found in points.items():
+            sizes, values = zip(*sorted((own[size], own[2]) for own in found), strict=True)
+            axes.plot(sizes, values, marker='o', markersize=4, label=name)
+        axes.axhline(dense[2], color='black', linewidth=0.8, linestyle='--')
+        axes.plot(dense[size], dense[2], marker='s', color='black', linestyle='none', label='dense')
+        axes.set(xlabel=f'{label}, M', xscale='log')
+        ticks = [dense[size] / 2**halvings for halvings in range(4)]
+        axes.set_xticks(ticks, [f'{tick / 1e6:.3g}' for tick in ticks], minor=False)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel(accuracy)
+    figure.axes[1].legend()
     return figure
 
 
