@@ -7,6 +7,7 @@ images for each layer.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,14 @@ from detplug.compression.compressors import register_selector
 from detplug.errors import UserError
 
 from ..decomposition import kernel_from_chain
-from ..distillation import map_distance, maps_of
+from ..distillation import maps_of
+from ..replay import record, replayed
 from ..whitening import chain_from_kernel_and_moments
 from .energy import smallest_rank
 from .selector import CalibrationData, Layers
 from .water_filling import LostEnergy, Prices, WaterFillingRanks, steps
 
 SHARE = 0.05  # small enough that the change is in proportion to it
-FEW = 2  # images that run at a time; see watched_maps
 LEAST = 1e-4  # weight beside the largest: below it is noise
 
 
@@ -49,20 +50,37 @@ def layer_weights(model: nn.Module, layers: Layers, data: CalibrationData, lost:
         UserError: a model without maps to watch.
     """
     modules, moments = dict(model.named_modules()), data.moments(model, list(layers))
-    weights = {}
-    with torch.no_grad(), watched_maps(model, data.run) as maps:
-        before = maps(data.images[0])
-        if not before:
-            raise UserError('--ranks sensitivity: the model has no neck and gives no maps; choose another selection')
-        for name in layers:
-            ranks = tuple(smallest_rank(bond, SHARE) for bond in lost[name])
-            energy = sum(float(bond[rank]) for bond, rank in zip(lost[name], ranks, strict=True))
-            cut = kernel_from_chain(chain_from_kernel_and_moments(modules[name].weight, ranks, *moments[name]))
-            with other_kernel(modules[name], cut):
-                changed = map_distance(maps(data.images[0]), before).item()
-            weights[name] = changed / energy if energy > 0 else 0.0
+    kernels, energies = {}, {}
+    for name in layers:
+        ranks = tuple(smallest_rank(bond, SHARE) for bond in lost[name])
+        energies[name] = sum(float(bond[rank]) for bond, rank in zip(lost[name], ranks, strict=True))
+        kernels[name] = kernel_from_chain(chain_from_kernel_and_moments(modules[name].weight, ranks, *moments[name]))
+    changes = map_changes(model, kernels, data)
+    weights = {name: changes[name] / own if own > 0 else 0.0 for name, own in energies.items()}
     most = max(weights.values(), default=0.0)
     return {name: max(weight / most, LEAST) if weight else 1.0 for name, weight in weights.items()}
+
+
+def map_changes(model: nn.Module, kernels: Mapping[str, Tensor], data: CalibrationData) -> dict[str, float]:
+    """Change of the watched maps by each kernel in place of its layer's own, over the first batch of images.
+
+    Raises:
+        UserError: a model without maps to watch.
+    """
+    modules = dict(model.named_modules())
+    changed = dict.fromkeys(kernels, 0.0)
+    energy = 0.0
+    with torch.no_grad(), watched_maps(model, data.run) as maps:
+        for image in data.images[0].split(1):  # one at a time: as fast on a CPU, and little to keep
+            before, recording = record(model, partial(maps, image))
+            if not before:
+                raise UserError('--ranks sensitivity: the model gives no maps to watch; choose another selection')
+            energy = energy + torch.stack([x.square().sum() for x in before]).double()
+            for name, kernel in kernels.items():
+                with other_kernel(modules[name], kernel), replayed(model, recording, name):
+                    pairs = zip(maps(image), before, strict=True)
+                    changed[name] = changed[name] + torch.stack([(a - b).square().sum() for a, b in pairs]).double()
+    return {name: (own / energy.clamp(min=1e-12)).mean().item() for name, own in changed.items()}
 
 
 @contextmanager
@@ -78,22 +96,16 @@ def other_kernel(conv: nn.Conv2d, kernel: Tensor) -> Iterator[None]:
 
 @contextmanager
 def watched_maps(model: nn.Module, run: Callable[[Tensor], object]) -> Iterator[Callable[[Tensor], list[Tensor]]]:
-    """Function images -> the maps (N, C, H, W) that a neck gives to its heads, then those among the raw outputs.
-
-    FEW images run at a time: that takes less memory, and on a CPU less time, than all at once.
-    """
+    """Function images -> the maps (N, C, H, W) that a neck gives to its heads, then those among the raw outputs."""
     heard: list[Tensor] = []
 
     def hear(module: nn.Module, inputs: tuple, output: object) -> None:
         heard.extend(maps_of(output))
 
-    def few_maps(images: Tensor) -> list[Tensor]:
+    def maps(images: Tensor) -> list[Tensor]:
         heard.clear()
         outputs = maps_of(run(images))
         return [x for x in (*heard, *outputs) if x.dim() == 4 and len(x) == len(images)]
-
-    def maps(images: Tensor) -> list[Tensor]:
-        return [torch.cat(parts) for parts in zip(*map(few_maps, images.split(FEW)), strict=True)]
 
     necks = [module for name, module in model.named_modules() if name.rpartition('.')[2] == 'neck']
     handles = [neck.register_forward_hook(hear) for neck in necks]
