@@ -14,6 +14,7 @@ from torch import Tensor, nn
 class Recording(NamedTuple):
     """Of one run: when each module first began; when it ended and its output, for those that can be replayed."""
 
+    modules: dict[str, nn.Module]
     began: dict[str, int]
     ended: dict[str, int]
     outputs: dict[str, Tensor]
@@ -45,9 +46,9 @@ def record(model: nn.Module, run: Callable[[], object]) -> tuple[object, Recordi
 
         return note
 
-    holders = [(name, x) for name, x in model.named_modules() if any(isinstance(y, nn.Conv2d) for y in x.modules())]
-    handles = [x.register_forward_pre_hook(begin(name)) for name, x in holders]
-    handles += [x.register_forward_hook(end(name)) for name, x in holders]
+    holders = {name: x for name, x in model.named_modules() if any(isinstance(y, nn.Conv2d) for y in x.modules())}
+    handles = [x.register_forward_pre_hook(begin(name)) for name, x in holders.items()]
+    handles += [x.register_forward_hook(end(name)) for name, x in holders.items()]
     try:
         found = run()
     finally:
@@ -55,14 +56,13 @@ def record(model: nn.Module, run: Callable[[], object]) -> tuple[object, Recordi
             handle.remove()
     for name in again & set(ended):
         del ended[name], outputs[name]
-    return found, Recording(began, ended, outputs)
+    return found, Recording(holders, began, ended, outputs)
 
 
 @contextmanager
-def replayed(model: nn.Module, recording: Recording, layer: str) -> Iterator[None]:
+def replayed(recording: Recording, layer: str) -> Iterator[None]:
     """Inside the block, what had ended before ``layer`` began gives its recorded output."""
-    modules = dict(model.named_modules())
-    early = {name: modules[name] for name, time in recording.ended.items() if time < recording.began[layer]}
+    early = {name: recording.modules[name] for name, time in recording.ended.items() if time < recording.began[layer]}
     own = {name: module.__dict__.get('forward') for name, module in early.items()}
     try:
         for name, module in early.items():

@@ -33,7 +33,7 @@ def assert_replay_is_a_run(model: nn.Module, run, images: torch.Tensor, names: l
     for name in names:
         with other_kernel(modules[name], modules[name].weight * 0.5):
             wanted = maps_of(run(images))
-            with replayed(model, recording, name):
+            with replayed(recording, name):
                 found = maps_of(run(images))
         assert all(torch.equal(own, want) for own, want in zip(found, wanted, strict=True)), name
         assert not all(torch.equal(own, was) for own, was in zip(found, maps_of(before), strict=True)), name
@@ -72,7 +72,7 @@ def test_only_what_the_layer_can_change_is_computed():
         if isinstance(module, nn.Conv2d):
             plain = module.forward
             module.forward = lambda x, name=name, plain=plain: (run.append(name), plain(x))[1]
-    with replayed(model, recording, 'last'):
+    with replayed(recording, 'last'):
         model(images)
     assert run == ['twice', 'twice', 'last']
     run.clear()
@@ -83,6 +83,6 @@ def test_only_what_the_layer_can_change_is_computed():
 def test_the_model_is_as_it_was_after_an_error():
     model, images = Steps(), torch.randn(1, 3, 8, 8)
     _, recording = record(model, lambda: model(images))
-    with pytest.raises(ZeroDivisionError), replayed(model, recording, 'last'):
+    with pytest.raises(ZeroDivisionError), replayed(recording, 'last'):
         raise ZeroDivisionError
     assert not any('forward' in x.__dict__ or x._forward_hooks or x._forward_pre_hooks for x in model.modules())
