@@ -24,7 +24,6 @@ from .selector import CalibrationData, Layers
 from .water_filling import LostEnergy, Prices, WaterFillingRanks, steps
 
 SHARE = 0.05  # small enough that the change is in proportion to it
-FEW = 2  # images that run at a time: fewer take longer on a CPU, more take memory
 LEAST = 1e-4  # weight beside the largest: below it is noise
 
 
@@ -72,14 +71,14 @@ def map_changes(model: nn.Module, kernels: Mapping[str, Tensor], data: Calibrati
     changed = dict.fromkeys(kernels, 0.0)
     energy = 0.0
     with torch.no_grad(), watched_maps(model, data.run) as maps:
-        for images in data.images[0].split(FEW):
-            before, recording = record(model, partial(maps, images))
+        for image in data.images[0].split(1):  # a recording of large images is hundreds of MB
+            before, recording = record(model, partial(maps, image))
             if not before:
                 raise UserError('--ranks sensitivity: the model gives no maps to watch; choose another selection')
             energy = energy + torch.stack([x.square().sum() for x in before]).double()
             for name, kernel in kernels.items():
                 with other_kernel(modules[name], kernel), replayed(recording, name):
-                    pairs = zip(maps(images), before, strict=True)
+                    pairs = zip(maps(image), before, strict=True)
                     changed[name] = changed[name] + torch.stack([(a - b).square().sum() for a, b in pairs]).double()
     return {name: (own / energy.clamp(min=1e-12)).mean().item() for name, own in changed.items()}
 
