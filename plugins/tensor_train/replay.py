@@ -3,6 +3,7 @@
 Ours. The early layers of a detector are the dear ones, and most layers come after them.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -61,8 +62,9 @@ def record(model: nn.Module, run: Callable[[], object]) -> tuple[object, Recordi
 
 @contextmanager
 def replayed(recording: Recording, layer: str) -> Iterator[None]:
-    """Inside the block, what had ended before ``layer`` began gives its recorded output."""
-    early = {name: recording.modules[name] for name, time in recording.ended.items() if time < recording.began[layer]}
+    """Inside the block, what had ended before ``layer`` began gives its recorded output; all, if it never began."""
+    start = recording.began.get(layer, math.inf)
+    early = {name: recording.modules[name] for name, time in recording.ended.items() if time < start}
     own = {name: module.__dict__.get('forward') for name, module in early.items()}
     try:
         for name, module in early.items():

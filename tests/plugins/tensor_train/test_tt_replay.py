@@ -80,6 +80,15 @@ def test_only_what_the_layer_can_change_is_computed():
     assert run == ['first.0', 'second', 'twice', 'twice', 'last']
 
 
+@torch.no_grad()
+def test_a_layer_that_did_not_run_changes_nothing():
+    model, images = Steps(), torch.randn(1, 3, 8, 8)
+    model.unused = nn.Conv2d(3, 3, 1)
+    wanted, recording = record(model, lambda: model(images))
+    with replayed(recording, 'unused'):
+        assert torch.equal(model(images), wanted)
+
+
 def test_the_model_is_as_it_was_after_an_error():
     model, images = Steps(), torch.randn(1, 3, 8, 8)
     _, recording = record(model, lambda: model(images))
