@@ -6,4 +6,4 @@ with quiet_imports():
     import detplug.data
     import detplug.engine
     import detplug.evaluation
-    import detplug.report  # noqa: F401
+    import detplug.report.hook  # noqa: F401

@@ -3,8 +3,7 @@
 
 import sys
 
-from detplug.cli.demo import main
-from detplug.cli.run import run
+from detplug.cli.main import main
 
 if __name__ == '__main__':
-    sys.exit(run(main))
+    sys.exit(main(['demo', *sys.argv[1:]]))

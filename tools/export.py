@@ -3,8 +3,7 @@
 
 import sys
 
-from detplug.cli.export import main
-from detplug.cli.run import run
+from detplug.cli.main import main
 
 if __name__ == '__main__':
-    sys.exit(run(main))
+    sys.exit(main(['export', *sys.argv[1:]]))

@@ -3,8 +3,7 @@
 
 import sys
 
-from detplug.cli.run import run
-from detplug.cli.test import main
+from detplug.cli.main import main
 
 if __name__ == '__main__':
-    sys.exit(run(main))
+    sys.exit(main(['test', *sys.argv[1:]]))

@@ -4,12 +4,13 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from detplug import __version__
 from detplug.cli.run import WRONG_INPUT, run
 
 COMMANDS = {
     'train': 'train a detector from a config',
     'test': 'evaluate a checkpoint',
-    'predict': 'pictures and predictions.json of images',
+    'predict': 'pictures and predictions.json of images, by a checkpoint or an exported bundle',
     'export': 'ONNX, ONNX int8 and what plugins add',
     'compress': 'a smaller detector by Tensor-Train layers',
     'convert_weights': 'official weights to ours',
@@ -25,8 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ('-h', '--help'):
         print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:16} {what}' for name, what in COMMANDS.items()))
         return 0
+    if words[0] == '--version':
+        print(f'detplug {__version__}')
+        return 0
     name = words[0].replace('-', '_')
     if name not in COMMANDS:
         print(f'error: {words[0]}: no such command; one of {", ".join(COMMANDS)}', file=sys.stderr)
         return WRONG_INPUT
-    return run(importlib.import_module(f'detplug.cli.{name}').main, words[1:])
+    return run(lambda rest: importlib.import_module(f'detplug.cli.{name}').main(rest), words[1:])

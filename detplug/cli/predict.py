@@ -1,141 +1,95 @@
-"""``predict CONFIG CHECKPOINT PATHS... --out D``: pictures with boxes, predictions.json, and relations.json beside."""
+"""``predict``: pictures with boxes, predictions.json, and relations.json beside.
+
+``predict BUNDLE PICTURES... --out D`` runs a folder that ``export`` wrote and needs no torch;
+``predict CONFIG CHECKPOINT PICTURES... --out D`` runs a checkpoint. A first argument that is a folder is a bundle.
+"""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from detplug.engine.quiet import quiet_imports
+from detplug.errors import UserError
 
-with quiet_imports():
-    import cv2
-    import numpy as np
-    import torch
-    from mmcv.transforms import Compose
-    from mmdet.structures import DetDataSample
-    from mmengine.config import Config
-    from rich.progress import track
+if TYPE_CHECKING:
+    from detplug.cli.predictions import Engine
 
-    import detplug.register  # noqa: F401
-    from detplug.cli.config import load_config
-    from detplug.cli.detector import build_detector
-    from detplug.cli.inputs import find_images
-    from detplug.errors import UserError
-    from detplug.export.relations import NO_OBJECT, Relations
-    from detplug.report.drawing import draw_boxes
-    from detplug.report.relation_drawing import draw_relations
+USAGE = """predict BUNDLE PICTURES... --out D [options]
+       predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Predict every picture; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='predict', description=__doc__)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('paths', nargs='+', help='pictures, folders or globs')
-    parser.add_argument('--out', required=True, help='folder for the pictures and predictions.json')
-    parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score that is kept, 0 to 1')
-    parser.add_argument('--relation-thr', type=float, default=0.1, help='lowest score of a relation, 0 to 1')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    args = parser.parse_args(argv)
-    config = load_config(args.config, args.cfg_options)
-    images = find_images(args.paths)
-    model = build_detector(config, args.checkpoint)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    boxes, relations = predict_images(model, config, images, out, args.score_thr, args.relation_thr)
-    (out / 'predictions.json').write_text(json.dumps(boxes, indent=1) + '\n')
-    print(f'{len(boxes)} boxes in {len(images)} pictures: {out}/predictions.json')
-    if model.dataset_meta['predicates']:
-        (out / 'relations.json').write_text(json.dumps(relations, indent=1) + '\n')
-        print(f'{len(relations)} relations: {out}/relations.json')
+    args = make_parser().parse_args(argv)
+    from detplug.cli.inputs import find_images  # after --help, which needs none of them
+    from detplug.cli.predictions import write_predictions
+
+    if is_bundle(args.model):
+        if args.cfg_options:
+            raise UserError(f'--cfg-options: {args.model} is a bundle, which has no config; leave them out')
+        images, engine = find_images(args.paths), bundle_engine(args.model)
+    else:
+        checkpoint, *paths = args.paths
+        if not paths:
+            raise UserError(f'{args.model}: is no folder, so a checkpoint and pictures follow; add them')
+        images, engine = find_images(paths), checkpoint_engine(args.model, checkpoint, args.cfg_options)
+    write_predictions(engine, images, Path(args.out), args.score_thr, args.relation_thr)
     return 0
 
 
-def predict_images(
-    model: torch.nn.Module,
-    config: Config,
-    images: Sequence[Path],
-    out: Path,
-    score_thr: float,
-    relation_thr: float = 0.1,
-) -> tuple[list[dict], list[dict]]:
-    """Write a picture for every image into ``out``; returns all boxes and all relations.
+def make_parser() -> argparse.ArgumentParser:
+    """The command line of both forms."""
+    parser = argparse.ArgumentParser(
+        prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('model', metavar='BUNDLE | CONFIG', help='folder that export wrote, or config of a checkpoint')
+    parser.add_argument('paths', metavar='PICTURES', nargs='+', help='files, folders or globs; first the checkpoint')
+    parser.add_argument('--out', required=True, help='folder for the pictures and predictions.json')
+    parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score that is kept, 0 to 1')
+    parser.add_argument('--relation-thr', type=float, default=0.1, help='lowest score of a relation, 0 to 1')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of CONFIG')
+    return parser
 
-    A box: image_id (position in ``images``, from 1), file_name, category_id (label + 1), category_name, bbox (x, y,
-    width, height; pixels of the original image) and score, as COCO's result format has it. A relation: image_id,
-    file_name, subject and object (positions in the list of boxes, from 0; no object in the picture is null),
-    predicate_id (label + 1), predicate and score.
+
+def is_bundle(model: str) -> bool:
+    """Whether the first argument names a bundle: it is a folder.
+
+    Raises:
+        UserError: a file inside a bundle, or nothing that is there.
     """
-    pipeline = Compose(prediction_pipeline(config))
-    names = model.dataset_meta
-    boxes, relations = [], []
-    for image_id, path in enumerate(track(images, 'predict', disable=len(images) < 2), start=1):
-        image = cv2.imread(str(path))
-        if image is None:
-            raise UserError(f'{path}: image does not decode; replace the file')
-        data = pipeline(dict(img=image, img_path=str(path), img_id=image_id))
-        with torch.inference_mode():
-            sample = model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
-        found = sample.pred_instances.cpu().numpy()
-        kept = found.scores >= score_thr
-        whose = dict(image_id=image_id, file_name=str(path))
-        drawn = found.bboxes[kept], found.labels[kept], found.scores[kept], names['classes']
-        if 'pred_relations' in sample:
-            told = told_relations(sample, kept, relation_thr, names['predicates'])
-            relations += [whose | row for row in relation_rows(told, len(boxes))]
-            picture = draw_relations(image, *drawn, told.triplets, told.scores, told.names)
-        else:
-            picture = draw_boxes(image, *drawn)
-        boxes += [whose | row for row in box_rows(*drawn)]
-        cv2.imwrite(str(out / f'{image_id:04d}_{path.stem}.jpg'), picture)
-    return boxes, relations
+    path = Path(model)
+    if path.is_dir():
+        return True
+    if path.suffix == '.onnx' or path.name == 'manifest.json':
+        raise UserError(f'{model}: a bundle is named by its folder; give {path.parent}')
+    if not path.exists() and '::' not in model:
+        raise UserError(f'{model}: not found: neither the folder of a bundle nor a config; check the path')
+    return False
 
 
-def box_rows(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> list[dict]:
-    """A row of predictions.json for each of (N, 4) boxes."""
-    return [
-        dict(
-            category_id=label + 1,
-            category_name=classes[label],
-            bbox=[round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-            score=round(score, 5),
-        )
-        for (x1, y1, x2, y2), label, score in zip(boxes.tolist(), labels.tolist(), scores.tolist(), strict=True)
-    ]
+def bundle_engine(folder: str) -> 'Engine':
+    """The engine of ``predict BUNDLE``: onnxruntime.
+
+    Raises:
+        UserError: the folder is no bundle, or its model is not the one the manifest was written for.
+    """
+    from detplug.cli.predictions import Engine
+    from detplug.export.relations import RELATION_OUTPUTS
+    from detplug.export.runtime import Detector
+
+    detector = Detector(folder)
+    fields = detector.manifest['outputs'].get('extra', ())
+    return Engine(
+        lambda image, path, image_id: detector(image),
+        tuple(name for name in fields if name not in RELATION_OUTPUTS),
+        bool(detector.manifest.get('predicates')),
+    )
 
 
-def told_relations(sample: DetDataSample, kept: np.ndarray, relation_thr: float, names: Sequence[str]) -> Relations:
-    """The relations of at least ``relation_thr`` between the boxes ``kept`` (D,) bool, numbered as those will be."""
-    found = sample.pred_relations
-    good = found.triplet_scores >= relation_thr
-    return Relations(found.triplets[good], found.triplet_scores[good], tuple(names)).between(kept)
+def checkpoint_engine(config: str, checkpoint: str, options: Sequence[str]) -> 'Engine':
+    """The engine of ``predict CONFIG CHECKPOINT``: torch."""
+    from detplug.engine.quiet import quiet_imports
 
-
-def relation_rows(relations: Relations, first: int) -> list[dict]:
-    """A row of relations.json for each relation; ``first`` is the position of the image's first box."""
-    return [
-        dict(
-            subject=first + subject,
-            object=None if target == NO_OBJECT else first + target,
-            predicate_id=predicate + 1,
-            predicate=relations.names[predicate],
-            score=round(score, 5),
-        )
-        for (subject, target, predicate), score in zip(
-            relations.triplets.tolist(), relations.scores.tolist(), strict=True
-        )
-    ]
-
-
-def prediction_pipeline(config: Config) -> list[dict]:
-    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8)."""
-    steps = []
-    for step in config.test_dataloader.dataset.pipeline:
-        if step['type'] == 'LoadImageFromFile':
-            step = dict(type='mmdet.LoadImageFromNDArray')
-        elif step['type'] == 'LoadAnnotations':
-            continue
-        elif step['type'] == 'PackDetInputs':
-            step = dict(step, meta_keys=tuple(key for key in step['meta_keys'] if key != 'instances'))
-        steps.append(step)
-    return steps
+    with quiet_imports():
+        from detplug.cli.torch_engine import torch_engine
+    return torch_engine(config, checkpoint, options)

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from detplug.errors import UserError
+from detplug.extras import cure_of
+from detplug.shadowed import check_plugins
 
 WRONG_INPUT = 2
 
@@ -12,15 +14,26 @@ WRONG_INPUT = 2
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Call ``main(argv)`` and return the exit status: 2 after a :class:`UserError`, 130 after Ctrl-C.
 
-    With DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
+    A module that an extra would bring, and a folder that hides our ``plugins``, are such errors too. With
+    DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
     """
     try:
+        check_plugins()
         return main(argv) or 0
     except UserError as error:
-        if os.environ.get('DETPLUG_DEBUG') == '1':
+        return _wrong(error, str(error))
+    except ModuleNotFoundError as error:
+        cure = cure_of(error)
+        if cure is None:
             raise
-        print('error: ' + ' '.join(str(error).split()), file=sys.stderr)
-        return WRONG_INPUT
+        return _wrong(error, f'{error.name}: not installed; {cure}, or make setup in a checkout')
     except KeyboardInterrupt:
         print('stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130
+
+
+def _wrong(error: Exception, line: str) -> int:
+    if os.environ.get('DETPLUG_DEBUG') == '1':
+        raise error
+    print('error: ' + ' '.join(line.split()), file=sys.stderr)
+    return WRONG_INPUT

@@ -35,7 +35,10 @@ class Detections:
 
     def above(self, score_thr: float) -> 'Detections':
         """The detections whose score is greater than ``score_thr``."""
-        kept = self.scores > score_thr
+        return self.where(self.scores > score_thr)
+
+    def where(self, kept: np.ndarray) -> 'Detections':
+        """The detections at ``kept`` (D,) bool, and the relations between them."""
         extra = {name: values[kept] for name, values in self.extra.items()}
         relations = None if self.relations is None else self.relations.between(kept)
         return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, extra, relations)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_OBJECT = -1
+RELATION_OUTPUTS = ('relation_scores', 'solo_scores')  # outputs of a network that :func:`relations_of` reads
 
 
 @dataclass(frozen=True)

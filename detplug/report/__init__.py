@@ -1,3 +1,4 @@
-"""The report of a training or a test: curves, confusion matrix, pictures, report.html."""
+"""The report of a training or a test: curves, confusion matrix, pictures, report.html.
 
-from detplug.report.hook import ReportHook  # noqa: F401
+Importing this package loads nothing: what draws pictures needs no torch. The hook is :mod:`detplug.report.hook`.
+"""

@@ -1,14 +1,13 @@
-"""Boxes drawn on a picture, readable from one object to hundreds."""
+"""Boxes drawn on a picture, readable from one object to hundreds; needs no torch."""
 
 from collections.abc import Sequence
 
-import matplotlib
+import cv2
 import numpy as np
-import supervision as sv
 
-from detplug.report.colours import BLACK, Colour, class_colour, text_colour
+from detplug.report.colours import BLACK, Colour, class_colour
+from detplug.report.text import line_height, write_plate
 
-FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'  # knows more letters than OpenCV's fonts
 UNKNOWN = 'unknown'  # the class that an open-set model adds: black and white dashes, as no known class has
 MAX_LABELS = 40  # boxes; with more of them thin frames and one legend are drawn
 
@@ -40,74 +39,65 @@ def draw_boxes(
     count = len(boxes)
     if count == 0:
         return picture
-    labels = np.asarray(labels, np.int64)
     order = np.arange(count) if scores is None else np.argsort(scores, kind='stable')  # the best on top
-    used, colour_index = np.unique(labels[order], return_inverse=True)
-    colours = [BLACK if _name(int(label), classes) == UNKNOWN else class_colour(int(label)) for label in used]
-    strange = [_name(int(label), classes) == UNKNOWN for label in labels[order]]
+    labels = np.asarray(labels, np.int64)[order]
     height, width = picture.shape[:2]
-    found = sv.Detections(
-        xyxy=np.asarray(boxes, np.float32)[order].clip(0, (width - 1, height - 1) * 2), class_id=colour_index
-    )
-    short = min(height, width)
-    if count > max_labels:
-        picture = sv.BoxAnnotator(_palette(colours), thickness=1).annotate(picture, found)
-        _dash(picture, found.xyxy[strange], 1)
-        texts = [f'{_name(int(k), classes)}: {n}' for k, n in zip(used, np.bincount(colour_index), strict=True)]
-        return write_labels(picture, _legend_places(len(used), short), texts, colours)
-    thickness = max(1, round(short / 320))
-    picture = sv.BoxAnnotator(_palette(colours), thickness).annotate(picture, found)
-    _dash(picture, found.xyxy[strange], thickness)
-    texts = [_name(int(label), classes) for label in labels[order]]
-    if scores is not None:
-        texts = [f'{text} {score:.2f}' for text, score in zip(texts, np.asarray(scores)[order], strict=True)]
-    return write_labels(picture, found, texts, colours)
+    corners = np.asarray(boxes, np.float32)[order].clip(0, (width - 1, height - 1) * 2).astype(int)
+    crowded = count > max_labels
+    _frames(picture, corners, labels, classes, 1 if crowded else max(1, round(min(height, width) / 320)))
+    if crowded:
+        used, counts = np.unique(labels, return_counts=True)
+        texts = [f'{class_name(label, classes)}: {n}' for label, n in zip(used.tolist(), counts, strict=True)]
+        step = line_height(font_size(picture)) + 1
+        stands = np.stack([np.zeros(len(used), int), (np.arange(len(used)) + 1) * step], axis=1)
+        labels = used
+    else:
+        texts = [class_name(label, classes) for label in labels.tolist()]
+        if scores is not None:
+            texts = [f'{text} {score:.2f}' for text, score in zip(texts, np.asarray(scores)[order], strict=True)]
+        stands = corners[:, :2]
+    write_labels(picture, stands, texts, [frame_colour(label, classes) for label in labels.tolist()])
+    return picture
 
 
-def _dash(picture: np.ndarray, boxes: np.ndarray, thickness: int, length: int = 5) -> None:
+def write_labels(picture: np.ndarray, stands: np.ndarray, texts: Sequence[str], colours: Sequence[Colour]) -> None:
+    """Write each text on a plate of its colour (RGB) that stands on its point of ``stands`` (N, 2), in place."""
+    size = font_size(picture)
+    for (left, bottom), text, colour in zip(np.asarray(stands).tolist(), texts, colours, strict=True):
+        write_plate(picture, left, bottom, text, size, colour)
+
+
+def font_size(picture: np.ndarray) -> int:
+    """Pixels, for a picture of this size."""
+    return max(9, round(min(picture.shape[:2]) / 40))
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """What is written for ``label``."""
+    if label < 0:
+        return 'ignored'
+    return classes[label] if label < len(classes) else str(label)
+
+
+def frame_colour(label: int, classes: Sequence[str]) -> Colour:
+    """Red, green, blue of a class; the unknown one is black below its dashes."""
+    return BLACK if class_name(label, classes) == UNKNOWN else class_colour(label)
+
+
+def _frames(
+    picture: np.ndarray, corners: np.ndarray, labels: np.ndarray, classes: Sequence[str], thickness: int
+) -> None:
+    for (x1, y1, x2, y2), label in zip(corners.tolist(), labels.tolist(), strict=True):
+        cv2.rectangle(picture, (x1, y1), (x2, y2), frame_colour(label, classes)[::-1], thickness)
+    strange = [class_name(label, classes) == UNKNOWN for label in labels.tolist()]
+    _dash(picture, corners[strange], thickness)
+
+
+def _dash(picture: np.ndarray, corners: np.ndarray, thickness: int, length: int = 5) -> None:
     """White dashes on the frames of (N, 4) boxes, in place."""
     rows, columns = (np.arange(n) // length % 2 == 0 for n in picture.shape[:2])
-    for x1, y1, x2, y2 in boxes.astype(int):
+    for x1, y1, x2, y2 in corners.tolist():
         for y in (y1, y2 - thickness + 1):
             picture[max(y, 0) : y + thickness, x1:x2][:, columns[x1:x2]] = 255
         for x in (x1, x2 - thickness + 1):
             picture[y1:y2, max(x, 0) : x + thickness][rows[y1:y2]] = 255
-
-
-def write_labels(
-    picture: np.ndarray, places: sv.Detections, texts: Sequence[str], colours: Sequence[Colour]
-) -> np.ndarray:
-    """Write ``texts`` above the upper left corners of ``places``, whose ``class_id`` points into ``colours`` (RGB)."""
-    short = min(picture.shape[:2])
-    annotator = sv.RichLabelAnnotator(
-        _palette(colours),
-        text_color=_palette([text_colour(c) for c in colours]),
-        font_path=FONT,
-        font_size=_font_size(short),
-        text_padding=2,
-    )
-    # A label above or beyond the edge of the picture could not be read.
-    line = annotator.font.getbbox('Tg')[3] + 4
-    widths = np.array([annotator.font.getlength(text) + 5 for text in texts])
-    places.xyxy[:, 1] = places.xyxy[:, 1].clip(line, picture.shape[0])
-    places.xyxy[:, 0] = np.minimum(places.xyxy[:, 0], picture.shape[1] - widths).clip(min=0)
-    return np.ascontiguousarray(annotator.annotate(picture, places, texts))
-
-
-def _legend_places(rows: int, short: int) -> sv.Detections:
-    top = (np.arange(rows) + 1) * (_font_size(short) + 8.0)
-    return sv.Detections(xyxy=np.stack([0 * top, top, 0 * top + 1, top + 1], axis=1), class_id=np.arange(rows))
-
-
-def _font_size(short: int) -> int:
-    return max(9, round(short / 40))
-
-
-def _palette(colours: Sequence[Colour]) -> sv.ColorPalette:
-    return sv.ColorPalette([sv.Color(*colour) for colour in colours])
-
-
-def _name(label: int, classes: Sequence[str]) -> str:
-    if label < 0:
-        return 'ignored'
-    return classes[label] if label < len(classes) else str(label)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import score_image
-from detplug.report.drawing import FONT, draw_boxes
+from detplug.report.drawing import draw_boxes
+from detplug.report.text import font
 
 PANE = (536, 402)  # largest width, height of one picture in the mosaic, pixels
 GAP, CAPTION = 8, 24
@@ -29,12 +30,11 @@ def mosaic(images: Sequence[ImageResult], classes: Sequence[str], score_thr: flo
     width, height = 2 * pane_width + 2 * GAP, pane_height + CAPTION + GAP
     paper = Image.new('RGB', (columns * width, rows * height), PAPER)
     draw = ImageDraw.Draw(paper)
-    font = ImageFont.truetype(FONT, 14)
     for position, (image, pair) in enumerate(zip(images, pairs, strict=True)):
         left, top = position % columns * width, position // columns * height
         for side, pane in enumerate(pair):
             paper.paste(Image.fromarray(pane[..., ::-1]), (left + side * (pane_width + GAP), top + CAPTION))
-        draw.text((left, top + 3), caption(image, score_thr), fill=INK, font=font)
+        draw.text((left, top + 3), caption(image, score_thr), fill=INK, font=font(14))
     return np.ascontiguousarray(np.asarray(paper)[..., ::-1])
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import supervision as sv
 
 from detplug.report.colours import class_colour
 from detplug.report.drawing import draw_boxes, write_labels
@@ -56,9 +55,8 @@ def draw_relations(
         places.append(middle + (0, line * step))
         texts.append(text)
         colours.append(colour)
-    corners = np.array(places)
-    found = sv.Detections(xyxy=np.concatenate([corners, corners + 1], 1), class_id=np.arange(len(texts)))
-    return write_labels(picture, found, texts, colours)
+    write_labels(picture, np.array(places), texts, colours)
+    return picture
 
 
 def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], thickness: int) -> None:

@@ -1,0 +1,98 @@
+"""The plugins that are installed, ours and anybody's: the entry points of the group ``detplug.plugins``.
+
+A distribution says in its metadata ``NAME = PACKAGE``. Nothing of a plugin is imported before it is needed, and a
+plugin that does not import ends or disturbs only the commands that use it. What a plugin may bring, beside what its
+package registers when it is imported (mmdet's registries, ``register_format``, ``register_compressor``):
+
+    PACKAGE/data_sources.py   SOURCES: name -> reader, for ``prepare_data NAME``
+    PACKAGE/drawers.py        DRAWERS: name of a result field -> FieldDrawer, for ``predict``
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from detplug.errors import UserError
+from detplug.extras import cure_of
+
+GROUP = 'detplug.plugins'
+
+
+def plugins() -> dict[str, EntryPoint]:
+    """Name -> entry point of every installed plugin, sorted by name.
+
+    Raises:
+        UserError: none at all, not even ours: detplug is run without an installation, or with one of before.
+    """
+    known = {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    if not known:
+        raise UserError(
+            f'plugins: none is known, because the detplug in {Path(__file__).parents[1]} is not installed in this '
+            'Python, or was before it had them; run `pip install -e .` there, or make setup'
+        )
+    return known
+
+
+def load_plugin(name: str) -> None:
+    """Import the plugin ``name``, which registers its parts; a name that no plugin has is left to the registries.
+
+    Raises:
+        UserError: the plugin does not import.
+    """
+    point = plugins().get(name)
+    if point is not None:
+        _import(point, point.module)
+
+
+def plugin_table(submodule: str, table: str, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """``ours``, then the entries of the dict ``PACKAGE.submodule.table`` of each plugin that has such a module.
+
+    The file is looked for before anything is imported, so that a plugin without it costs nothing. A plugin whose file
+    does not import, and an entry whose name is taken, are left out with a line on stderr.
+    """
+    entries = dict(ours)
+    for point in plugins().values():
+        try:
+            new = getattr(_import(point, f'{point.module}.{submodule}'), table) if _has(point, submodule) else {}
+        except (UserError, AttributeError) as error:
+            _warn(point, str(error))
+            continue
+        for name in new.keys() & entries.keys():
+            _warn(point, f'{submodule}.{table}: {name!r} is the name of another one')
+        entries = new | entries
+    return entries
+
+
+def _has(point: EntryPoint, submodule: str) -> bool:
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except Exception as error:  # it imports the packages above, which may raise anything
+        raise _broken(point, error) from error
+    if spec is None:
+        raise _broken(point, ModuleNotFoundError(f'no package {point.module}'))
+    return PathFinder.find_spec(submodule, spec.submodule_search_locations or []) is not None
+
+
+def _import(point: EntryPoint, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except UserError:
+        raise
+    except Exception as error:  # anybody's code: whatever it raises belongs in the line that names it
+        raise _broken(point, error) from error
+
+
+def _broken(point: EntryPoint, error: Exception) -> UserError:
+    lines = str(error).splitlines() or ['']
+    cure = cure_of(error) or f'mend or uninstall {point.dist.name if point.dist else point.module}'
+    return UserError(f'plugin {point.name} ({point.module}): {type(error).__name__}: {lines[0]}; {cure}')
+
+
+def _warn(point: EntryPoint, text: str) -> None:
+    print(f'warning: {text if point.name in text else f"plugin {point.name}: {text}"}; left out', file=sys.stderr)
