@@ -21,6 +21,7 @@ from detplug.export.letterbox import Placement, letterbox, network_input
 from detplug.export.relations import Relations, relations_of
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
+NEEDED = ('classes', 'input', 'letterbox', 'outputs', 'nms')  # entries of a manifest that the runtime reads
 
 
 class Detector:
@@ -40,9 +41,7 @@ class Detector:
         self.names = tuple(self.manifest['classes'])
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        self.session = onnxruntime.InferenceSession(
-            str(self.folder / MODEL), options, providers=['CPUExecutionProvider']
-        )
+        self.session = self._session(options)
 
     @property
     def side(self) -> int:
@@ -94,6 +93,14 @@ class Detector:
             select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
         ]
 
+    def _session(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        path = self.folder / MODEL
+        try:
+            return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # onnxruntime has a class for each kind, such as operators of another dialect
+            reason, kind = str(error).partition('\n')[0], self.manifest.get('format')
+            raise UserError(f'{path}: format {kind}: onnxruntime: {reason}; export with --format onnx') from error
+
     def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
         batch, placements = self.prepare(images)
         extra = self.manifest['outputs'].get('extra', [])
@@ -141,7 +148,7 @@ def read_manifest(folder: Path) -> dict:
             raise UserError(f'{folder}: no {name}; give a folder that tools/export.py wrote')
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        expected = manifest['model']['sha256']
+        expected, _ = manifest['model']['sha256'], [manifest[key] for key in NEEDED]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{folder / MANIFEST}: is not a manifest of tools/export.py; export again') from error
     if sha256(folder / MODEL) != expected:
