@@ -1,0 +1,63 @@
+"""The torch-free half starts without torch, mmengine, mmcv and mmdet, installed or not, and without what is slow."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_bundle import write_bundle, write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ('torch', 'mmengine', 'mmdet', 'mmcv', 'scipy', 'matplotlib', 'albumentations', 'onnx')
+CHILD = """
+import sys
+heavy, forbid, *words = sys.argv[1:]
+heavy = heavy.split(',')
+
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if name in heavy:
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+if forbid == 'forbid':
+    sys.meta_path.insert(0, Absent)
+from detplug.cli.main import main
+try:
+    status = main(words)
+except SystemExit as end:
+    status = end.code or 0
+light = 'cv2' not in sys.modules and 'onnxruntime' not in sys.modules
+loaded = [name for name in sys.modules if name in heavy or name.startswith('plugins.')]
+print('loaded:', *loaded, 'light' if light else 'with onnxruntime')
+sys.exit(status)
+"""
+
+
+def child(*words, forbid: bool) -> subprocess.CompletedProcess:
+    """A process of its own that runs ``detplug WORDS`` from this checkout and prints what it loaded."""
+    argv = [sys.executable, '-c', CHILD, ','.join(HEAVY), 'forbid' if forbid else '', *map(str, words)]
+    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize('forbid', [True, False], ids=['absent', 'installed'])
+@pytest.mark.parametrize('words', ['', '--help', '--version', 'predict --help', 'doctor --help'])
+def test_help_and_version_load_nothing(words, forbid):
+    done = child(*words.split(), forbid=forbid)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ['loaded:', 'light']
+
+
+@pytest.mark.parametrize('forbid', [True, False], ids=['absent', 'installed'])
+def test_a_bundle_predicts_without_torch(forbid, tmp_path):
+    pictures = write_pictures(tmp_path / 'pictures')
+    done = child('predict', write_bundle(tmp_path / 'bundle'), *pictures, '--out', tmp_path / 'out', forbid=forbid)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ['loaded:', 'with', 'onnxruntime']
+    assert (tmp_path / 'out' / 'predictions.json').exists()
+
+
+@pytest.mark.parametrize('words', ['train x', 'predict pyproject.toml last.pth README.md --out x', 'demo'])
+def test_what_needs_torch_says_so_in_one_line(words):
+    done = child(*words.split(), forbid=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "pip install 'detplug[train]'" in done.stderr
