@@ -59,14 +59,23 @@ def plugin_table(submodule: str, table: str, ours: Mapping[str, Any]) -> dict[st
     entries = dict(ours)
     for point in plugins().values():
         try:
-            new = getattr(_import(point, f'{point.module}.{submodule}'), table) if _has(point, submodule) else {}
-        except (UserError, AttributeError) as error:
-            _warn(point, str(error))
+            new = _table(point, submodule, table)
+        except UserError as error:
+            print(f'warning: {error}; left out', file=sys.stderr)
             continue
         for name in new.keys() & entries.keys():
-            _warn(point, f'{submodule}.{table}: {name!r} is the name of another one')
-        entries = new | entries
+            print(f'warning: plugin {point.name}: {submodule}.{table}: {name!r} is taken; left out', file=sys.stderr)
+        entries |= {name: part for name, part in new.items() if name not in entries}
     return entries
+
+
+def _table(point: EntryPoint, submodule: str, table: str) -> Mapping[str, Any]:
+    if not _has(point, submodule):
+        return {}
+    try:
+        return getattr(_import(point, f'{point.module}.{submodule}'), table)
+    except AttributeError as error:
+        raise _broken(point, error) from error
 
 
 def _has(point: EntryPoint, submodule: str) -> bool:
@@ -92,7 +101,3 @@ def _broken(point: EntryPoint, error: Exception) -> UserError:
     lines = str(error).splitlines() or ['']
     cure = cure_of(error) or f'mend or uninstall {point.dist.name if point.dist else point.module}'
     return UserError(f'plugin {point.name} ({point.module}): {type(error).__name__}: {lines[0]}; {cure}')
-
-
-def _warn(point: EntryPoint, text: str) -> None:
-    print(f'warning: {text if point.name in text else f"plugin {point.name}: {text}"}; left out', file=sys.stderr)

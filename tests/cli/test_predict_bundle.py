@@ -1,4 +1,4 @@
-"""``predict BUNDLE``: the files of ``predict CONFIG CHECKPOINT``, without torch; which form is meant is never guessed."""
+"""``predict BUNDLE`` writes the files of ``predict CONFIG CHECKPOINT`` without torch; the form is never guessed."""
 
 import json
 import shutil
@@ -40,7 +40,12 @@ def test_boxes_of_every_picture_are_drawn_and_written_in_pixels_of_the_picture(b
     assert [row['file_name'] for row in rows] == [pictures[0]] * 3 + [pictures[1]]
     x1, y1, x2, y2 = (2 * value for value in BOXES[0])  # the picture is 64 high, its letterbox 32
     assert rows[0] == dict(
-        image_id=1, file_name=pictures[0], category_id=1, category_name='egg', bbox=[x1, y1, x2 - x1, y2 - y1], score=0.9
+        image_id=1,
+        file_name=pictures[0],
+        category_id=1,
+        category_name='egg',
+        bbox=[x1, y1, x2 - x1, y2 - y1],
+        score=0.9,
     )
     assert sorted(path.name for path in out.iterdir()) == ['0001_bright.jpg', '0002_dark.jpg', 'predictions.json']
     drawn = cv2.imread(str(out / '0001_bright.jpg')).astype(int)
