@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     has_fpga = all(find_spec(name) for name in FPGA)
     step = _steps(console, 9 if has_fpga else 8)
     if not has_fpga:
-        console.print("without the last step, int8 for an FPGA: it needs pip install 'detplug[fpga]'")
+        print("without the last step, int8 for an FPGA: it needs pip install 'detplug[fpga]'")  # rich would eat [fpga]
 
     step('sample slides')
     generate(DATA)
