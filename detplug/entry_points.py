@@ -24,29 +24,32 @@ from detplug.extras import cure_of
 GROUP = 'detplug.plugins'
 
 
-def plugins() -> dict[str, EntryPoint]:
-    """Name -> entry point of every installed plugin, sorted by name.
+def plugins() -> list[EntryPoint]:
+    """The entry points of every installed plugin, sorted by name.
 
     Raises:
         UserError: none at all, not even ours: detplug is run without an installation, or with one of before.
     """
-    known = {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-    if not known:
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    if not points:
         raise UserError(
             f'plugins: none is known, because the detplug in {Path(__file__).parents[1]} is not installed in this '
             'Python, or was before it had them; run `pip install -e .` there, or make setup'
         )
-    return known
+    return points
 
 
 def load_plugin(name: str) -> None:
     """Import the plugin ``name``, which registers its parts; a name that no plugin has is left to the registries.
 
     Raises:
-        UserError: the plugin does not import.
+        UserError: the plugin does not import, or two distributions have one of this name.
     """
-    point = plugins().get(name)
-    if point is not None:
+    named = [point for point in plugins() if point.name == name]
+    if len(named) > 1:
+        owners = ' and '.join(_owner(point) for point in named)
+        raise UserError(f'plugin {name}: {owners} both have one of this name; uninstall one of them')
+    for point in named:
         _import(point, point.module)
 
 
@@ -57,7 +60,7 @@ def plugin_table(submodule: str, table: str, ours: Mapping[str, Any]) -> dict[st
     does not import, and an entry whose name is taken, are left out with a line on stderr.
     """
     entries = dict(ours)
-    for point in plugins().values():
+    for point in plugins():
         try:
             new = _table(point, submodule, table)
         except UserError as error:
@@ -99,5 +102,9 @@ def _import(point: EntryPoint, module: str) -> ModuleType:
 
 def _broken(point: EntryPoint, error: Exception) -> UserError:
     lines = str(error).splitlines() or ['']
-    cure = cure_of(error) or f'mend or uninstall {point.dist.name if point.dist else point.module}'
+    cure = cure_of(error) or f'mend or uninstall {_owner(point)}'
     return UserError(f'plugin {point.name} ({point.module}): {type(error).__name__}: {lines[0]}; {cure}')
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module

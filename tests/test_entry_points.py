@@ -93,11 +93,11 @@ def test_a_field_of_a_bundle_without_torch(site, tmp_path):
 
 def test_a_broken_plugin_is_one_line_that_names_it(site, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(site))
-    assert {'broken', 'rosette'} <= plugins().keys()
+    theirs = [point for point in plugins() if point.name in ('broken', 'rosette')]
+    assert len(theirs) == 2
     with pytest.raises(UserError, match=r'plugin broken \(broken_thing\): .*nowhere_at_all.*uninstall broken-thing'):
         load_plugin('broken')
     load_plugin('a name that no plugin has')
-    theirs = {name: point for name, point in plugins().items() if name in ('broken', 'rosette')}
     monkeypatch.setattr(entry_points, 'plugins', lambda: theirs)
     assert list(plugin_table('data_sources', 'NOTHING', {'ours': 1})) == ['ours']
     lines = capsys.readouterr().err.splitlines()
@@ -107,10 +107,17 @@ def test_a_broken_plugin_is_one_line_that_names_it(site, monkeypatch, capsys):
 
 def test_a_name_that_is_taken_stays_with_the_first(site, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(site))
-    rosette = plugins()['rosette']
-    monkeypatch.setattr(entry_points, 'plugins', lambda: {'rosette': rosette})
+    rosette = [point for point in plugins() if point.name == 'rosette']
+    monkeypatch.setattr(entry_points, 'plugins', lambda: rosette)
     assert plugin_table('data_sources', 'SOURCES', {'petals': 'ours'}) == {'petals': 'ours'}
     assert "plugin rosette: data_sources.SOURCES: 'petals' is taken; left out" in capsys.readouterr().err
+
+
+def test_two_plugins_of_one_name_are_never_guessed_between(monkeypatch):
+    points = [EntryPoint('eggs', module, entry_points.GROUP) for module in ('json', 'difflib')]
+    monkeypatch.setattr(entry_points, 'entry_points', lambda group: points)
+    with pytest.raises(UserError, match='plugin eggs: json and difflib both have one'):
+        load_plugin('eggs')
 
 
 def test_a_plugin_without_the_file_is_not_imported(tmp_path, monkeypatch, capsys):
