@@ -2,9 +2,9 @@
 
 BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'rich')
 TRAIN = (
-    'addict', 'albumentations', 'defusedxml', 'deprecate', 'distutils', 'faster_coco_eval', 'google', 'imageio',
+    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'imageio',
     'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'packaging', 'psutil', 'pycocotools',
-    'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'supervision', 'termcolor', 'terminaltables',
+    'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor', 'terminaltables',
     'torch', 'tqdm', 'yaml', 'yapf',
 )  # fmt: skip
 FPGA = (
