@@ -3,7 +3,6 @@
 Config files are Python by design (SECURITY.md); YAML configs are read by the safe loader.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.fileio.handlers import YamlHandler
 from mmengine.fileio.handlers.registry_utils import _register_handler
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from detplug.cli.config_address import config_path
+from detplug.cli.options import apply_options
+from detplug.cli.stock_config import adapt
 from detplug.errors import UserError
 
 
@@ -33,14 +35,14 @@ _register_handler(SafeYamlHandler(), ['yaml', 'yml'])
 def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     """The config at ``path`` with ``KEY=VALUE`` options applied; its plugins are imported.
 
-    A new ``data_root`` reaches the data sets too (mmengine alone changes only the top-level key).
+    ``path`` may be an address, ``detplug::FOLDER/NAME.py`` or ``mmdet::FOLDER/NAME.py``. A config of mmdet itself is
+    fitted to our tools, and what was changed is printed (:mod:`detplug.cli.stock_config`). A new ``data_root`` reaches
+    the data sets too (mmengine alone changes only the top-level key).
 
     Raises:
         UserError: no such file, a config that does not load, or an option whose path the config does not have.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'{path}: config not found; give the path of a file in configs/')
+    path = config_path(path)
     MMLogger.get_current_instance().setLevel('WARNING')  # it would tell of every environment variable
     try:
         config = Config.fromfile(path)
@@ -55,45 +57,10 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     if old_root is not None and config.data_root != old_root:
         new_root = os.path.join(str(config.data_root), '')
         config.merge_from_dict(_replace_prefix(config.to_dict(), old_root, new_root) | {'data_root': new_root})
+    changes = adapt(config)
+    if changes and os.environ.get('RANK', '0') == '0':
+        print(f'{path.name}: a config of mmdet, fitted to our tools:\n  ' + '\n  '.join(changes), flush=True)
     return config
-
-
-def apply_options(config: Config, options: Sequence[str], source: str | Path) -> None:
-    """Merge ``a.b.0.c=value`` options into ``config``, in place.
-
-    Raises:
-        UserError: an option without ``=`` or whose path does not exist in the config.
-    """
-    parsed = {}
-    for option in options:
-        key, equals, value = option.partition('=')
-        if not equals:
-            raise UserError(f'--cfg-options {option}: no value; write KEY=VALUE')
-        _check_path(config, key, source)
-        try:
-            parsed[key] = DictAction._parse_iterable(value)
-        except AssertionError as error:
-            raise UserError(f'--cfg-options {option}: unbalanced brackets in the value') from error
-    config.merge_from_dict(parsed)
-
-
-def _check_path(config: Config, key: str, source: str | Path) -> None:
-    node = config._cfg_dict
-    for depth, part in enumerate(key.split('.')):
-        before = '.'.join(key.split('.')[:depth]) or 'the top level'
-        if isinstance(node, dict):
-            known = list(node)
-            found = part in node
-        elif isinstance(node, list | tuple):
-            known = [str(i) for i in range(len(node))]
-            found = part in known
-        else:
-            raise UserError(f'--cfg-options {key}: {before} is a value, it holds no {part!r}; see {source}')
-        if not found:
-            near = difflib.get_close_matches(part, known, n=1)
-            hint = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(known[:12]) or "nothing"}'
-            raise UserError(f'--cfg-options {key}: {source} has no {part!r} in {before}; {hint}')
-        node = node[int(part)] if isinstance(node, list | tuple) else node[part]
 
 
 def _replace_prefix(node, old: str, new: str):

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from torch import nn
 
 from detplug.cli.config import building
+from detplug.data.dataset_config import innermost_datasets, names_of
 from detplug.engine.checkpoint import load_file, load_weights
 from detplug.engine.weights import classes_of
 from detplug.errors import UserError
@@ -38,11 +39,35 @@ def config_classes(config: Config) -> tuple[str, ...]:
 
 
 def config_names(config: Config, field: str) -> tuple[str, ...]:
-    """Names in ``field`` of the test data set's ``metainfo``; empty where it has none."""
-    dataset = config.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    return tuple(dataset.get('metainfo', {}).get(field, ()))
+    """Names in ``field`` of the test data set's ``metainfo``, or of its class; empty where neither has any."""
+    return names_of(evaluation_dataset(config), field)
+
+
+def evaluation_dataset(config: Config) -> dict:
+    """The test data set of ``config``; where it has none, that for validation or training.
+
+    Raises:
+        UserError: a config without any.
+    """
+    for name in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+        if config.get(name):
+            return config[name].dataset
+    raise UserError(f'{config.filename}: test_dataloader: missing; the config says neither classes nor pipeline')
+
+
+def prediction_pipeline(config: Config) -> list[dict]:
+    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8)."""
+    steps = []
+    for step in next(innermost_datasets(evaluation_dataset(config))).pipeline:
+        kind = str(step['type']).rpartition('.')[2]
+        if kind == 'LoadImageFromFile':
+            step = dict(type='mmdet.LoadImageFromNDArray')
+        elif kind == 'LoadAnnotations':
+            continue
+        elif kind == 'PackDetInputs' and 'meta_keys' in step:
+            step = dict(step, meta_keys=tuple(key for key in step['meta_keys'] if key != 'instances'))
+        steps.append(step)
+    return steps
 
 
 def check_classes(saved: dict, config: Config, source: str | Path) -> None:

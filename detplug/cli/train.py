@@ -16,6 +16,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
+    from detplug.data.dataset_config import innermost_datasets
     from detplug.engine.checkpoint_hook import numbered_checkpoints
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
@@ -61,7 +62,7 @@ def train(config: Config) -> dict[str, float]:
         runner.train()
     if not is_main_process():
         return {}
-    key = config.default_hooks.get('checkpoint', {}).get('metric') or 'map'
+    key = (config.default_hooks.get('checkpoint') or {}).get('metric') or 'map'
     metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
@@ -80,11 +81,12 @@ def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:
 
 def make_smoke(config: Config, images: int = 8) -> None:
     """Shorten ``config`` in place to 2 iterations of 2 images and 1 validation on the first ``images`` images."""
-    config.train_cfg.update(max_iters=2, val_interval=2)
-    config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    if 'max_epochs' in config.train_cfg:
+        config.train_cfg = dict(type='ResumableEpochLoop', max_epochs=1, steps_per_epoch=2)
+    else:
+        config.train_cfg.update(max_iters=2, val_interval=2)
     for name in ('train_dataloader', 'val_dataloader'):
-        dataset = config[name].dataset
-        while 'dataset' in dataset:
-            dataset = dataset.dataset
-        dataset.indices = images
-    config.val_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        if config.get(name):
+            config[name].update(batch_size=2, num_workers=0, persistent_workers=False)
+            for dataset in innermost_datasets(config[name].dataset):
+                dataset['indices'] = images

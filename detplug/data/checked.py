@@ -146,6 +146,7 @@ class CheckedDataset(BaseDetDataset):
         labels = range(len(self.label_of)) if any_class else [self.label_of[item.name]]
         return [
             dict(bbox=list(item.box), bbox_label=label, ignore_flag=int(any_class or item.ignored), area=item.area)
+            | ({} if item.mask is None else dict(mask=item.mask))
             for label in labels
         ]
 

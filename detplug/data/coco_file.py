@@ -24,8 +24,11 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f'{path}: not readable as json ({reason}); get the file again') from None
 
 
-def read_coco(path: str | Path) -> tuple[list[str], list[ImageRecord], list[str]]:
+def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[ImageRecord], list[str]]:
     """Category names in the file's order, one record an image in the file's order, and anomalies.
+
+    Args:
+        masks: keep the segmentations, which every annotation must have then.
 
     Raises:
         UserError: missing file, broken or empty json, missing or wrong field, duplicate image id, an annotation whose
@@ -40,7 +43,10 @@ def read_coco(path: str | Path) -> tuple[list[str], list[ImageRecord], list[str]
     names = _categories(lists['categories'], path)
     images = _images(lists['images'], path)
     for i, entry in enumerate(lists['annotations']):
-        image_id, item = _annotation(entry, f'{path}: annotations[{i}]', names)
+        where = f'{path}: annotations[{i}]'
+        image_id, item = _annotation(entry, where, names)
+        if masks:
+            item.mask = _mask(entry, where)
         if image_id not in images:
             raise UserError(f'{path}: annotations[{i}].image_id: no image has the id {_brief(image_id)}')
         images[image_id].objects.append(item)
@@ -101,6 +107,13 @@ def _annotation(entry: dict, where: str, names: dict[Any, str]) -> tuple[Any, Ob
     x, y, width, height = numbers
     key = entry.get('id', where.rpartition(': ')[2])
     return image_id, ObjectRecord(names[category], (x, y, x + width, y + height), key, area, any(flags))
+
+
+def _mask(entry: dict, where: str) -> Any:
+    mask = entry.get('segmentation')
+    if not isinstance(mask, list | dict) or not mask:
+        raise UserError(f'{where}.segmentation: {_brief(mask)} is no mask; a config with with_mask needs one of each')
+    return mask
 
 
 def _repeated(images: dict[Any, ImageRecord], path) -> list[str]:

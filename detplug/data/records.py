@@ -4,7 +4,7 @@ Boxes are (x1, y1, x2, y2) in pixels of the original image; edges of pixels are 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of the file, not an anomaly
@@ -12,13 +12,17 @@ ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of
 
 @dataclass
 class ObjectRecord:
-    """One box: ``box`` xyxy px, ``area`` px^2 (of the mask where the file has one), ``key`` names it in messages."""
+    """One box: ``box`` xyxy px, ``area`` px^2 (of the mask where the file has one), ``key`` names it in messages.
+
+    ``mask``: COCO's segmentation (polygons or RLE) where the reader was asked for it.
+    """
 
     name: str
     box: tuple[float, float, float, float]
     key: Any
     area: float | None = None
     ignored: bool = False
+    mask: Any = None
 
 
 @dataclass
@@ -57,7 +61,7 @@ def clean_boxes(image: ImageRecord) -> tuple[list[ObjectRecord], list[str]]:
         if item.area is not None and item.area <= 0:
             anomalies.append(f'area replaced by the area of the box: {where} has area {item.area:g}')
         area = item.area if item.area and item.area > 0 else box_area
-        kept.append(ObjectRecord(item.name, clipped, item.key, area, item.ignored))
+        kept.append(replace(item, box=clipped, area=area))
     return kept, anomalies
 
 

@@ -32,6 +32,17 @@ def loss_terms(losses: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
             )
 
 
+def non_finite_gradient(optimizer: torch.optim.Optimizer, model: nn.Module) -> tuple[str, Tensor] | None:
+    """``gradient of NAME`` and the first gradient with an inf or nan, None where all are finite."""
+    gradients = [p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients)) if gradients else torch.zeros(1)
+    if math.isfinite(float(norms.sum())):
+        return None
+    bad = next((x for x, norm in zip(gradients, norms, strict=True) if not norm.isfinite()), gradients[0])
+    name = next((name for name, p in model.named_parameters() if p.grad is bad), 'a parameter')
+    return f'gradient of {name}', bad
+
+
 @HOOKS.register_module()
 class NonFiniteGuard(Hook):
     """Checks every loss term before the backward pass, and every gradient before the optimiser changes a weight.
@@ -40,8 +51,14 @@ class NonFiniteGuard(Hook):
     (3, H, W) uint8, boxes (G, 4) in pixels xyxy, labels (G,) and the model's ``state_dict``) and stops. Batch-norm
     statistics are those after the forward pass.
 
+    A gradient that overflows in float16 is what a loss scaler is for: it leaves the weights as they are, halves its
+    scale, and the step is counted (``skipped_steps`` in history.jsonl). ``most_skipped`` such steps in a row, or a
+    scale that has sunk below ``smallest_scale``, stop the training as a gradient without a scaler does.
+
     Args:
         gradients: check gradients too.
+        most_skipped: steps that a loss scaler may skip one after the other.
+        smallest_scale: of a loss scaler.
 
     Raises:
         NonFiniteError: from within the training step.
@@ -49,8 +66,11 @@ class NonFiniteGuard(Hook):
 
     priority = 'HIGHEST'
 
-    def __init__(self, gradients: bool = True):
+    def __init__(self, gradients: bool = True, most_skipped: int = 30, smallest_scale: float = 2.0**-14):
         self.gradients = gradients
+        self.most_skipped, self.smallest_scale = most_skipped, smallest_scale
+        self.skipped, self.skipped_in_a_row = 0, 0
+        self.scalers: list = []
         self.batch: dict[str, Any] = {}
         self._handles: list = []
 
@@ -64,17 +84,56 @@ class NonFiniteGuard(Hook):
                         self._stop(runner, model, name, value)
 
         def check_gradients(optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict) -> None:
-            gradients = [p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
-            norms = torch.stack(torch._foreach_norm(gradients)) if gradients else torch.zeros(1)
-            if not math.isfinite(float(norms.sum())):
-                bad = gradients[int((~norms.isfinite()).nonzero()[0])]
-                name = next((name for name, p in model.named_parameters() if p.grad is bad), 'a parameter')
-                self._stop(runner, model, f'gradient of {name}', bad)
+            bad = non_finite_gradient(optimizer, model)
+            if bad is not None:
+                self._stop(runner, model, *bad)
 
         self._handles = [model.register_forward_hook(check_losses)]
-        if self.gradients:
-            optimizers = getattr(runner.optim_wrapper, 'optim_wrappers', {'': runner.optim_wrapper}).values()
-            self._handles += [x.optimizer.register_step_pre_hook(check_gradients) for x in optimizers]
+        wrappers = getattr(runner.optim_wrapper, 'optim_wrappers', {'': runner.optim_wrapper}).values()
+        for wrapper in wrappers:
+            scaler = getattr(wrapper, 'loss_scaler', None)
+            if scaler is not None:
+                self._watch(runner, model, scaler)
+            elif self.gradients:
+                self._handles.append(wrapper.optimizer.register_step_pre_hook(check_gradients))
+
+    def _watch(self, runner, model: nn.Module, scaler: torch.amp.GradScaler) -> None:
+        """Look at the gradients after the scaler did: a fused optimizer's step is called even where it is skipped."""
+        step_of_scaler = scaler.step
+
+        def step(optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            result = step_of_scaler(optimizer, *args, **kwargs)
+            bad = non_finite_gradient(optimizer, model)
+            if bad is None:
+                self.skipped_in_a_row = 0
+                return result
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+            scale = scaler.get_scale()
+            if self.skipped_in_a_row >= self.most_skipped or scale < self.smallest_scale:
+                self._stop(runner, model, f'{bad[0]} (loss scale {scale:.3g}, {self.skipped_in_a_row} steps)', bad[1])
+            if self.skipped == 1 and runner.rank == 0:
+                print(
+                    f'step {runner.iter + 1}: {bad[0]} overflows at loss scale {scale:g}: this step is skipped and the '
+                    'scale lowered, as usual in float16; skipped_steps in history.jsonl counts them',
+                    flush=True,
+                )
+            return result
+
+        scaler.step = step
+        self.scalers.append(scaler)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        if self.scalers and outputs is not None:
+            outputs['skipped_steps'] = float(self.skipped)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        if self.scalers:
+            checkpoint['skipped_steps'] = [self.skipped, self.skipped_in_a_row]
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner._resume and 'skipped_steps' in checkpoint:
+            self.skipped, self.skipped_in_a_row = map(int, checkpoint['skipped_steps'])
 
     def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
         self.batch = data_batch
@@ -83,9 +142,13 @@ class NonFiniteGuard(Hook):
         """Called by DetplugRunner however the training ends."""
         for handle in self._handles:
             handle.remove()
-        self._handles, self.batch = [], {}
+        for scaler in self.scalers:
+            del scaler.step  # the class's own again
+        self._handles, self.scalers, self.batch = [], [], {}
 
     def after_train(self, runner) -> None:
+        if self.skipped and runner.rank == 0:
+            print(f'{self.skipped} of {runner.iter} steps were skipped by the loss scaler', flush=True)
         self.on_exit(runner)
 
     def _stop(self, runner, model: nn.Module, term: str, value: Tensor) -> None:

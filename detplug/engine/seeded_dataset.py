@@ -14,6 +14,7 @@ from mmdet.registry import DATASETS
 from mmengine.dist import get_rank
 
 from detplug.engine.dataset_wrapper import DatasetWrapper
+from detplug.errors import UserError
 
 
 def init_worker(worker_id: int) -> None:
@@ -100,6 +101,29 @@ class SeededDataset(DatasetWrapper):
         self.seed = 0 if seed is None else seed
         self.rank = get_rank()
         self._pipelines: list | None = None
+
+    @property
+    def pipeline(self) -> Any:
+        """That of the data set inside, which mmdet's PipelineSwitchHook exchanges in the middle of a training."""
+        return self._with('pipeline').pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Any) -> None:
+        self._with('pipeline').pipeline = pipeline
+        self._pipelines = None
+
+    def update_skip_type_keys(self, keys: Sequence[str]) -> None:
+        """Transforms that mmdet's YOLOXModeSwitchHook switches off."""
+        self._with('update_skip_type_keys').update_skip_type_keys(keys)
+
+    def _with(self, name: str) -> Any:
+        """The outermost data set inside that has the attribute."""
+        dataset = self.dataset
+        while not hasattr(dataset, name) and hasattr(dataset, 'dataset'):
+            dataset = dataset.dataset
+        if not hasattr(dataset, name):
+            raise UserError(f'train_dataloader.dataset: {type(dataset).__name__} has no {name}, which a hook changes')
+        return dataset
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict:
         """The sample of (draw number, index); a plain index is its own draw number."""

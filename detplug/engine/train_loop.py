@@ -10,16 +10,8 @@ from mmengine.runner import IterBasedTrainLoop
 from detplug.engine.plain_data import rng_state, set_rng_state
 
 
-@LOOPS.register_module()
-class ResumableIterLoop(IterBasedTrainLoop):
-    """mmengine's iteration loop; resuming sets the sampler's start instead of drawing and dropping what was trained.
-
-    The draw number of the next image is iterations done * batch size, so that images which loader processes had
-    fetched ahead are not lost. A validation that was due at the resumed step is run again: the checkpoint was written
-    before it.
-
-    Args:
-        as :class:`mmengine.runner.IterBasedTrainLoop`: runner, dataloader, max_iters, val_interval, val_begin.
+class ResumableBatches:
+    """What both training loops share: batches that start at the image after the last one that was trained on.
 
     Attributes:
         data_time: seconds that the newest step waited for its batch.
@@ -40,6 +32,47 @@ class ResumableIterLoop(IterBasedTrainLoop):
         own = getattr(self.dataloader, 'batch_sampler', None)
         return own if hasattr(own, 'start_at') else self.dataloader
 
+    def _next(self, batches: Iterator[Any]) -> Any:
+        started = time.perf_counter()
+        batch = next(batches)
+        self.data_time = time.perf_counter() - started
+        return batch
+
+    def _seeded_batches(self) -> Iterator[Any] | None:
+        """The batches from the current step on, None where the sampler cannot start there.
+
+        Making the loader's processes draws no random number.
+        """
+        state = rng_state()
+        source = self._draw_source
+        sampler = source if hasattr(source, 'start_at') else source.sampler
+        if not hasattr(sampler, 'start_at'):
+            self.runner.logger.warning(
+                'the training sampler has no start_at: a resumed training sees other images '
+                'than one that was not stopped; use DrawSampler with SeededDataset'
+            )
+            return None
+        sampler.seed = self.runner.seed
+        sampler.start_at(self.draw)
+        if hasattr(self.dataloader.dataset, 'seed'):
+            self.dataloader.dataset.seed = self.runner.seed
+        batches = iter(self.dataloader)
+        set_rng_state(state)
+        return batches
+
+
+@LOOPS.register_module()
+class ResumableIterLoop(ResumableBatches, IterBasedTrainLoop):
+    """mmengine's iteration loop; resuming sets the sampler's start instead of drawing and dropping what was trained.
+
+    The draw number of the next image is iterations done * batch size, so that images which loader processes had
+    fetched ahead are not lost. A validation that was due at the resumed step is run again: the checkpoint was written
+    before it.
+
+    Args:
+        as :class:`mmengine.runner.IterBasedTrainLoop`: runner, dataloader, max_iters, val_interval, val_begin.
+    """
+
     def run(self) -> Any:
         """Train until ``max_iters`` and return the model."""
         self.runner.call_hook('before_train')
@@ -50,10 +83,7 @@ class ResumableIterLoop(IterBasedTrainLoop):
             self.runner.val_loop.run()
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
-            started = time.perf_counter()
-            batch = next(batches)
-            self.data_time = time.perf_counter() - started
-            self.run_iter(batch)
+            self.run_iter(self._next(batches))
             self._decide_current_val_interval()
             if self._validation_is_due():
                 self.runner.val_loop.run()
@@ -63,24 +93,13 @@ class ResumableIterLoop(IterBasedTrainLoop):
         return self.runner.model
 
     def _batches(self) -> Iterator[Any]:
-        """The endless batches from the current step on; making the loader's processes draws no random number."""
-        state = rng_state()
-        source = self._draw_source
-        sampler = source if hasattr(source, 'start_at') else source.sampler
-        if hasattr(sampler, 'start_at'):
-            sampler.seed = self.runner.seed
-            sampler.start_at(self.draw)
-            if hasattr(self.dataloader.dataset, 'seed'):
-                self.dataloader.dataset.seed = self.runner.seed
-            batches = iter(self.dataloader)
-        else:
-            self.runner.logger.warning(
-                'the training sampler has no start_at: a resumed training sees other images '
-                'than one that was not stopped; use DrawSampler with SeededDataset'
-            )
+        """The endless batches from the current step on."""
+        batches = self._seeded_batches()
+        if batches is None:
+            state = rng_state()
             self.dataloader_iterator.skip_iter(self._iter)
+            set_rng_state(state)
             batches = self.dataloader_iterator
-        set_rng_state(state)
         return batches
 
     def _validation_is_due(self) -> bool:

@@ -1,0 +1,50 @@
+"""mmdet's CocoMetric with labels by name."""
+
+from pathlib import Path
+from typing import Any
+
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
+
+from detplug.data.names import check_names
+from detplug.errors import UserError
+
+
+def category_ids(categories: list[dict], classes: tuple[str, ...], source: str) -> list[int]:
+    """The id of each of ``classes``, whatever the order of the file's ``categories``.
+
+    Raises:
+        UserError: a class that the file does not have; the line shows both sides.
+    """
+    names = [entry['name'] for entry in categories]
+    others = [name for name in names if name not in classes]
+    check_names(names, classes, ignore_classes=others, source=source)
+    ids = {entry['name']: entry['id'] for entry in categories}
+    return [ids[name] for name in classes]
+
+
+@METRICS.register_module()
+class CheckedCocoMetric(CocoMetric):
+    """CocoMetric whose label n is the n-th of ``classes``; mmdet's is the n-th of them in the order of the file.
+
+    Raises:
+        UserError: no ``ann_file``.
+    """
+
+    def __init__(self, ann_file: str | None = None, **kwargs: Any):
+        if ann_file is not None and '://' not in ann_file and not Path(ann_file).is_file():
+            raise UserError(f'{ann_file}: not found; set ann_file of the evaluator, or data_root')
+        super().__init__(ann_file=ann_file, **kwargs)
+        self.ann_file = ann_file
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Figures of all images, ``bbox_mAP`` and so on.
+
+        Raises:
+            UserError: a class that ``ann_file`` does not have.
+        """
+        if self._coco_api is not None and self.cat_ids is None:
+            categories = self._coco_api.dataset['categories']
+            self.cat_ids = category_ids(categories, self.dataset_meta['classes'], self.ann_file)
+            self.img_ids = self._coco_api.get_img_ids()
+        return super().compute_metrics(results)
