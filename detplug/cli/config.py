@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from detplug.cli.config_address import config_path
 from detplug.cli.options import apply_options
 from detplug.cli.stock_config import adapt
+from detplug.engine.published_weights import UnreachableWeights
 from detplug.errors import UserError
 
 
@@ -74,11 +75,31 @@ def _replace_prefix(node, old: str, new: str):
     return node
 
 
+def path_of(node: dict | list, address: str, path: str = '') -> str | None:
+    """Dotted path of what names the weights ``address``: the init_cfg that holds it, or the value itself."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        here = f'{path}.{key}'.lstrip('.')
+        if value == address:
+            return path if isinstance(node, dict) and node.get('type') == 'Pretrained' else here
+        found = path_of(value, address, here) if isinstance(value, dict | list | tuple) else None
+        if found is not None:
+            return found
+    return None
+
+
 @contextmanager
-def building(source: str | Path) -> Iterator[None]:
-    """Turn what mmengine raises for a wrong ``type`` or constructor argument into one line that names it."""
+def building(source: str | Path, config: Config | None = None) -> Iterator[None]:
+    """Turn what mmengine raises for a wrong ``type`` or constructor argument into one line that names it.
+
+    With the config, weights that cannot be downloaded get the option that does without them.
+    """
     try:
         yield
+    except UnreachableWeights as error:
+        path = path_of(config._cfg_dict if config is not None else {}, error.address)
+        if path is None:
+            raise
+        raise UserError(f'{error}, or start without it: --cfg-options {path}=None') from error
     except UserError:
         raise
     except (TypeError, KeyError, ImportError, FileNotFoundError) as error:

@@ -56,7 +56,7 @@ def train(config: Config) -> dict[str, float]:
     keep_freed_memory()
     began = time.monotonic()
     start_group(config.launcher)
-    with only_training(work_dir), building(config.filename):
+    with only_training(work_dir), building(config.filename, config):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         channels_last(runner.model)
         runner.train()

@@ -4,7 +4,6 @@ Importing this module makes mmengine's own loaders (``load_from``, ``init_cfg=di
 read through :func:`load_file` too: ``weights_only=True``, no fall-back to full unpickling.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.plain_data import plain
+from detplug.engine.published_weights import LISTS, WEB, download
 from detplug.engine.weights import fit_weights
 from detplug.errors import UserError
 
@@ -123,14 +123,13 @@ def load_weights(model: torch.nn.Module, path: str | Path, strict: bool = True) 
     return checkpoint
 
 
-def load_from_url(url: str, map_location: Any = None, **_: Any) -> dict[str, Any]:
-    """Download ``url`` into torch's hub folder, once, and read it as :func:`load_file` does."""
-    folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / os.path.basename(url)
-    if not target.exists():
-        torch.hub.download_url_to_file(url, str(target))
-    return load_file(target, map_location or 'cpu')
+def load_from_address(address: str, map_location: Any = None, **_: Any) -> dict[str, Any]:
+    """Download published weights, once, and read them as :func:`load_file` does."""
+    checkpoint = load_file(download(address), map_location or 'cpu')
+    if not address.startswith('mmcls://'):
+        return checkpoint
+    state = checkpoint.get('state_dict', checkpoint)  # a classifier, of which the backbone is wanted
+    return dict(state_dict={name[len('backbone.') :]: x for name, x in state.items() if name.startswith('backbone.')})
 
 
 def load_from_path(name: str, map_location: Any = None) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def load_from_path(name: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def load_from_refused(name: str, map_location: Any = None) -> dict[str, Any]:
-    """Stands for mmengine's other sources (torchvision://, s3://, ...), which unpickle.
+    """Stands for mmengine's other sources (s3://, petrel://, pavi://), which unpickle.
 
     Raises:
         UserError: always.
@@ -151,7 +150,7 @@ def install() -> None:
     """Replace every loader of mmengine's registry of checkpoint sources by ours."""
     for prefix in list(CheckpointLoader._schemes):
         CheckpointLoader.register_scheme(prefix, load_from_refused, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_url, force=True)
+    CheckpointLoader.register_scheme((*WEB, *LISTS), load_from_address, force=True)
     CheckpointLoader.register_scheme('', load_from_path, force=True)
     mmengine_checkpoint._safe_torch_load = lambda file, map_location=None, weights_only=None: _read(file, map_location)
 

@@ -27,6 +27,8 @@ def category_ids(categories: list[dict], classes: tuple[str, ...], source: str) 
 class CheckedCocoMetric(CocoMetric):
     """CocoMetric whose label n is the n-th of ``classes``; mmdet's is the n-th of them in the order of the file.
 
+    The images are those that were evaluated; mmdet counts all of ``ann_file``, the others as without detections.
+
     Raises:
         UserError: no ``ann_file``.
     """
@@ -46,5 +48,6 @@ class CheckedCocoMetric(CocoMetric):
         if self._coco_api is not None and self.cat_ids is None:
             categories = self._coco_api.dataset['categories']
             self.cat_ids = category_ids(categories, self.dataset_meta['classes'], self.ann_file)
-            self.img_ids = self._coco_api.get_img_ids()
+        if self._coco_api is not None:
+            self.img_ids = sorted({prediction['img_id'] for _, prediction in results})
         return super().compute_metrics(results)
