@@ -11,10 +11,13 @@ with quiet_imports():
     from mmdet.registry import RUNNERS
     from mmengine.config import Config
     from mmengine.dist import is_main_process
+    from mmengine.runner import Runner
 
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
+    from detplug.errors import UserError
+    from detplug.evaluation.image_result import ImageResult
     from detplug.evaluation.results_file import save_results
     from detplug.evaluation.table import metrics_table
     from detplug.report.hook import find_box_ap
@@ -36,11 +39,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(args.config, args.cfg_options)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem / args.split)
     config.launcher = args.launcher
+    check_split(config, args.split)
     if args.split == 'val':
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
     out = args.out or Path(config.work_dir) / f'metrics_{args.split}.json'
     evaluate(config, args.checkpoint, args.split, out, args.results)
     return 0
+
+
+def check_split(config: Config, split: str) -> None:
+    """A config may have only one of the two.
+
+    Raises:
+        UserError: it has no loader or no evaluator for ``split``.
+    """
+    other = 'val' if split == 'test' else 'test'
+    for name in ('dataloader', 'evaluator'):
+        if not config.get(f'{split}_{name}'):
+            cure = f'give --split {other}' if config.get(f'{other}_{name}') else 'add it'
+            raise UserError(f'{config.filename}: {split}_{name}: missing; {cure}')
 
 
 def evaluate(
@@ -66,7 +83,7 @@ def evaluate(
     config.custom_hooks = [
         dict(hook, test_split=split, facts=dict(checkpoint=str(checkpoint)))
         for hook in config.get('custom_hooks', [])
-        if hook['type'] == 'ReportHook'
+        if hook.get('type') == 'ReportHook'
     ]
     with building(config.filename):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
@@ -75,7 +92,19 @@ def evaluate(
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         Path(out).write_text(json.dumps(metrics, indent=2) + '\n')
         if results is not None:
-            save_results(results, find_box_ap(runner.test_loop).images, config_classes(config))
+            save_results(results, box_images(runner, config), config_classes(config))
         metrics_table(metrics, config_classes(config))
         print(f'metrics {out}\nreport  {config.work_dir}/report.html')
     return metrics
+
+
+def box_images(runner: Runner, config: Config) -> list[ImageResult]:
+    """The images of the test, for ``--results``.
+
+    Raises:
+        UserError: no evaluator of boxes.
+    """
+    metric = find_box_ap(runner.test_loop)
+    if metric is None:
+        raise UserError(f"--results: {config.filename}: test_evaluator: none is a BoxAP; add dict(type='BoxAP')")
+    return metric.images

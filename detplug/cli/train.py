@@ -11,13 +11,15 @@ from detplug.engine.quiet import quiet_imports
 with quiet_imports():
     from mmdet.registry import RUNNERS
     from mmengine.config import Config
-    from mmengine.dist import is_main_process
+    from mmengine.device import get_device
+    from mmengine.dist import get_world_size, is_main_process
 
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
+    from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
     from detplug.data.dataset_config import innermost_datasets
-    from detplug.engine.checkpoint_hook import numbered_checkpoints
+    from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_history
@@ -36,14 +38,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--amp', nargs='?', const=BARE, metavar='DTYPE', help='mixed precision: bfloat16, float16, or bare: what suits'
+    )
+    parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
     parser.add_argument('--smoke', action='store_true', help='2 iterations and 1 validation, to try a config')
     args = parser.parse_args(argv)
+    if not 0 <= args.seed < 2**32:
+        raise UserError(f'--seed {args.seed}: not a whole number from 0 to {2**32 - 1}')
     config = load_config(args.config, args.cfg_options)
+    check_trainable(config)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
     config.launcher, config.resume = args.launcher, args.resume
     config.randomness = dict(seed=args.seed)
+    if args.amp is not None:
+        use_mixed_precision(config, args.amp, get_device())
+    if args.auto_scale_lr:
+        scale_learning_rate(config)
     if args.smoke:
         make_smoke(config)
+    elif args.keep_epochs:
+        start_group(config.launcher)
+        keep_epochs(config, get_world_size())
     train(config)
     return 0
 
@@ -59,6 +76,8 @@ def train(config: Config) -> dict[str, float]:
     with only_training(work_dir), building(config.filename, config):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         channels_last(runner.model)
+        if is_main_process():
+            print(describe_batches(runner), flush=True)
         runner.train()
     if not is_main_process():
         return {}
@@ -66,8 +85,21 @@ def train(config: Config) -> dict[str, float]:
     metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
-    print(f'checkpoint {work_dir}/best.pth\nreport     {work_dir}/report.html')
+    for what, name in (('checkpoint', BEST), ('checkpoint', LAST), ('report    ', 'report.html')):
+        if (work_dir / name).exists() and not (name == LAST and (work_dir / BEST).exists()):
+            print(f'{what} {work_dir}/{name}')
     return metrics
+
+
+def check_trainable(config: Config) -> None:
+    """What training needs.
+
+    Raises:
+        UserError: a part is missing, which is then named.
+    """
+    for name in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if not config.get(name):
+            raise UserError(f'{config.filename}: {name}: missing; a config without it cannot be trained')
 
 
 def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:

@@ -47,6 +47,7 @@ class PairPooling(nn.Module):
     def _pool(self, maps: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
         """(R,) image and (R, 4) xyxy px -> (R, channels side side)."""
         rois = torch.cat([image[:, None].to(boxes), boxes], 1)
+        maps = maps.to(rois)  # maps of mixed precision: bfloat16 could not say 601 px
         if torch.compiler.is_exporting():
             return roi_align(maps, rois, self.align.output_size[0], self.align.spatial_scale).flatten(1)
         return self.align(maps, rois).flatten(1)

@@ -11,6 +11,7 @@ import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -48,6 +49,7 @@ class ADMMHook(Hook):
         self.ranks = {name: tuple(own) for name, own in found.items()}
         self.rho, self.late, self.late_factor, self.interval = rho, late, late_factor, interval
         self.now = rho
+        self.loss_factor: Tensor | float = 1.0
         self.targets: dict[str, Tensor] = {}  # Z
         self.duals: dict[str, Tensor] = {}  # U
         self.weights: dict[str, nn.Parameter] = {}
@@ -69,12 +71,18 @@ class ADMMHook(Hook):
 
     def _pull(self, name: str):
         weight = self.weights[name]
-        return lambda grad: grad + self.now * (weight.detach() - self.targets[name] + self.duals[name])
+
+        def pulled(grad: Tensor) -> Tensor:
+            pull = weight.detach() - self.targets[name] + self.duals[name]
+            return grad + self.loss_factor * self.now * pull
+
+        return pulled
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """rho of this step."""
         late = runner.iter >= (1 - self.late) * runner.max_iters
         self.now = self.rho * (self.late_factor if late else 1.0)
+        self.loss_factor = loss_factor(runner.optim_wrapper)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """A round, where one is due: Z from W + U, then U. The distance goes into ``outputs``, as a loss does."""
@@ -102,6 +110,13 @@ class ADMMHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if STATE in checkpoint:
             self.targets, self.duals = checkpoint[STATE]['targets'], checkpoint[STATE]['duals']
+
+
+def loss_factor(wrapper: OptimWrapper) -> Tensor | float:
+    """What the optimizer wrapper multiplies a loss with: 1 / accumulated batches, and the scale of a loss scaler."""
+    factor = wrapper.scale_loss(torch.ones(()))
+    scaler = getattr(wrapper, 'loss_scaler', None)
+    return factor if scaler is None else scaler.get_scale() * factor
 
 
 def nearest_chain(weight: Tensor, ranks: tuple[int, ...]) -> Tensor:

@@ -4,14 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from torch import nn
 
+from detplug.engine import mixed_precision
 from detplug.errors import UserError
 from plugins.tensor_train.admm import STATE, ADMMHook, nearest_chain
 
 
 def runner_for(model: nn.Module, steps: int) -> SimpleNamespace:
-    return SimpleNamespace(model=model, iter=0, max_iters=steps)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    return SimpleNamespace(model=model, iter=0, max_iters=steps, optim_wrapper=OptimWrapper(optimizer))
 
 
 def train(hook: ADMMHook, model: nn.Module, steps: int, lr: float) -> list[float]:
@@ -85,3 +88,24 @@ def test_a_resumed_training_has_its_targets(model):
 def test_a_layer_that_is_not_there(model):
     with pytest.raises(UserError, match="'1' is no convolution"):
         ADMMHook({'1': (2, 3)}).before_train(runner_for(model, 10))
+
+
+@pytest.mark.parametrize('scaled', [False, True])
+@pytest.mark.parametrize('batches', [1, 4])
+def test_the_pull_is_the_same_with_a_loss_scaler_and_accumulated_batches(model, scaled, batches, monkeypatch):
+    """After unscaling, and over all batches of a step, the kernel is pulled by rho (W - Z) once."""
+    monkeypatch.setattr(mixed_precision, 'check_float16', lambda device: None)  # the CPU has a scaler, too slow to use
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    kind = mixed_precision.DetplugAmpOptimWrapper if scaled else OptimWrapper
+    more = dict(dtype='float16', loss_scale=dict(init_scale=1024.0)) if scaled else {}
+    wrapper = kind(optimizer=optimizer, accumulative_counts=batches, **more)
+    hook, runner = ADMMHook({'0': (2, 3)}, rho=0.5), runner_for(model, 10)
+    runner.optim_wrapper = wrapper
+    hook.before_train(runner)
+    before = model[0].weight.detach().clone()
+    for _ in range(batches):
+        hook.before_train_iter(runner, 0)
+        wrapper.update_params(0 * model[0].weight.sum())
+    pull = 0.5 * (before - nearest_chain(before, (2, 3)))
+    assert pull.abs().max() > 0
+    torch.testing.assert_close(before - model[0].weight.detach(), pull)
