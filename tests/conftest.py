@@ -45,3 +45,43 @@ def yolov5n_weights() -> Path:
 def pytest_runtest_setup(item):
     """Names without a prefix are mmdet's in every test, whatever scope a test before has left."""
     init_default_scope('mmdet')
+
+
+@pytest.fixture
+def mixed_precision_steps():
+    """Function that trains a model for two steps under bfloat16 autocast and a copy of it in float32, and compares.
+
+    ``(model, batches, **optim_wrapper)``: ``batches`` makes a batch for ``train_step``. The losses are finite, the two
+    differ and are close, and the same parameters change.
+    """
+    import copy
+
+    import torch
+    from mmengine.optim import build_optim_wrapper
+
+    import detplug.register  # noqa: F401
+
+    def steps(model, batches, **optim_wrapper):
+        torch.manual_seed(0)
+        losses, changed, dtypes = {}, {}, set()
+        models = dict(float32=copy.deepcopy(model), bfloat16=model)
+        for name, trained in models.items():
+            own = dict(type='OptimWrapper') if name == 'float32' else dict(type='DetplugAmpOptimWrapper')
+            wrapper = build_optim_wrapper(
+                trained, dict(own, optimizer=dict(type='SGD', lr=0.01), clip_grad=dict(max_norm=1.0)) | optim_wrapper
+            )
+            before = {key: value.detach().clone() for key, value in trained.named_parameters()}
+            trained.train()
+            torch.manual_seed(1)
+            for _ in range(2):
+                values = trained.train_step(batches(), wrapper)
+                losses.setdefault(name, []).append(float(values['loss']))
+            changed[name] = {key for key, value in trained.named_parameters() if not torch.equal(value, before[key])}
+            dtypes |= {value.dtype for value in trained.parameters()}
+        assert torch.isfinite(torch.tensor(losses['bfloat16'])).all(), losses
+        assert losses['bfloat16'][0] != losses['float32'][0], losses
+        assert losses['bfloat16'][0] == pytest.approx(losses['float32'][0], rel=0.05), losses
+        assert changed['bfloat16'] and changed['bfloat16'] == changed['float32']
+        assert dtypes == {torch.float32}
+
+    return steps

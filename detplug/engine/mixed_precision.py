@@ -5,12 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmdet.models.dense_heads import DETRHead
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.models.roi_heads.roi_extractors.base_roi_extractor import BaseRoIExtractor
 from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.optim import OptimWrapper
 from torch import nn
 
 from detplug.errors import UserError
 
+HEADS = (BaseDenseHead, DETRHead, BBoxHead)
 DTYPES = ('bfloat16', 'float16')
 
 
@@ -78,10 +83,43 @@ class DetplugAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The forward pass computes in ``dtype`` where torch considers that safe."""
+        """The forward pass computes in ``dtype`` where torch considers that safe; boxes and losses in float32."""
         device = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device, self.dtype):
+        with super().optim_context(model), torch.autocast(device, self.dtype), boxes_in_float32(model):
             yield
+
+
+@contextmanager
+def boxes_in_float32(model: nn.Module) -> Iterator[None]:
+    """What heads give and RoI extractors take becomes float32: a bfloat16 box at 600 px is off by up to 2 px."""
+    handles = [part.register_forward_hook(_float32_output) for part in model.modules() if isinstance(part, HEADS)]
+    handles += [
+        part.register_forward_pre_hook(_float32_input) for part in model.modules() if isinstance(part, BaseRoIExtractor)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
+    return float32(output)
+
+
+def _float32_input(module: nn.Module, args: tuple) -> Any:
+    return float32(args)
+
+
+def float32(value: Any) -> Any:
+    """``value`` with every tensor of 16-bit floats in it, however nested, in float32."""
+    if isinstance(value, torch.Tensor):
+        return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+    if isinstance(value, list | tuple):
+        return type(value)(map(float32, value))
+    if isinstance(value, dict):
+        return {key: float32(item) for key, item in value.items()}
+    return value
 
 
 def check_float16(device: str) -> None:

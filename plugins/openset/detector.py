@@ -122,8 +122,16 @@ class OpenSetDetector(SemiBaseDetector):
     @torch.no_grad()
     def pseudo_label(self, inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]) -> None:
         """Give each strong view the teacher's boxes of the weak view, as targets and ignored regions, in place."""
+        self.teacher.eval()
+        feats = [x.float() for x in self.teacher.extract_feat(inputs)]
+        with torch.autocast(inputs.device.type, enabled=False):  # boxes, and OOD scores that float32 calibrated
+            self._pseudo_label(feats, inputs, weak, strong)
+
+    def _pseudo_label(
+        self, feats: list[Tensor], inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]
+    ) -> None:
         thresholds = self.thresholds.values
-        answers = self.ask_teacher(inputs, weak)
+        answers = self.ask_teacher(feats, weak)
         self.last_pseudo = 0
         self.best_score = max([0.0, *(float(x.scores.amax()) for x in answers if len(x.scores))])
         all_known = []
@@ -155,10 +163,8 @@ class OpenSetDetector(SemiBaseDetector):
             self.marginal.update(torch.cat(all_known))
 
     @torch.no_grad()
-    def ask_teacher(self, inputs: Tensor, samples: list[DetDataSample]) -> list[TeacherBoxes]:
+    def ask_teacher(self, feats: Sequence[Tensor], samples: list[DetDataSample]) -> list[TeacherBoxes]:
         """The teacher's boxes of a batch with their OOD scores; 0 where the mode has no use for them."""
-        self.teacher.eval()
-        feats = self.teacher.extract_feat(inputs)
         results = predict_boxes(self.teacher, feats, samples, self.teacher_cfg)
         counts = [len(x) for x in results]
         scores = torch.cat([x.scores for x in results])

@@ -16,6 +16,7 @@ from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.engine.history import read_history
 from detplug.export.graph import INPUT, write_graph
 from detplug.samples.parasites import generate
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
@@ -59,9 +60,16 @@ def words(source: Path, out: Path, *more: str) -> list[str]:
     return [str(source / 'config.py'), str(source / 'float.pth'), *fixed, *more, '--cfg-options', f'data_root={slides}']
 
 
-def test_it_evaluates_trains_and_keeps_its_scales(source, tmp_path, form='rebuild'):
-    out, work = tmp_path / 'int8', tmp_path / 'work'
-    assert run(compress.main, words(source, out, '--form', form)) == 0
+@pytest.fixture(scope='module')
+def quantised(source) -> Path:
+    """What ``compress --method fpga`` wrote for it."""
+    out = source.parent / 'int8'
+    assert run(compress.main, words(source, out, '--form', 'rebuild')) == 0
+    return out
+
+
+def test_it_evaluates_trains_and_keeps_its_scales(source, quantised, tmp_path):
+    out, work = quantised, tmp_path / 'work'
     assert {x.name for x in out.iterdir()} == {'compressed.pth', 'config.py', 'ranks.csv', 'manifest.json'}
     facts = json.loads((out / 'manifest.json').read_text())
     assert 3.5 < facts['bytes in float'] / facts['bytes in int8'] < 4
@@ -109,3 +117,14 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
     assert not (tmp_path / 'out').exists()
+
+
+def test_it_trains_in_mixed_precision(quantised, tmp_path):
+    """Losses are finite, kernels move, whole numbers (the scales) stay."""
+    argv = [str(quantised / 'config.py'), '--work-dir', str(tmp_path), '--smoke', '--amp']
+    assert run(train.main, [*argv, '--cfg-options', 'optim_wrapper.optimizer.lr=0.01', 'custom_hooks=[]']) == 0
+    rows = [row['loss'] for row in read_history(tmp_path / 'history.jsonl') if 'loss' in row]
+    assert len(rows) == 2 and None not in rows
+    before, after = (load_file(path)['state_dict'] for path in (quantised / 'compressed.pth', tmp_path / 'last.pth'))
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert moved and all(before[name].is_floating_point() for name in moved)

@@ -42,7 +42,7 @@ def says(model, monkeypatch, count, label=0, score=0.9, ood=0.1):
         torch.full((count,), ood),
         torch.full((count,), 0.9),
     )
-    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
 
 
 @pytest.mark.parametrize('mode', MODES)
@@ -93,7 +93,7 @@ def test_ignored_regions_move_with_the_view(monkeypatch):
     for target in samples['unsup_student']:
         target.set_metainfo(dict(homography_matrix=flip))
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
-    found = model.ask_teacher(inputs['sup'], None)[0]
+    found = model.ask_teacher(None, samples['sup'])[0]
     ignored = samples['unsup_student'][0].ignored_instances.bboxes
     assert len(ignored) == 6 and not len(samples['unsup_student'][0].gt_instances)
     torch.testing.assert_close(ignored[:, 1], SIDE - found.boxes[:, 3])
@@ -116,7 +116,7 @@ def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
     found = TeacherBoxes(
         *(torch.tensor(x) for x in ([box, [40.0, 40, 60, 60]], [0.9, 0.9], [0, 1], [0.0, 0], [0.9, 0.9]))
     )
-    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
     inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=box, name='blue')])
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [1]
@@ -128,7 +128,7 @@ def test_the_log_judges_what_was_called_unknown(monkeypatch):
     model = build_detector('oodfc')
     boxes = torch.tensor([[10.0, 10, 30, 30], [40.0, 40, 60, 60]])
     found = TeacherBoxes(boxes, *(torch.tensor(x) for x in ([0.9, 0.9], [0, 1], [1.0, 1.0], [0.9, 0.9])))
-    monkeypatch.setattr(model, 'ask_teacher', lambda inputs, samples: [found] * len(inputs))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
     inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=boxes[0].tolist(), name='blue')])
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [2, 2]
