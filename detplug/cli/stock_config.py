@@ -34,7 +34,8 @@ def adapt(config: Config) -> list[str]:
     if 'runner_type' not in config:
         config.runner_type = RUNNER
         lines.append(f'runner {RUNNER}: safe and atomic checkpoints, history.jsonl, report.html')
-    lines += _datasets(config) + _loop(config) + _train_loader(config) + _evaluation(config) + _hooks(config)
+    lines += _datasets(config) + _loop(config) + _train_loader(config) + _precision(config) + _evaluation(config)
+    lines += _hooks(config)
     return lines
 
 
@@ -134,6 +135,19 @@ def _loop(config: Config) -> list[str]:
     cfg.pop('by_epoch', None)
     cfg['type'] = LOOPS[kind]
     return [f'{kind} -> {LOOPS[kind]}: as many steps, and any of them can be resumed']
+
+
+def _precision(config: Config) -> list[str]:
+    """mmengine's AmpOptimWrapper runs on GPUs only, and may keep momentum that a skipped first step never set."""
+    wrapper = config.get('optim_wrapper')
+    fixed = isinstance(wrapper, dict) and ('use_fsdp' in wrapper or isinstance(wrapper.get('loss_scale'), float | int))
+    if not isinstance(wrapper, dict) or _kind(wrapper) != 'AmpOptimWrapper' or fixed:
+        return []
+    wrapper['type'] = 'DetplugAmpOptimWrapper'
+    wrapper.setdefault('dtype', 'float16')
+    if wrapper.get('loss_scale') == 'dynamic' or wrapper.dtype != 'float16':
+        wrapper.pop('loss_scale', None)
+    return [f'AmpOptimWrapper -> DetplugAmpOptimWrapper: {wrapper.dtype}']
 
 
 def _hooks(config: Config) -> list[str]:

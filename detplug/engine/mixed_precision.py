@@ -65,8 +65,15 @@ class DetplugAmpOptimWrapper(OptimWrapper):
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)
             self._clip_grad()
+        first = not self.optimizer.state
         self.loss_scaler.step(self.optimizer, **kwargs)
+        if first and not all(torch.isfinite(x.grad).all() for x in self._parameters() if x.grad is not None):
+            self.optimizer.state.clear()  # torch's fused SGD has made momentum buffers and left them uninitialised
         self.loss_scaler.update()
+
+    def _parameters(self) -> Iterator[torch.Tensor]:
+        for group in self.optimizer.param_groups:
+            yield from group['params']
 
     def state_dict(self) -> dict:
         """The optimizer's, and the scaler's as ``loss_scaler``."""
@@ -129,4 +136,6 @@ def check_float16(device: str) -> None:
         UserError: the CPU.
     """
     if device == 'cpu':
-        raise UserError('--amp float16: needs a GPU; on a CPU use --amp bfloat16')
+        raise UserError(
+            'float16: needs a GPU; on a CPU use --amp bfloat16, or optim_wrapper.type=OptimWrapper'
+        )

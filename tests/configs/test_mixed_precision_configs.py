@@ -1,4 +1,4 @@
-"""Detectors of one stage and of two train in mixed precision. Other families: test_*_mixed_precision.py of the plugins."""
+"""Detectors of one stage and of two train in mixed precision; plugins have their own test_*_mixed_precision.py."""
 
 from pathlib import Path
 
