@@ -25,5 +25,5 @@ def names_of(dataset: dict, field: str = 'classes') -> tuple[str, ...]:
     names = (first.get('metainfo') or {}).get(field)
     if names is None:
         kind = DATASETS.get(first['type']) if isinstance(first.get('type'), str) else first.get('type')
-        names = getattr(kind, 'METAINFO', {}).get(field, ())
-    return tuple(names) if not isinstance(names, str) else (names,)
+        names = getattr(kind, 'METAINFO', {}).get(field)
+    return (names,) if isinstance(names, str) else tuple(names or ())

@@ -136,6 +136,4 @@ def check_float16(device: str) -> None:
         UserError: the CPU.
     """
     if device == 'cpu':
-        raise UserError(
-            'float16: needs a GPU; on a CPU use --amp bfloat16, or optim_wrapper.type=OptimWrapper'
-        )
+        raise UserError('float16: needs a GPU; on a CPU use --amp bfloat16, or optim_wrapper.type=OptimWrapper')

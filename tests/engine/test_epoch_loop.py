@@ -57,7 +57,9 @@ def validations(folder) -> list[int]:
     return [row['step'] for row in read_history(folder / 'work' / 'history.jsonl') if 'val/score' in row]
 
 
-@pytest.mark.parametrize('batches', [{}, dict(batch_sampler=dict(type='AspectRatioBatchSampler'))], ids=['plain', 'ratio'])
+@pytest.mark.parametrize(
+    'batches', [{}, dict(batch_sampler=dict(type='AspectRatioBatchSampler'))], ids=['plain', 'ratio']
+)
 def test_each_epoch_has_every_image_once(batches, tmp_path):
     write_images(tmp_path)
     runner, hook = train(tmp_path, batches=batches)
@@ -102,5 +104,7 @@ def test_resumed_equals_uninterrupted(stop, tmp_path):
 
 def test_steps_of_an_epoch_can_be_fewer_than_its_images(tmp_path):
     write_images(tmp_path)
-    runner, hook = train(tmp_path, train_cfg=dict(type='ResumableEpochLoop', max_epochs=1, steps_per_epoch=2, _delete_=True))
+    runner, hook = train(
+        tmp_path, train_cfg=dict(type='ResumableEpochLoop', max_epochs=1, steps_per_epoch=2, _delete_=True)
+    )
     assert runner.iter == 2 and validations(tmp_path) == [2] and len(set(hook.images)) == 6
