@@ -160,4 +160,4 @@ def test_missing_file_tensor_and_unreadable_address(tmp_path):
     with pytest.raises(UserError, match='not a dict'):
         load_file(tmp_path / 'tensor.pth')
     with pytest.raises(UserError, match='download the file'):
-        stock.CheckpointLoader.load_checkpoint('torchvision://resnet50', 'cpu')
+        stock.CheckpointLoader.load_checkpoint('s3://bucket/resnet50.pth', 'cpu')

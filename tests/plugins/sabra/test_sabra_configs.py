@@ -8,6 +8,7 @@ from mmengine.structures import InstanceData
 
 from detplug.cli.config import load_config
 from detplug.cli.detector import config_classes, config_names
+from detplug.engine.published_weights import cached_path, url_of
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
 
@@ -22,16 +23,42 @@ SIDE = 64  # px
 
 @pytest.fixture(scope='module', params=CONFIGS, ids=lambda path: path.stem)
 def config(request):
-    config = load_config(ROOT / request.param)
-    if 'detector' in config.model:
-        config.model.detector.backbone.init_cfg = None  # no download
-    return config
+    return load_config(ROOT / request.param)
 
 
 @pytest.fixture(scope='module')
-def model(config):
+def published(config, tmp_path_factory):
+    """State dict of the weights that the config names, whose file lies where a download would put it; None without."""
+    init = config.model.get('detector', {}).get('backbone', {}).get('init_cfg')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.hub, '_hub_dir', str(tmp_path_factory.mktemp('hub')))
+        if init is None:
+            yield None
+            return
+        state = MODELS.build(dict(config.model.detector.backbone, init_cfg=None)).state_dict()
+        state = {
+            name: torch.full_like(value[:1], 0.01).expand_as(value) for name, value in state.items() if value.dim()
+        }
+        path = cached_path(url_of(init.checkpoint))
+        path.parent.mkdir(parents=True)
+        torch.save(state, path)
+        yield state
+
+
+@pytest.fixture(scope='module')
+def model(config, published):
     torch.manual_seed(0)
-    return MODELS.build(config.model)
+    built = MODELS.build(config.model)
+    built.init_weights()
+    return built
+
+
+def test_the_weights_that_it_names_are_loaded(model, config, published):
+    if published is None:
+        assert 'torchvision://' not in config.pretty_text and 'https://' not in config.pretty_text
+        return
+    found = model.detector.backbone.state_dict()
+    assert len(published) > 200 and all(torch.equal(found[name], value) for name, value in published.items())
 
 
 def batch(config, objects: int, relations: int) -> dict:
