@@ -13,6 +13,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from detplug.data.dataset_config import innermost_datasets, names_of
+from detplug.data.named_coco import NamedCocoDataset
 
 RUNNER = 'DetplugRunner'
 LOOPS = dict(EpochBasedTrainLoop='ResumableEpochLoop', IterBasedTrainLoop='ResumableIterLoop')
@@ -65,29 +66,34 @@ def _loaders(config: Config, *names: str) -> Iterator[tuple[str, dict]]:
 
 
 def _datasets(config: Config) -> list[str]:
-    """CocoDataset follows the order of the file's categories; ours goes by their names."""
+    """CocoDataset follows the order of the file's categories; ours go by their names."""
     lines: dict[str, None] = {}
-    for name, loader in _loaders(config, 'train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for _, loader in _loaders(config, 'train_dataloader', 'val_dataloader', 'test_dataloader'):
         annotations = [part for part in _parts(loader.dataset) if _kind(part) == 'LoadAnnotations']
-        masks = any(part.get('with_mask') for part in annotations)
+        seg, masks = (any(part.get(key) for part in annotations) for key in ('with_seg', 'with_mask'))
         for dataset in innermost_datasets(loader.dataset):
+            kind = _kind(dataset)
             if not _is_coco(dataset):
+                if not kind.startswith(('Checked', 'Named')):
+                    lines[f'{kind} stays: nothing checks the names of its classes against its files'] = None
                 continue
-            if _can_be_checked(dataset) and not any(part.get('with_seg') for part in annotations):
-                classes = names_of(dataset)
-                dataset.update(type='CheckedCocoDataset', metainfo=dict(dataset.get('metainfo') or {}, classes=classes))
-                dataset.update({'with_masks': True} if masks else {})
-                lines['CocoDataset -> CheckedCocoDataset: labels by name, boxes clipped to the image'] = None
-            else:
-                lines[f'{name}: CocoDataset stays; a file whose categories are in another order is refused'] = None
+            checked = not seg and _can_be_checked(dataset)
+            new = 'CheckedCocoDataset' if checked else 'NamedCocoDataset'
+            dataset.update(type=new, metainfo=dict(dataset.get('metainfo') or {}, classes=names_of(dataset)))
+            dataset.update({'with_masks': True} if checked and masks else {})
+            boxes = ', boxes clipped to the image' if checked else ''
+            lines[f'{kind} -> {new}: labels by name{boxes}'] = None
     return list(lines)
 
 
 def _is_coco(dataset: dict) -> bool:
+    """Whether it is mmdet's CocoDataset, or a class that differs from it in the names alone."""
     kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
-    if not isinstance(kind, type) or not issubclass(kind, CocoDataset):
+    if not isinstance(kind, type) or not issubclass(kind, CocoDataset) or kind is NamedCocoDataset:
         return False
-    return all(getattr(kind, x) is getattr(CocoDataset, x) for x in ('load_data_list', 'parse_data_info'))
+    return all(
+        getattr(kind, x) is getattr(CocoDataset, x) for x in ('load_data_list', 'parse_data_info', 'filter_data')
+    )
 
 
 def _can_be_checked(dataset: dict) -> bool:

@@ -5,6 +5,7 @@ from detplug.data.colour_jitter import ColourJitter
 from detplug.data.letterbox import Letterbox
 from detplug.data.mix_dataset import MixDataset, SourceCache
 from detplug.data.mosaic_affine import MosaicAffine
+from detplug.data.named_coco import NamedCocoDataset
 from detplug.data.resized_image import LoadResizedImage
 from detplug.data.voc import CheckedVocDataset
 
@@ -16,5 +17,6 @@ __all__ = [
     'LoadResizedImage',
     'MixDataset',
     'MosaicAffine',
+    'NamedCocoDataset',
     'SourceCache',
 ]

@@ -18,7 +18,6 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from torch import nn
 from torch.utils.data import DataLoader
 
-from detplug.data.label_order import check_label_order
 from detplug.engine import distributed
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.plain_data import pack_message_hub, rng_state, set_rng_state, unpack_message_hub
@@ -108,9 +107,7 @@ class DetplugRunner(Runner):
                 dataloader.pop('prefetch_factor', None)
                 dataloader['persistent_workers'] = False
             dataloader.setdefault('worker_init_fn', dict(type=init_worker))
-        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-        check_label_order(loader.dataset)
-        return loader
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 

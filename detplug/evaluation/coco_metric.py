@@ -6,21 +6,8 @@ from typing import Any
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 
-from detplug.data.names import check_names
+from detplug.data.named_coco import category_ids
 from detplug.errors import UserError
-
-
-def category_ids(categories: list[dict], classes: tuple[str, ...], source: str) -> list[int]:
-    """The id of each of ``classes``, whatever the order of the file's ``categories``.
-
-    Raises:
-        UserError: a class that the file does not have; the line shows both sides.
-    """
-    names = [entry['name'] for entry in categories]
-    others = [name for name in names if name not in classes]
-    check_names(names, classes, ignore_classes=others, source=source)
-    ids = {entry['name']: entry['id'] for entry in categories}
-    return [ids[name] for name in classes]
 
 
 @METRICS.register_module()

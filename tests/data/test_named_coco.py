@@ -1,4 +1,4 @@
-"""A data set of mmdet's own whose labels follow the order of the file is refused; one that follows the names passes."""
+"""Labels go by name, also where masks or segmentation maps are read; mmdet's own go by the order of the file."""
 
 import json
 
@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
 from mmdet.registry import TRANSFORMS
-from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from detplug.data.coco import CheckedCocoDataset
 from detplug.data.dataset_config import innermost_datasets, names_of
-from detplug.data.label_order import check_label_order
+from detplug.data.named_coco import NamedCocoDataset
 from detplug.errors import UserError
 
 CLASSES = ('cat', 'dog')
@@ -20,7 +19,7 @@ def write(folder, order=CLASSES, segmentation=((4, 4, 20, 4, 20, 24),)) -> dict:
     """Arguments of a data set of one image with a cat and a dog."""
     ids = {name: 5 + i for i, name in enumerate(order)}
     boxes = [
-        dict(id=i, image_id=1, category_id=ids[name], bbox=[4, 4, 16, 20], area=320, iscrowd=0, segmentation=segmentation)
+        dict(id=i, image_id=1, category_id=ids.get(name, 5), bbox=[4, 4, 16, 20], area=320, iscrowd=0, segmentation=segmentation)
         for i, name in enumerate(CLASSES, 1)
     ]
     data = dict(
@@ -32,20 +31,32 @@ def write(folder, order=CLASSES, segmentation=((4, 4, 20, 4, 20, 24),)) -> dict:
     return dict(ann_file=str(folder / 'a.json'), data_prefix=dict(img=''), metainfo=dict(classes=CLASSES), pipeline=[])
 
 
-@pytest.mark.parametrize('wrap', [lambda x: x, lambda x: RepeatDataset(x, 2), lambda x: ConcatDataset([x, x])])
-def test_stock_data_sets_are_refused_where_labels_are_swapped(wrap, tmp_path):
-    check_label_order(wrap(CocoDataset(**write(tmp_path))))
-    with pytest.raises(UserError, match="a.json: categories: CocoDataset gives 'dog' the label 0 of 'cat'") as error:
-        check_label_order(wrap(CocoDataset(**write(tmp_path, CLASSES[::-1]))))
+@pytest.mark.parametrize('order', [CLASSES, CLASSES[::-1], ('emu', 'dog', 'cat')], ids=str)
+def test_labels_go_by_name_in_both_data_sets(order, tmp_path, capsys):
+    arguments = write(tmp_path, order)
+    named = NamedCocoDataset(**arguments)
+    assert [x['bbox_label'] for x in named[0]['instances']] == [0, 1]
+    stock = [x['bbox_label'] for x in CocoDataset(**arguments)[0]['instances']]
+    assert stock == ([0, 1] if order == CLASSES else [1, 0]), 'mmdet goes by the order of the file'
+    assert ('a.json: left out, in no list of classes: emu' in capsys.readouterr().out) is ('emu' in order)
+    if 'emu' in order:
+        with pytest.raises(UserError, match="'emu'"):
+            CheckedCocoDataset(**arguments)
+    else:
+        assert [x['bbox_label'] for x in CheckedCocoDataset(**arguments)[0]['instances']] == [0, 1]
+
+
+def test_a_class_that_the_file_does_not_have_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="a.json: classes: not in the annotations: 'dog' .did you mean 'dogs'") as error:
+        NamedCocoDataset(**write(tmp_path, ('cat', 'dogs')))
     assert '\n' not in str(error.value)
 
 
 def test_checked_masks_are_those_of_the_stock_data_set(tmp_path):
-    arguments = write(tmp_path, CLASSES[::-1])
+    arguments = write(tmp_path)
     step = TRANSFORMS.build(dict(type='LoadAnnotations', with_bbox=True, with_mask=True))
     own, stock = CheckedCocoDataset(with_masks=True, **arguments)[0], CocoDataset(**arguments)[0]
-    found, wanted = step(own), step(stock)
-    assert found['gt_bboxes_labels'].tolist() == [0, 1] and wanted['gt_bboxes_labels'].tolist() == [1, 0]
+    found, wanted = (step(dict(item, ori_shape=(48, 64))) for item in (own, stock))
     masks = found['gt_masks'].to_ndarray()
     assert masks.sum() > 0 and np.array_equal(masks, wanted['gt_masks'].to_ndarray())
     assert 'mask' not in CheckedCocoDataset(**arguments)[0]['instances'][0]
