@@ -104,7 +104,11 @@ class ProgressHook(Hook):
             return
         left = (runner.max_iters - step) * meter.seconds_per_step
         if runner.val_loop is not None:
-            left += (runner.max_iters - step) // max(runner.val_interval, 1) * self._validation
+            left += (
+                (runner.max_iters - step)
+                // max(getattr(runner.train_loop, 'val_steps', runner.val_interval), 1)
+                * self._validation
+            )
         loss = torch.as_tensor((outputs or {}).get('loss', torch.nan)).detach().item()
         self._advance(
             'train',

@@ -23,6 +23,8 @@ KNOWN_WARNINGS = re.compile(
     r'|force set to `fork`|will be force set to'
     r'|fast_hadamard_transform package not found'
 )
+# mmengine warns of every parameter that a config freezes, or that is there under two names; the log file has them
+KNOWN_LOG_LINES = re.compile(r'skipped since (its requires_grad=False|bypass_duplicate=True)')
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from detplug.engine import distributed
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.plain_data import pack_message_hub, rng_state, set_rng_state, unpack_message_hub
+from detplug.engine.quiet import KNOWN_LOG_LINES
 from detplug.engine.resume import check_resumable, newest_checkpoint
 from detplug.engine.seeded_dataset import init_worker
 from detplug.engine.weights import classes_of, fit_weights
@@ -76,6 +77,7 @@ class DetplugRunner(Runner):
                 handler.setStream(sys.stderr)
                 handler.setLevel(max(handler.level, logging.WARNING))
                 handler.setFormatter(logging.Formatter('%(levelname)s: %(message)s'))
+                handler.addFilter(lambda record: not KNOWN_LOG_LINES.search(record.getMessage()))
         return logger
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:

@@ -9,12 +9,15 @@ from mmdet.registry import METRICS
 from detplug.data.named_coco import category_ids
 from detplug.errors import UserError
 
+PARTS = ('', '_50', '_75', '_s', '_m', '_l')
+
 
 @METRICS.register_module()
 class CheckedCocoMetric(CocoMetric):
     """CocoMetric whose label n is the n-th of ``classes``; mmdet's is the n-th of them in the order of the file.
 
-    The images are those that were evaluated; mmdet counts all of ``ann_file``, the others as without detections.
+    The images are those that were evaluated; mmdet counts all of ``ann_file``, the others as without detections. A
+    detector that finds nothing at all has AP 0; mmdet gives no figures.
 
     Raises:
         UserError: no ``ann_file``.
@@ -37,4 +40,7 @@ class CheckedCocoMetric(CocoMetric):
             self.cat_ids = category_ids(categories, self.dataset_meta['classes'], self.ann_file)
         if self._coco_api is not None:
             self.img_ids = sorted({prediction['img_id'] for _, prediction in results})
-        return super().compute_metrics(results)
+        metrics = super().compute_metrics(results)
+        if metrics or self.format_only:
+            return metrics
+        return {f'{kind}_mAP{part}': 0.0 for kind in self.metrics if kind in ('bbox', 'segm') for part in PARTS}

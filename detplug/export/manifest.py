@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from detplug import __version__
+from detplug.data.dataset_config import innermost_datasets
 from detplug.errors import UserError
 from detplug.export.formats import ExportRequest
 from detplug.export.graph import INPUT, SIZES, Selection, extra_outputs, needs_image_sizes
@@ -83,10 +84,8 @@ def letterbox_step(cfg: Config) -> dict:
     Raises:
         UserError: there is none.
     """
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    for step in dataset.pipeline:
+    dataset = next(innermost_datasets((cfg.get('test_dataloader') or {}).get('dataset') or {}), {})
+    for step in dataset.get('pipeline', ()):
         if step['type'] == 'Letterbox':
             return step
     raise UserError(

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from mmdet.registry import DATASETS
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
-from tiny_training import build, write_images
+from tiny_training import build, config, write_images
 
 from detplug.engine.history import read_history
+from detplug.engine.seeded_dataset import SeededDataset
+from detplug.errors import UserError
 
 EPOCHS, STEPS = 3, 4  # 11 images in batches of 3
 
@@ -17,7 +20,7 @@ class Stop(Hook):
     priority = 'LOWEST'
 
     def __init__(self, step=None):
-        self.step, self.events, self.images = step, [], []
+        self.step, self.events, self.images, self.flips = step, [], [], []
 
     def before_train_epoch(self, runner):
         self.events.append(f'begin {runner.epoch}')
@@ -27,6 +30,7 @@ class Stop(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.images += [sample.img_id for sample in data_batch['data_samples']]
+        self.flips += [bool(sample.get('flip')) for sample in data_batch['data_samples']]
         if runner.iter + 1 == self.step:
             raise KeyboardInterrupt
 
@@ -108,3 +112,33 @@ def test_steps_of_an_epoch_can_be_fewer_than_its_images(tmp_path):
         tmp_path, train_cfg=dict(type='ResumableEpochLoop', max_epochs=1, steps_per_epoch=2, _delete_=True)
     )
     assert runner.iter == 2 and validations(tmp_path) == [2] and len(set(hook.images)) == 6
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_hook_may_exchange_the_pipeline_between_epochs(workers, tmp_path):
+    """mmdet's PipelineSwitchHook, as RTMDet's configs have it; loader processes that stay must see it too."""
+    write_images(tmp_path)
+    load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+    flipped = [*load, dict(type='RandomFlip', prob=1.0), dict(type='PackDetInputs')]
+    pack = dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
+    settings = config(tmp_path).train_dataloader.dataset.dataset.dataset
+    runner, hook = train(
+        tmp_path,
+        train_dataloader__dataset__dataset=dict(settings, pipeline=[*load, pack], _delete_=True),
+        train_dataloader__num_workers=workers,
+        train_dataloader__persistent_workers=workers > 0,
+        custom_hooks=[dict(type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=flipped)],
+    )
+    assert hook.flips == [False] * 11 + [True] * 22
+
+
+def test_transforms_can_be_switched_off(tmp_path):
+    """As mmdet's YOLOXModeSwitchHook does."""
+    write_images(tmp_path)
+    dataset = DATASETS.build(config(tmp_path).train_dataloader.dataset)
+    mixed = dataset[0, 0]['inputs']
+    assert mixed.shape[-1] == 32
+    dataset.update_skip_type_keys(['Mosaic', 'RandomAffine', 'YOLOXHSVRandomAug', 'RandomFlip', 'Albu'])
+    assert dataset.dataset._skip_type_keys[0] == 'Mosaic' and not torch.equal(dataset[0, 0]['inputs'], mixed)
+    with pytest.raises(UserError, match='has no update_skip_type_keys, which a hook changes'):
+        SeededDataset(dataset.dataset.dataset).update_skip_type_keys([])

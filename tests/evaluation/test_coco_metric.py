@@ -61,3 +61,13 @@ def test_a_class_or_a_file_that_is_not_there_is_one_line(tmp_path):
         score(CheckedCocoMetric, str(tmp_path / 'a.json'))
     with pytest.raises(UserError, match='gone.json: not found; set ann_file of the evaluator'):
         CheckedCocoMetric(ann_file=str(tmp_path / 'gone.json'))
+
+
+def test_a_detector_that_finds_nothing_has_ap_0(tmp_path):
+    metric = CheckedCocoMetric(ann_file=write(tmp_path / 'a.json', CLASSES))
+    metric.dataset_meta = dict(classes=CLASSES)
+    nothing = dict(bboxes=torch.zeros(0, 4), scores=torch.zeros(0), labels=torch.zeros(0, dtype=torch.int64))
+    for image in BOXES:
+        metric.process({}, [dict(img_id=image, ori_shape=(64, 64), pred_instances=nothing)])
+    figures = metric.evaluate(len(BOXES))
+    assert figures['coco/bbox_mAP'] == figures['coco/bbox_mAP_50'] == 0.0
