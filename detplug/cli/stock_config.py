@@ -20,7 +20,7 @@ RUNNER = 'DetplugRunner'
 LOOPS = dict(EpochBasedTrainLoop='ResumableEpochLoop', IterBasedTrainLoop='ResumableIterLoop')
 SAMPLERS = ('DefaultSampler', 'ClassAwareSampler')  # their order depends on the seed and the epoch alone
 CHECKED = {  # of CocoDataset; what else it takes, CheckedCocoDataset would ignore
-    'type', 'data_root', 'ann_file', 'data_prefix', 'metainfo', 'filter_cfg', 'pipeline', 'test_mode', 'backend_args',
+    '_scope_', 'type', 'data_root', 'ann_file', 'data_prefix', 'metainfo', 'filter_cfg', 'pipeline', 'test_mode', 'backend_args',
     'indices', 'lazy_init', 'serialize_data', 'max_refetch',
 }  # fmt: skip
 
