@@ -20,8 +20,8 @@ RUNNER = 'DetplugRunner'
 LOOPS = dict(EpochBasedTrainLoop='ResumableEpochLoop', IterBasedTrainLoop='ResumableIterLoop')
 SAMPLERS = ('DefaultSampler', 'ClassAwareSampler')  # their order depends on the seed and the epoch alone
 CHECKED = {  # of CocoDataset; what else it takes, CheckedCocoDataset would ignore
-    '_scope_', 'type', 'data_root', 'ann_file', 'data_prefix', 'metainfo', 'filter_cfg', 'pipeline', 'test_mode', 'backend_args',
-    'indices', 'lazy_init', 'serialize_data', 'max_refetch',
+    '_scope_', 'type', 'data_root', 'ann_file', 'data_prefix', 'metainfo', 'filter_cfg', 'pipeline', 'test_mode',
+    'backend_args', 'indices', 'lazy_init', 'serialize_data', 'max_refetch',
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _check_num_classes(config: Config) -> None:
     for _, loader in _loaders(config, 'train_dataloader', 'test_dataloader'):
         classes = names_of(loader.dataset)
         if all(_kind(dataset) == 'CheckedCocoDataset' for dataset in innermost_datasets(loader.dataset)):
-            for path, number in _class_numbers(config.get('model'), 'model'):
+            for path, number in _class_numbers(config.get('model') or {}, 'model'):
                 if number != len(classes):
                     raise UserError(
                         f'{config.filename}: {path}.num_classes: {number}, but the data have {len(classes)} classes '
@@ -124,6 +124,8 @@ def _is_coco(dataset: dict) -> bool:
     """Whether it is mmdet's CocoDataset, or a class that differs from it in the names alone."""
     kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
     if not isinstance(kind, type) or not issubclass(kind, CocoDataset) or kind is NamedCocoDataset:
+        return False
+    if not names_of(dataset):  # its class reads them from a file of its own
         return False
     return all(
         getattr(kind, x) is getattr(CocoDataset, x) for x in ('load_data_list', 'parse_data_info', 'filter_data')

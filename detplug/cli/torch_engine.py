@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
 from torch import nn
 
 import detplug.register  # noqa: F401
 from detplug.cli.config import load_config
-from detplug.cli.detector import build_detector
+from detplug.cli.detector import build_detector, prediction_pipeline
 from detplug.cli.predictions import Engine
 from detplug.export.detections import Detections
 from detplug.export.graph import extra_outputs
@@ -52,17 +51,3 @@ def detections_of(sample: DetDataSample, model: nn.Module) -> Detections:
         pairs = sample.pred_relations
         relations = Relations(pairs.triplets, pairs.triplet_scores, tuple(model.dataset_meta['predicates']))
     return Detections(found.bboxes, found.scores, found.labels, tuple(model.dataset_meta['classes']), extra, relations)
-
-
-def prediction_pipeline(config: Config) -> list[dict]:
-    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8)."""
-    steps = []
-    for step in config.test_dataloader.dataset.pipeline:
-        if step['type'] == 'LoadImageFromFile':
-            step = dict(type='mmdet.LoadImageFromNDArray')
-        elif step['type'] == 'LoadAnnotations':
-            continue
-        elif step['type'] == 'PackDetInputs':
-            step = dict(step, meta_keys=tuple(key for key in step['meta_keys'] if key != 'instances'))
-        steps.append(step)
-    return steps

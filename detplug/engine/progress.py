@@ -104,11 +104,8 @@ class ProgressHook(Hook):
             return
         left = (runner.max_iters - step) * meter.seconds_per_step
         if runner.val_loop is not None:
-            left += (
-                (runner.max_iters - step)
-                // max(getattr(runner.train_loop, 'val_steps', runner.val_interval), 1)
-                * self._validation
-            )
+            every = getattr(runner.train_loop, 'val_steps', runner.val_interval)  # of a loop that counts epochs
+            left += (runner.max_iters - step) // max(every, 1) * self._validation
         loss = torch.as_tensor((outputs or {}).get('loss', torch.nan)).detach().item()
         self._advance(
             'train',
