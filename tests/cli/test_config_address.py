@@ -20,10 +20,8 @@ def test_base_of_a_users_config(tmp_path):
     path.write_text("_base_ = ['detplug::yolov5/yolov5n_bccd.py']\nload_from = None\n")
     config = load_config(path)
     assert config.model.bbox_head.num_classes == 3 and config.load_from is None
-    path.write_text(
-        "_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'\nmodel = dict(bbox_head=dict(num_classes=2))"
-    )
-    assert load_config(path).model.bbox_head.num_classes == 2
+    path.write_text("_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'\nmodel = dict(test_cfg=dict(nms_pre=7))")
+    assert load_config(path).model.test_cfg.nms_pre == 7
 
 
 @pytest.mark.parametrize(
