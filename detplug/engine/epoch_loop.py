@@ -37,7 +37,24 @@ class ResumableEpochLoop(ResumableBatches, EpochBasedTrainLoop):
     def run(self) -> Any:
         """Train until ``max_epochs`` and return the model."""
         self.resumed_from = self._iter
-        return super().run()
+        self.runner.call_hook('before_train')
+        if 0 < self._iter == self._epoch * self.steps_per_epoch and self._validation_is_due():
+            self.runner.val_loop.run()  # the checkpoint was written before it
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            if self._validation_is_due():
+                self.runner.val_loop.run()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validation_is_due(self) -> bool:
+        last = self._epoch == self._max_epochs
+        return (
+            self.runner.val_loop is not None
+            and self._epoch >= self.val_begin
+            and (last or self._epoch % self.val_interval == 0)
+        )
 
     def run_epoch(self) -> None:
         """The steps of the current epoch that are left."""

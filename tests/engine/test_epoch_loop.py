@@ -49,7 +49,7 @@ def train(folder, stop=None, **changes):
     try:
         runner.train()
     except KeyboardInterrupt:
-        assert runner.iter == stop - 1
+        assert stop is None or runner.iter == stop - 1
     return runner, hook
 
 
@@ -102,6 +102,29 @@ def test_resumed_equals_uninterrupted(stop, tmp_path):
     assert again.train_loop.resumed_from == stop
     assert first.images + second.images == seen.images
     assert rates(tmp_path) == wanted and validations(tmp_path) == [4, 8, 12]
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0, msg=name)
+
+
+class StopInValidation(Hook):
+    """Writes a checkpoint when the first validation begins, and ends the training there."""
+
+    def before_val(self, runner):
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
+        runner.save_checkpoint(runner.work_dir, f'iter_{runner.iter}.pth', meta=meta, by_epoch=False)
+        raise KeyboardInterrupt
+
+
+def test_a_validation_that_was_interrupted_is_run_again(tmp_path):
+    write_images(tmp_path)
+    whole, _ = train(tmp_path)
+    wanted = rates(tmp_path)
+    (tmp_path / 'work').rename(tmp_path / 'whole')
+    stopped, _ = train(tmp_path, custom_hooks=[*config(tmp_path).custom_hooks, dict(type=StopInValidation)])
+    assert stopped.iter == STEPS and not validations(tmp_path)
+    again, _ = train(tmp_path, resume=True)
+    assert again.train_loop.resumed_from == STEPS and rates(tmp_path) == wanted
+    assert validations(tmp_path) == [4, 8, 12]
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0, msg=name)
 
