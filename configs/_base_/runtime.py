@@ -1,6 +1,7 @@
 # What every training shares: the runner, hooks, processes. Numbers for one small machine.
 default_scope = 'mmdet'
 runner_type = 'DetplugRunner'  # atomic, resumable checkpoints; stock mmdet tools use it too
+device = 'auto'  # or cpu, cuda, cuda:1, ...; --device of the commands goes before it
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),  # a loader process has one thread

@@ -17,10 +17,11 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.engine.checkpoint_hook import numbered_checkpoints
+    from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_history
-    from detplug.engine.memory import channels_last, keep_freed_memory
+    from detplug.engine.memory import keep_freed_memory
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/NAME-OF-CONFIG')
     parser.add_argument('--resume', action='store_true', help='continue from the newest checkpoint that loads')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', help=f'{HELP}; default: device of the config')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     config = load_config(args.config, args.cfg_options)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    config.device = args.device or config.get('device', AUTO)
     config.launcher, config.resume = args.launcher, args.resume
     config.randomness = dict(seed=args.seed)
     if args.smoke:
@@ -54,10 +57,9 @@ def train(config: Config) -> dict[str, float]:
         raise UserError(f'{work_dir}: holds an earlier training; give --resume to continue it or another --work-dir')
     keep_freed_memory()
     began = time.monotonic()
-    start_group(config.launcher)
+    start_group(config.launcher, device=choose_device(config.get('device', AUTO)))
     with only_training(work_dir), building(config.filename):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
-        channels_last(runner.model)
         runner.train()
     if not is_main_process():
         return {}
