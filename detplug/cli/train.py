@@ -20,7 +20,7 @@ with quiet_imports():
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
-    from detplug.engine.history import FILE, read_history
+    from detplug.engine.history import FILE, read_validations
     from detplug.engine.memory import keep_freed_memory
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
@@ -63,7 +63,7 @@ def train(config: Config) -> dict[str, float]:
         runner.train()
     if not is_main_process():
         return {}
-    key = config.default_hooks.get('checkpoint', {}).get('metric') or 'map'
+    key = (config.default_hooks.get('checkpoint') or {}).get('metric') or 'map'
     metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
@@ -73,7 +73,7 @@ def train(config: Config) -> dict[str, float]:
 
 def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:
     """The validation with the highest ``key`` in history.jsonl, without the ``val/`` of its names, and its step."""
-    rows = [row for row in read_history(work_dir / FILE) if key in row]
+    rows = [row for row in read_validations(work_dir / FILE) if key in row]
     if not rows:
         return {}
     best = max(rows, key=lambda row: row[key])
