@@ -42,6 +42,9 @@ def write_atomic(
         if check is not None:
             check(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file it is about
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)

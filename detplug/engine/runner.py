@@ -9,6 +9,7 @@ from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import ConfigDict
+from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -110,7 +111,10 @@ class DetplugRunner(Runner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """mmengine's, with the run's seed for SeededDataset, whole batches for EvaluationSampler and quiet workers."""
+        """mmengine's, with the run's seed for SeededDataset, whole batches for EvaluationSampler and quiet workers.
+
+        For a GPU, workers' batches go into page-locked memory, unless ``pin_memory`` of the loader says otherwise.
+        """
         if isinstance(dataloader, dict):
             dataloader = ConfigDict(copy.deepcopy(dataloader))
             for part, kind, values in (
@@ -122,6 +126,8 @@ class DetplugRunner(Runner):
             if dataloader.get('num_workers', 0) == 0:  # torch refuses these two without workers
                 dataloader.pop('prefetch_factor', None)
                 dataloader['persistent_workers'] = False
+            elif get_device() == 'cuda':  # others need not have page-locked memory
+                dataloader.setdefault('pin_memory', True)
             dataloader.setdefault('worker_init_fn', dict(type=init_worker))
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 

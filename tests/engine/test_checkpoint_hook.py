@@ -91,7 +91,8 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ('seconds', 'wanted'), [(0.0, [2, 4, 6, 7, 8, 10, 11]), (3.0, [4, 7, 11]), (2.0, [4, 6, 7, 10, 11]), (1000.0, [7, 11])]
+    ('seconds', 'wanted'),
+    [(0.0, [2, 4, 6, 7, 8, 10, 11]), (3.0, [4, 7, 11]), (2.0, [4, 6, 7, 10, 11]), (1000.0, [7, 11])],
 )
 def test_not_more_often_than_every_so_many_seconds(scores, monkeypatch, seconds, wanted):
     folder = scores(0.5, 0.6)

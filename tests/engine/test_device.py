@@ -6,11 +6,12 @@ import pytest
 import torch
 from mmengine.device import get_device
 from mmengine.device import utils as mmengine_device
-from tiny_training import build, write_images
+from tiny_training import TinyDetector, build, config, write_images
 
-from detplug.engine import device
+from detplug.engine import device, distributed
 from detplug.engine.device import choose_device, devices
 from detplug.engine.distributed import start_group
+from detplug.engine.runner import DetplugRunner
 from detplug.errors import UserError
 
 
@@ -70,3 +71,51 @@ def test_several_processes_need_devices_that_can_be_connected(accelerator, monke
     monkeypatch.setenv('LOCAL_RANK', '2')
     with pytest.raises(UserError, match='--device meta:2: there is no such'):
         start_group('pytorch', device=torch.device('meta'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'changes', 'wanted'),
+    [
+        ('cpu', {}, True),
+        ('cpu', dict(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None), False),
+        ('meta', {}, False),
+    ],
+)
+def test_training_has_channels_innermost_on_the_cpu(accelerator, tmp_path, name, changes, wanted):
+    write_images(tmp_path)
+    weight = build(tmp_path, device=name, **changes).model.features[3].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
+
+
+def test_the_memory_format_is_chosen_before_the_model_is_wrapped(monkeypatch, tmp_path):
+    write_images(tmp_path)
+    runner = build(tmp_path, device='cpu')
+    model, seen = TinyDetector(dict(type='DetDataPreprocessor')), []
+    monkeypatch.setattr(type(runner), 'distributed', True)
+    monkeypatch.setattr(
+        distributed,
+        'wrap',
+        lambda wrapped, **options: seen.append(
+            wrapped.features[3].weight.is_contiguous(memory_format=torch.channels_last)
+        ),
+    )
+    assert not model.features[3].weight.is_contiguous(memory_format=torch.channels_last)
+    runner.wrap_model(None, model)
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'settings', 'wanted'),
+    [
+        ('cuda', dict(num_workers=1), True),
+        ('cuda', dict(num_workers=1, pin_memory=False), False),
+        ('cuda', {}, False),
+        ('cpu', dict(num_workers=1), False),
+        ('meta', dict(num_workers=1), False),
+    ],
+)
+def test_workers_batches_are_page_locked_for_a_gpu(monkeypatch, tmp_path, kind, settings, wanted):
+    write_images(tmp_path)
+    loader = config(tmp_path).val_dataloader | settings
+    monkeypatch.setattr(mmengine_device, 'DEVICE', kind)
+    assert DetplugRunner.build_dataloader(loader).pin_memory is wanted
