@@ -2,19 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mmdet.registry import LOOPS
-from mmengine.dist import barrier
 from mmengine.runner import IterBasedTrainLoop
 
 from detplug.engine.plain_data import rng_state, set_rng_state
-from detplug.engine.stop_signal import Stopped, StopRequest
+from detplug.engine.stoppable_loop import StoppableLoop
 
 
 @LOOPS.register_module()
-class ResumableIterLoop(IterBasedTrainLoop):
+class ResumableIterLoop(StoppableLoop, IterBasedTrainLoop):
     """mmengine's iteration loop; resuming sets the sampler's start instead of drawing and dropping what was trained.
 
     The draw number of the next image is iterations done * batch size, so that images which loader processes had
@@ -43,29 +41,14 @@ class ResumableIterLoop(IterBasedTrainLoop):
         own = getattr(self.dataloader, 'batch_sampler', None)
         return own if hasattr(own, 'start_at') else self.dataloader
 
-    def run(self) -> Any:
-        """Train until ``max_iters`` and return the model.
-
-        Raises:
-            Stopped: on SIGTERM or SIGUSR1, after the running step, or in a validation at once (several processes end
-                the validation first); the hooks' ``before_stop`` has written a checkpoint.
-        """
-        with StopRequest() as stop:
-            try:
-                return self._train(stop)
-            except Stopped as stopped:
-                self.runner.call_hook('before_stop')
-                self._say(stopped)
-                barrier()  # a launcher kills every process when one has ended: the first one writes till here
-                raise
-
-    def _train(self, stop: StopRequest) -> Any:
+    def _train(self) -> Any:
+        """Train until ``max_iters`` and return the model."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.resumed_from = self._iter
         batches = self._batches()
         if self._iter > 0 and self._validation_is_due():
-            self._validate(stop)
+            self._validate()
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             started = time.perf_counter()
@@ -73,24 +56,12 @@ class ResumableIterLoop(IterBasedTrainLoop):
             self.data_time = time.perf_counter() - started
             self.run_iter(batch)
             self._decide_current_val_interval()
-            stop.check()
             if self._validation_is_due():
-                self._validate(stop)
+                self._validate()
                 self.runner.model.train()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
-
-    def _validate(self, stop: StopRequest) -> None:
-        with stop.at_once():
-            self.runner.val_loop.run()
-
-    def _say(self, stopped: Stopped) -> None:
-        if self.runner.rank != 0:
-            return
-        written = (Path(self.runner.work_dir) / f'iter_{self._iter}.pth').exists()
-        cure = 'continue with --resume' if written else 'there is no checkpoint of it: default_hooks.checkpoint is off'
-        print(f'stopped by {stopped.signal.name} at step {self._iter}; {cure}', flush=True)
 
     def _batches(self) -> Iterator[Any]:
         """The endless batches from the current step on; making the loader's processes draws no random number."""
