@@ -51,10 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--device', default=AUTO, help=f'for calibration and measurement: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
+    device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options)
     load_plugin(args.method)
     request = CompressRequest(
-        build_detector(config, args.checkpoint, choose_device(args.device)),
+        build_detector(config, args.checkpoint, device),
         config,
         args.checkpoint,
         args.budget,

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--device', default=AUTO, help=f'of the torch model that the export is compared with: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
+    device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options)
     request = ExportRequest(
         build_detector(config, args.checkpoint),
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.raw,
         args.dynamic_batch,
         args.max_map_loss,
-        choose_device(args.device),
+        device,
     )
     with building(config.filename):
         bundle = export(args.format, request, args.out)
