@@ -43,7 +43,8 @@ def write_atomic(
             check(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say which file it is about
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it is about
         raise
     finally:
         temporary.unlink(missing_ok=True)
