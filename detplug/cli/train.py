@@ -11,7 +11,6 @@ from detplug.engine.quiet import quiet_imports
 with quiet_imports():
     from mmdet.registry import RUNNERS
     from mmengine.config import Config
-    from mmengine.device import get_device
     from mmengine.dist import get_world_size, is_main_process
 
     import detplug.register  # noqa: F401
@@ -20,10 +19,11 @@ with quiet_imports():
     from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
     from detplug.data.dataset_config import innermost_datasets
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
+    from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
-    from detplug.engine.history import FILE, read_history
-    from detplug.engine.memory import channels_last, keep_freed_memory
+    from detplug.engine.history import FILE, read_validations
+    from detplug.engine.memory import keep_freed_memory
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
 
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/NAME-OF-CONFIG')
     parser.add_argument('--resume', action='store_true', help='continue from the newest checkpoint that loads')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', help=f'{HELP}; default: device of the config')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -50,16 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(args.config, args.cfg_options)
     check_trainable(config)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    config.device = args.device or config.get('device', AUTO)
     config.launcher, config.resume = args.launcher, args.resume
     config.randomness = dict(seed=args.seed)
     if args.amp is not None:
-        use_mixed_precision(config, args.amp, get_device())
+        use_mixed_precision(config, args.amp, choose_device(config.device).type)
     if args.auto_scale_lr:
         scale_learning_rate(config)
     if args.smoke:
         make_smoke(config)
     elif args.keep_epochs:
-        start_group(config.launcher)
+        start_group(config.launcher, device=choose_device(config.device))
         keep_epochs(config, get_world_size())
     train(config)
     return 0
@@ -72,10 +74,9 @@ def train(config: Config) -> dict[str, float]:
         raise UserError(f'{work_dir}: holds an earlier training; give --resume to continue it or another --work-dir')
     keep_freed_memory()
     began = time.monotonic()
-    start_group(config.launcher)
+    start_group(config.launcher, device=choose_device(config.get('device', AUTO)))
     with only_training(work_dir), building(config.filename, config):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
-        channels_last(runner.model)
         if is_main_process():
             print(describe_batches(runner), flush=True)
         runner.train()
@@ -104,7 +105,7 @@ def check_trainable(config: Config) -> None:
 
 def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:
     """The validation with the highest ``key`` in history.jsonl, without the ``val/`` of its names, and its step."""
-    rows = [row for row in read_history(work_dir / FILE) if key in row]
+    rows = [row for row in read_validations(work_dir / FILE) if key in row]
     if not rows:
         return {}
     best = max(rows, key=lambda row: row[key])

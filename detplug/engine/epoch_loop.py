@@ -6,11 +6,12 @@ from typing import Any
 from mmdet.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
+from detplug.engine.stoppable_loop import StoppableLoop
 from detplug.engine.train_loop import ResumableBatches
 
 
 @LOOPS.register_module()
-class ResumableEpochLoop(ResumableBatches, EpochBasedTrainLoop):
+class ResumableEpochLoop(ResumableBatches, StoppableLoop, EpochBasedTrainLoop):
     """mmengine's epoch loop; a checkpoint of any step continues with the very next image.
 
     Hooks see epochs begin and end as in mmengine. A resumed training calls ``before_train_epoch`` for the epoch that it
@@ -34,17 +35,17 @@ class ResumableEpochLoop(ResumableBatches, EpochBasedTrainLoop):
         """Steps between two validations."""
         return self.val_interval * self.steps_per_epoch
 
-    def run(self) -> Any:
+    def _train(self) -> Any:
         """Train until ``max_epochs`` and return the model."""
         self.resumed_from = self._iter
         self.runner.call_hook('before_train')
         if 0 < self._iter == self._epoch * self.steps_per_epoch and self._validation_is_due():
-            self.runner.val_loop.run()  # the checkpoint was written before it
+            self._validate()  # the checkpoint was written before it
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._decide_current_val_interval()
             if self._validation_is_due():
-                self.runner.val_loop.run()
+                self._validate()
         self.runner.call_hook('after_train')
         return self.runner.model
 

@@ -8,6 +8,7 @@ from mmdet.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop
 
 from detplug.engine.plain_data import rng_state, set_rng_state
+from detplug.engine.stoppable_loop import StoppableLoop
 
 
 class ResumableBatches:
@@ -62,7 +63,7 @@ class ResumableBatches:
 
 
 @LOOPS.register_module()
-class ResumableIterLoop(ResumableBatches, IterBasedTrainLoop):
+class ResumableIterLoop(ResumableBatches, StoppableLoop, IterBasedTrainLoop):
     """mmengine's iteration loop; resuming sets the sampler's start instead of drawing and dropping what was trained.
 
     The draw number of the next image is iterations done * batch size, so that images which loader processes had
@@ -73,20 +74,20 @@ class ResumableIterLoop(ResumableBatches, IterBasedTrainLoop):
         as :class:`mmengine.runner.IterBasedTrainLoop`: runner, dataloader, max_iters, val_interval, val_begin.
     """
 
-    def run(self) -> Any:
+    def _train(self) -> Any:
         """Train until ``max_iters`` and return the model."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.resumed_from = self._iter
         batches = self._batches()
         if self._iter > 0 and self._validation_is_due():
-            self.runner.val_loop.run()
+            self._validate()
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             self.run_iter(self._next(batches))
             self._decide_current_val_interval()
             if self._validation_is_due():
-                self.runner.val_loop.run()
+                self._validate()
                 self.runner.model.train()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
