@@ -19,6 +19,7 @@ with quiet_imports():
     from detplug.cli.detector import build_detector
     from detplug.cli.plugin import load_plugin
     from detplug.compression.compressors import BUDGETS, CompressRequest, compress
+    from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.export.manifest import input_side
 
 # what only one compressor knows; left to it where not given
@@ -47,12 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers in --method fpga')
     parser.add_argument('--method', default='tensor_train', help='compressor, named as its plugin')
+    parser.add_argument('--device', default=AUTO, help=f'for calibration and measurement: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
+    device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options)
     load_plugin(args.method)
     request = CompressRequest(
-        build_detector(config, args.checkpoint),
+        build_detector(config, args.checkpoint, device),
         config,
         args.checkpoint,
         args.budget,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import nn
@@ -12,8 +13,8 @@ from detplug.engine.weights import classes_of
 from detplug.errors import UserError
 
 
-def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
-    """The config's model with the checkpoint's weights, in eval mode.
+def build_detector(config: Config, checkpoint: str | Path, device: torch.device | str = 'cpu') -> nn.Module:
+    """The config's model with the checkpoint's weights, on ``device``, in eval mode.
 
     ``model.dataset_meta`` holds its ``classes``, and its ``predicates``, which are empty for a detector.
 
@@ -29,7 +30,7 @@ def build_detector(config: Config, checkpoint: str | Path) -> nn.Module:
     names = config_classes(config)
     model.dataset_meta = dict(classes=model.class_names(names) if hasattr(model, 'class_names') else names)
     model.dataset_meta |= {'predicates': config_names(config, 'predicates')}
-    return model.eval()
+    return model.to(device).eval()
 
 
 def config_classes(config: Config) -> tuple[str, ...]:

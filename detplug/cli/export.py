@@ -12,6 +12,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
+    from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.export.formats import Bundle, ExportRequest, export
     from detplug.export.manifest import input_side
 
@@ -27,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--raw', action='store_true', help='leave decoding and NMS out of the graph')
     parser.add_argument('--dynamic-batch', action='store_true', help='any number of images at once')
     parser.add_argument('--max-map-loss', type=float, default=0.03, help='refuse int8 that loses more mAP on val')
+    parser.add_argument('--device', default=AUTO, help=f'of the torch model that the export is compared with: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
+    device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options)
     request = ExportRequest(
         build_detector(config, args.checkpoint),
@@ -37,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.raw,
         args.dynamic_batch,
         args.max_map_loss,
+        device,
     )
     with building(config.filename):
         bundle = export(args.format, request, args.out)

@@ -27,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_bundle(args.model):
         if args.cfg_options:
             raise UserError(f'--cfg-options: {args.model} is a bundle, which has no config; leave them out')
-        images, engine = find_images(args.paths), bundle_engine(args.model)
+        images, engine = find_images(args.paths), bundle_engine(args.model, args.device)
     else:
         checkpoint, *paths = args.paths
         if not paths:
             raise UserError(f'{args.model}: is no folder, so a checkpoint and pictures follow; add them')
-        images, engine = find_images(paths), checkpoint_engine(args.model, checkpoint, args.cfg_options)
+        images = find_images(paths)
+        engine = checkpoint_engine(args.model, checkpoint, args.cfg_options, args.device)
+    print(f'device {engine.device}')
     write_predictions(engine, images, Path(args.out), args.score_thr, args.relation_thr)
     return 0
 
@@ -47,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', required=True, help='folder for the pictures and predictions.json')
     parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score that is kept, 0 to 1')
     parser.add_argument('--relation-thr', type=float, default=0.1, help='lowest score of a relation, 0 to 1')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...; auto: an accelerator if any')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of CONFIG')
     return parser
 
@@ -67,29 +70,30 @@ def is_bundle(model: str) -> bool:
     return False
 
 
-def bundle_engine(folder: str) -> 'Engine':
+def bundle_engine(folder: str, device: str = 'auto') -> 'Engine':
     """The engine of ``predict BUNDLE``: onnxruntime.
 
     Raises:
-        UserError: the folder is no bundle, or its model is not the one the manifest was written for.
+        UserError: the folder is no bundle, its model is not the one the manifest was written for, or no such device.
     """
     from detplug.cli.predictions import Engine
     from detplug.export.relations import RELATION_OUTPUTS
     from detplug.export.runtime import Detector
 
-    detector = Detector(folder)
+    detector = Detector(folder, device=device)
     fields = detector.manifest['outputs'].get('extra', ())
     return Engine(
         lambda image, path, image_id: detector(image),
         tuple(name for name in fields if name not in RELATION_OUTPUTS),
         bool(detector.manifest.get('predicates')),
+        f'{device}: {detector.provider} of onnxruntime',
     )
 
 
-def checkpoint_engine(config: str, checkpoint: str, options: Sequence[str]) -> 'Engine':
+def checkpoint_engine(config: str, checkpoint: str, options: Sequence[str], device: str = 'auto') -> 'Engine':
     """The engine of ``predict CONFIG CHECKPOINT``: torch."""
     from detplug.engine.quiet import quiet_imports
 
     with quiet_imports():
         from detplug.cli.torch_engine import torch_engine
-    return torch_engine(config, checkpoint, options)
+    return torch_engine(config, checkpoint, options, device)

@@ -26,11 +26,13 @@ class Engine:
         fields: names of what it states that it says of each detection beside box, score and label; the user is told
             which of them are not shown.
         has_relations: whether it tells relations between detections.
+        device: what it computes on, for the screen.
     """
 
     detect: Callable[[np.ndarray, Path, int], Detections]
     fields: tuple[str, ...] = ()
     has_relations: bool = False
+    device: str = 'cpu'
 
 
 def write_predictions(

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from detplug.cli.machine_errors import line_of, message_of
 from detplug.errors import UserError
 from detplug.extras import cure_of
 from detplug.shadowed import check_plugins
@@ -14,19 +15,25 @@ WRONG_INPUT = 2
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Call ``main(argv)`` and return the exit status: 2 after a :class:`UserError`, 130 after Ctrl-C.
 
-    A module that an extra would bring, and a folder that hides our ``plugins``, are such errors too. With
+    A module that an extra would bring, a folder that hides our ``plugins``, and what the machine has too little of
+    (:mod:`detplug.cli.machine_errors`) are such errors too. With
     DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
     """
     try:
         check_plugins()
         return main(argv) or 0
     except UserError as error:
-        return _wrong(error, str(error))
+        return _wrong(error, message_of(error))
     except ModuleNotFoundError as error:
         cure = cure_of(error)
         if cure is None:
             raise
         return _wrong(error, f'{error.name}: not installed; {cure}, or make setup in a checkout')
+    except (OSError, RuntimeError, MemoryError) as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        return _wrong(error, line)
     except KeyboardInterrupt:
         print('stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130

@@ -14,6 +14,7 @@ import detplug.register  # noqa: F401
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.cli.predictions import Engine
+from detplug.engine.device import AUTO, choose_device
 from detplug.export.detections import Detections
 from detplug.export.graph import extra_outputs
 from detplug.export.relations import RELATION_OUTPUTS, Relations
@@ -21,14 +22,15 @@ from detplug.export.relations import RELATION_OUTPUTS, Relations
 BOX_FIELDS = ('bboxes', 'scores', 'labels')
 
 
-def torch_engine(config_path: str, checkpoint: str, options: Sequence[str] = ()) -> Engine:
+def torch_engine(config_path: str, checkpoint: str, options: Sequence[str] = (), device: str = AUTO) -> Engine:
     """The engine of ``predict CONFIG CHECKPOINT``.
 
     Raises:
-        UserError: a config or checkpoint that is wrong.
+        UserError: a config or checkpoint that is wrong, or a device that is not there.
     """
+    place = choose_device(device)
     config = load_config(config_path, options)
-    model = build_detector(config, checkpoint)
+    model = build_detector(config, checkpoint, place)
     pipeline = Compose(prediction_pipeline(config))
 
     def detect(image: np.ndarray, path: Path, image_id: int) -> Detections:
@@ -38,7 +40,7 @@ def torch_engine(config_path: str, checkpoint: str, options: Sequence[str] = ())
         return detections_of(sample, model)
 
     fields = tuple(name for name in extra_outputs(model) if name not in RELATION_OUTPUTS)
-    return Engine(detect, fields, bool(model.dataset_meta['predicates']))
+    return Engine(detect, fields, bool(model.dataset_meta['predicates']), str(place))
 
 
 def detections_of(sample: DetDataSample, model: nn.Module) -> Detections:

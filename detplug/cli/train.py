@@ -17,10 +17,11 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.engine.checkpoint_hook import numbered_checkpoints
+    from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.engine.distributed import start_group
     from detplug.engine.folder_lock import only_training
-    from detplug.engine.history import FILE, read_history
-    from detplug.engine.memory import channels_last, keep_freed_memory
+    from detplug.engine.history import FILE, read_validations
+    from detplug.engine.memory import keep_freed_memory
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/NAME-OF-CONFIG')
     parser.add_argument('--resume', action='store_true', help='continue from the newest checkpoint that loads')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', help=f'{HELP}; default: device of the config')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     config = load_config(args.config, args.cfg_options)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    config.device = args.device or config.get('device', AUTO)
     config.launcher, config.resume = args.launcher, args.resume
     config.randomness = dict(seed=args.seed)
     if args.smoke:
@@ -54,14 +57,13 @@ def train(config: Config) -> dict[str, float]:
         raise UserError(f'{work_dir}: holds an earlier training; give --resume to continue it or another --work-dir')
     keep_freed_memory()
     began = time.monotonic()
-    start_group(config.launcher)
+    start_group(config.launcher, device=choose_device(config.get('device', AUTO)))
     with only_training(work_dir), building(config.filename):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
-        channels_last(runner.model)
         runner.train()
     if not is_main_process():
         return {}
-    key = config.default_hooks.get('checkpoint', {}).get('metric') or 'map'
+    key = (config.default_hooks.get('checkpoint') or {}).get('metric') or 'map'
     metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
@@ -71,7 +73,7 @@ def train(config: Config) -> dict[str, float]:
 
 def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:
     """The validation with the highest ``key`` in history.jsonl, without the ``val/`` of its names, and its step."""
-    rows = [row for row in read_history(work_dir / FILE) if key in row]
+    rows = [row for row in read_validations(work_dir / FILE) if key in row]
     if not rows:
         return {}
     best = max(rows, key=lambda row: row[key])

@@ -42,6 +42,10 @@ def write_atomic(
         if check is not None:
             check(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it is about
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)

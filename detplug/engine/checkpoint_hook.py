@@ -1,6 +1,7 @@
 """When checkpoints are written and which of them stay."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 
 from detplug.engine.atomic_file import link_atomic, remove_temporaries
+from detplug.engine.distributed import from_first
 from detplug.errors import UserError
 
 LAST, BEST = 'last.pth', 'best.pth'
@@ -23,31 +25,45 @@ def numbered_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
 class AtomicCheckpointHook(Hook):
     """Keeps the newest checkpoints, ``last.pth`` and ``best.pth`` in the work folder, each whole at every moment.
 
-    ``last.pth`` and ``best.pth`` are hard links of ``iter_N.pth`` where the file system has them. A checkpoint is
-    written before the validation of its step; older ones are deleted after the new one is complete.
+    ``last.pth`` and ``best.pth`` are hard links of ``iter_N.pth`` where the file system has them. Besides those of
+    ``interval``, the last step gets a checkpoint, and every validation, before it begins; so does the step after which
+    training is stopped. Older ones are deleted after the new one is complete.
 
     Args:
-        interval: steps between two checkpoints; the last step always gets one.
+        interval: steps between two checkpoints.
+        seconds: at least so many between two checkpoints of ``interval``, by the first process's clock: a large model
+            on a fast GPU would write all the time.
         keep: number of ``iter_N.pth`` that stay.
         metric: name of the validation metric, higher is better, that chooses ``best.pth``; None keeps no best.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, interval: int = 500, keep: int = 2, metric: str | None = 'map'):
-        self.interval, self.keep, self.metric = interval, max(keep, 1), metric
+    def __init__(self, interval: int = 500, keep: int = 2, metric: str | None = 'map', seconds: float = 0):
+        self.interval, self.keep, self.metric, self.seconds = interval, max(keep, 1), metric, seconds
         self.best: float | None = None
+        self.clock = time.monotonic
         self._training = False
+        self._saved = -1  # step of the newest checkpoint
+        self._time = 0.0  # and when it was complete
 
     def before_train(self, runner) -> None:
-        self._training = True
+        self._training, self._time = True, self.clock()
         if runner.rank == 0:
             remove_temporaries(runner.work_dir)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
         step = runner.iter + 1
-        if step % self.interval == 0 or step == runner.max_iters:
+        if step == runner.max_iters or (step % self.interval == 0 and self._is_time()):
             self._save(runner, step)
+
+    def before_val(self, runner) -> None:
+        self.before_stop(runner)
+
+    def before_stop(self, runner) -> None:
+        """Called by ResumableIterLoop, in every process, before it stops because of a signal."""
+        if self._training and self._saved != runner.iter:
+            self._save(runner, runner.iter)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         if self.metric is None or not self._training:
@@ -56,12 +72,9 @@ class AtomicCheckpointHook(Hook):
         if score is None or (self.best is not None and score <= self.best):
             return
         self.best = score
-        path = Path(runner.work_dir) / f'iter_{runner.iter}.pth'
-        if runner.iter % self.interval and runner.iter != runner.max_iters:
-            meta = dict(epoch=runner.epoch, iter=runner.iter)
-            runner.save_checkpoint(runner.work_dir, BEST, meta=meta, by_epoch=False)
-        elif runner.rank == 0:
-            link_atomic(path, path.with_name(BEST))
+        if runner.rank == 0:
+            folder = Path(runner.work_dir)
+            link_atomic(folder / f'iter_{runner.iter}.pth', folder / BEST)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta']['best'] = self.best
@@ -70,6 +83,10 @@ class AtomicCheckpointHook(Hook):
         if runner._resume:
             best = checkpoint['meta'].get('best')
             self.best = float(best) if isinstance(best, int | float) else None
+
+    def _is_time(self) -> bool:
+        """Whether ``seconds`` have passed since the newest checkpoint; the first process decides for all."""
+        return not self.seconds or from_first(self.clock() - self._time >= self.seconds)
 
     def _score(self, metrics: dict[str, float]) -> float | None:
         names = [name for name in metrics if name == self.metric or name.endswith(f'/{self.metric}')]
@@ -84,6 +101,7 @@ class AtomicCheckpointHook(Hook):
     def _save(self, runner, step: int) -> None:
         name = f'iter_{step}.pth'
         runner.save_checkpoint(runner.work_dir, name, meta=dict(epoch=runner.epoch, iter=step), by_epoch=False)
+        self._saved, self._time = step, self.clock()
         if runner.rank != 0:
             return
         folder = Path(runner.work_dir)

@@ -14,12 +14,13 @@ from mmengine.hooks import Hook
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed, nn
 
+from detplug.engine.device import choose_device, use_device
 from detplug.errors import UserError
 
 PORT = '29500'
 
 
-def start_group(launcher: str, timeout: float = 1800) -> None:
+def start_group(launcher: str, timeout: float = 1800, device: torch.device | None = None) -> None:
     """Join the group of training processes; nothing for ``launcher='none'`` or when this process is in one.
 
     The group is left when the process ends: gloo's threads must not outlive the interpreter, else it may abort.
@@ -27,9 +28,11 @@ def start_group(launcher: str, timeout: float = 1800) -> None:
     Args:
         launcher: none, pytorch (torchrun) or slurm (srun).
         timeout: seconds that one process waits for the others.
+        device: what the processes run on, the CPU or an accelerator of the machine each; ``auto`` by default.
 
     Raises:
-        UserError: unknown launcher, or the launcher's environment is missing.
+        UserError: unknown launcher, the launcher's environment is missing, fewer accelerators than processes, one
+            accelerator for all of them, or one whose processes torch cannot connect.
     """
     if launcher == 'none' or distributed.is_initialized():
         return
@@ -44,11 +47,21 @@ def start_group(launcher: str, timeout: float = 1800) -> None:
             'torchrun --nproc-per-node N tools/train.py ... --launcher pytorch, or with srun'
         )
     os.environ.setdefault('MASTER_PORT', PORT)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    backend = 'nccl' if torch.cuda.is_available() else 'gloo'
+    backend = _backend(choose_device() if device is None else device)
     distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
     atexit.register(leave_group)
+
+
+def _backend(device: torch.device) -> str:
+    """Name of torch's way between processes on devices of this type; this process takes the device of its own."""
+    if device.index is not None:
+        raise UserError(f'--device {device}: one device for all processes; write --device {device.type}: one for each')
+    if device.type != 'cpu':
+        use_device(choose_device(f'{device.type}:{os.environ["LOCAL_RANK"]}'))
+    try:
+        return distributed.get_default_backend_for_device(device)
+    except ValueError:
+        raise UserError(f'--device {device}: torch has no way to connect several of it; leave --launcher out') from None
 
 
 def leave_group() -> None:
@@ -80,11 +93,8 @@ def _environment_of_slurm() -> None:
 
 
 def wrap(model: nn.Module, **options: Any) -> MMDistributedDataParallel:
-    """``model`` with gradients averaged over the processes; on CPU torch wants ``device_ids=None``."""
-    on_gpu = next(model.parameters()).is_cuda
-    return MMDistributedDataParallel(
-        module=model, device_ids=[int(os.environ['LOCAL_RANK'])] if on_gpu else None, broadcast_buffers=False, **options
-    )
+    """``model``, which is on the CPU, with gradients averaged over the processes; torch wants ``device_ids=None``."""
+    return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False, **options)
 
 
 def gather_objects(item: Any) -> list[Any]:

@@ -2,7 +2,10 @@
 
 import json
 import math
+import mmap
 import time
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +13,87 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from detplug.engine.atomic_file import write_atomic
-
 FILE = 'history.jsonl'
+VALIDATION = b'"val/'  # in the lines of validations, and in no other
+
+
+def iterate_history(path: str | Path, containing: bytes = b'') -> Iterator[dict[str, Any]]:
+    """Rows of a history file in order, those whose line contains ``containing``; one at a time is in memory.
+
+    A last line that was cut off by a crash is left out; there are none in no file.
+    """
+    if not Path(path).is_file():
+        return
+    with Path(path).open('rb') as file:
+        for line in file:
+            if containing in line:
+                row = parse(line)
+                if row is None:
+                    return
+                yield row
 
 
 def read_history(path: str | Path) -> list[dict[str, Any]]:
-    """Rows of a history file in order; a last line that was cut off by a crash is left out; empty for no file."""
-    rows = []
-    for line in Path(path).read_text().splitlines() if Path(path).is_file() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    """Rows of a history file in order, all of them; see :func:`iterate_history`."""
+    return list(iterate_history(path))
+
+
+def read_validations(path: str | Path) -> list[dict[str, Any]]:
+    """The rows of the validations."""
+    return list(iterate_history(path, VALIDATION))
+
+
+def read_thinned(path: str | Path, most: int = 4000) -> list[dict[str, Any]]:
+    """Rows in order for a figure: every validation, and of the training rows at most ``most``, every 2**k-th.
+
+    Lines that are left out are not even parsed: 2 million steps take seconds, and the memory of ``most`` rows.
+    """
+    if not Path(path).is_file():
+        return []
+    kept, stride, number = [], 1, 0  # kept: (number of the training row or None, line)
+    with Path(path).open('rb') as file:
+        for line in file:
+            if VALIDATION in line:
+                kept.append((None, line))
+                continue
+            if number % stride == 0:
+                kept.append((number, line))
+                if number // stride >= most:
+                    stride *= 2
+                    kept = [(n, text) for n, text in kept if n is None or n % stride == 0]
+            number += 1
+    return list(takewhile(lambda row: row is not None, (parse(line) for _, line in kept)))
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """The row of a line; None for one that was cut off."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def truncate_history(path: str | Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Cut off, in place, the rows behind the newest one that ``keep`` accepts; nothing where there is no file.
+
+    Only the end of the file is read, so that a resume costs what it takes away.
+    """
+    if not Path(path).is_file() or not Path(path).stat().st_size:
+        return
+    with Path(path).open('r+b') as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            end = len(text)
+            while end:
+                start = text.rfind(b'\n', 0, end - 1) + 1
+                row = parse(text[start:end])
+                if row is not None and keep(row):
+                    break
+                end = start
+            whole = not end or text[end - 1] == ord('\n')
+        file.truncate(end)
+        if not whole:  # a crash between a row and the end of its line
+            file.seek(end)
+            file.write(b'\n')
 
 
 def is_kept(row: dict[str, Any], step: int, validate_again: bool) -> bool:
@@ -66,8 +136,7 @@ class HistoryHook(Hook):
             return
         path = Path(runner.work_dir) / FILE
         step = runner.iter
-        rows = [row for row in read_history(path) if step and is_kept(row, step, validate_again=True)]
-        write_atomic(path, lambda file: file.write(''.join(json.dumps(row) + '\n' for row in rows).encode()))
+        truncate_history(path, lambda row: step > 0 and is_kept(row, step, validate_again=True))
         self._file = path.open('a', buffering=1)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:

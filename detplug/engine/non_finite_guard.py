@@ -17,6 +17,11 @@ from detplug.errors import UserError
 FILE = 'non_finite_batch.pth'
 
 
+def file_of(rank: int, world_size: int) -> str:
+    """Name of the file that a process writes; of several each has its own."""
+    return FILE if world_size == 1 else f'{Path(FILE).stem}_rank{rank}.pth'
+
+
 class NonFiniteError(UserError):
     """A loss term or gradient is inf or nan; the message names the term, the step and the images."""
 
@@ -38,7 +43,7 @@ class NonFiniteGuard(Hook):
 
     On the first inf or nan it writes ``work_dir/non_finite_batch.pth`` (step, term, image ids and paths, the images
     (3, H, W) uint8, boxes (G, 4) in pixels xyxy, labels (G,) and the model's ``state_dict``) and stops. Batch-norm
-    statistics are those after the forward pass.
+    statistics are those after the forward pass. Of several processes each writes ``non_finite_batch_rankN.pth``.
 
     Args:
         gradients: check gradients too.
@@ -92,13 +97,21 @@ class NonFiniteGuard(Hook):
         step = runner.iter + 1
         kind = 'nan' if value.isnan().any() else 'inf'
         record = describe_batch(self.batch) | dict(step=step, term=term, state_dict=model.state_dict())
-        path = Path(runner.work_dir) / FILE
+        path = Path(runner.work_dir) / file_of(runner.rank, runner.world_size)
         save_atomic(record, path)
         ids = ', '.join(map(str, record['image_ids'])) or 'not known'
         raise NonFiniteError(
             f'step {step}: {term} is {kind} for images {ids}; weights are as before this step; '
-            f'batch in {path}; lower the learning rate, or look at these images and their boxes'
+            f'batch in {path}{self._others(runner, term)}; lower the learning rate, or look at these images and their '
+            'boxes'
         )
+
+    def _others(self, runner, term: str) -> str:
+        """Where the cause may be instead: a gradient is the mean of all processes, a loss is this one's own."""
+        if runner.world_size == 1 or not term.startswith('gradient'):
+            return ''
+        others = [file_of(rank, runner.world_size) for rank in range(runner.world_size) if rank != runner.rank]
+        return f', or it is the fault of another process: {", ".join(others)} beside it'
 
 
 def describe_batch(batch: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def rng_state() -> dict[str, Any]:
         ),
         python=plain(random.getstate()),
     )
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # a run on the CPU leaves the GPUs alone
         state['cuda'] = torch.cuda.get_rng_state_all()
     return state
 

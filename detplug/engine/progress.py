@@ -58,6 +58,18 @@ def memory_gib() -> float:
     return total / 2**30
 
 
+def accelerator_gib(device: torch.device) -> float | None:
+    """Most memory that tensors took on ``device`` at once, GiB; None on the CPU and where torch does not count it."""
+    count = getattr(torch.get_device_module(device), 'max_memory_allocated', None) if device.type != 'cpu' else None
+    return None if count is None else count(device) / 2**30
+
+
+def memory_text(device: torch.device) -> str:
+    """``1.5 GiB``, on an accelerator ``1.5 GiB + 20.3 GiB cuda``: of the host, and the most on the device."""
+    taken = accelerator_gib(device)
+    return f'{memory_gib():.1f} GiB' + ('' if taken is None else f' + {taken:.1f} GiB {device.type}')
+
+
 def short_time(seconds: float) -> str:
     """0:00:05 for 5.2 seconds."""
     return str(timedelta(seconds=max(int(seconds), 0)))
@@ -92,6 +104,7 @@ class ProgressHook(Hook):
         self._text = ('', -10.0)
         self._started = self._validation = 0.0
         self._silent = False
+        self._device = torch.device('cpu')
 
     def before_train(self, runner) -> None:
         self._begin(runner, 'train', runner.max_iters, runner.iter)
@@ -109,7 +122,7 @@ class ProgressHook(Hook):
         self._advance(
             'train',
             step,
-            f'loss {loss:.4g}  {meter.images_per_second:.1f} images/s  {short_time(left)} left  {memory_gib():.1f} GiB',
+            f'loss {loss:.4g}  {meter.images_per_second:.1f} images/s  {short_time(left)} left  {self._memory()}',
         )
 
     def before_val(self, runner) -> None:
@@ -146,6 +159,7 @@ class ProgressHook(Hook):
 
     def _begin(self, runner, name: str, total: int, done: int) -> None:
         self._silent, self._started = runner.rank != 0, time.perf_counter()
+        self._device = next((x.device for x in runner.model.parameters()), torch.device('cpu'))
         self.meters[name] = Meter()
         if self._silent or not self.console.is_terminal:
             return
@@ -160,6 +174,9 @@ class ProgressHook(Hook):
             )
             self.shown.start()
         self._tasks[name] = self.shown.add_task(name, total=total, completed=done, text='')
+
+    def _memory(self) -> str:
+        return memory_text(self._device)
 
     def _is_time(self, step: int, total: int) -> bool:
         """Whether a new text is due: every second on a terminal, every ``interval`` steps elsewhere."""
@@ -183,7 +200,7 @@ class ProgressHook(Hook):
             left = (total - step) * meter.seconds_per_step
             text = (
                 f'of {total}  ' if self.shown is None else ''
-            ) + f'{meter.images_per_second:.1f} images/s  {short_time(left)} left  {memory_gib():.1f} GiB'
+            ) + f'{meter.images_per_second:.1f} images/s  {short_time(left)} left  {self._memory()}'
         self._advance(name, step, text)
 
     def _end(self, name: str, metrics: dict[str, float], prefix: str) -> None:

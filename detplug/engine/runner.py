@@ -9,6 +9,7 @@ from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import ConfigDict
+from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -20,6 +21,8 @@ from torch.utils.data import DataLoader
 
 from detplug.engine import distributed
 from detplug.engine.checkpoint import load_file, save_atomic
+from detplug.engine.device import AUTO, choose_device, use_device
+from detplug.engine.memory import channels_last
 from detplug.engine.plain_data import pack_message_hub, rng_state, set_rng_state, unpack_message_hub
 from detplug.engine.resume import check_resumable, newest_checkpoint
 from detplug.engine.seeded_dataset import init_worker
@@ -45,7 +48,8 @@ class DetplugRunner(Runner):
 
     Differences from mmengine's Runner: nothing in a checkpoint is executed; checkpoints are atomic and hold the random
     state of every process and the draw number; ``resume=True`` takes the newest checkpoint of the work folder that
-    loads; testing weights that do not fit is an error; several processes work on CPUs; only warnings reach the console.
+    loads; testing weights that do not fit is an error; several processes work on CPUs; ``device`` of the config (auto,
+    cpu, cuda, cuda:1, ...) is where it runs; only warnings reach the console.
     A default hook is changed or switched off (None) by its key in ``default_hooks``: those of mmengine and history,
     progress, guard, equal_buffers.
     """
@@ -54,7 +58,9 @@ class DetplugRunner(Runner):
 
     def setup_env(self, env_cfg: dict) -> None:
         self._format_config(False)
-        distributed.start_group(self._launcher)
+        self.device = choose_device(self.cfg.get('device', AUTO))
+        use_device(self.device)
+        distributed.start_group(self._launcher, device=self.device)
         super().setup_env(env_cfg)
         while any(name.endswith(self._timestamp) for name in MMLogger._instance_dict):
             self._timestamp += '_'  # mmengine would give two runners of one second one log
@@ -85,16 +91,30 @@ class DetplugRunner(Runner):
         )
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        on_cpu = not next(iter(model.parameters())).is_cuda
-        if self.distributed and on_cpu and model_wrapper_cfg is None and not is_model_wrapper(model):
+        """The model on the run's device; its memory format is chosen before DDP copies it for its buckets."""
+        if is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        model = model.to(self.device)
+        if self._train_loop is not None and (self.device.type == 'cpu' or self._reduced_precision):
+            channels_last(model)
+        if self.distributed and self.device.type == 'cpu' and model_wrapper_cfg is None:
             return distributed.wrap(model, find_unused_parameters=self.cfg.get('find_unused_parameters', False))
         return super().wrap_model(model_wrapper_cfg, model)
+
+    @property
+    def _reduced_precision(self) -> bool:
+        """Whether training computes in 16 bits on a GPU, whose convolutions want channels innermost then."""
+        kind = str((self.cfg.get('optim_wrapper') or {}).get('type'))
+        return self.device.type == 'cuda' and 'Amp' in kind
 
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """mmengine's, with the run's seed for SeededDataset, whole batches for EvaluationSampler and quiet workers."""
+        """mmengine's, with the run's seed for SeededDataset, whole batches for EvaluationSampler and quiet workers.
+
+        For a GPU, workers' batches go into page-locked memory, unless ``pin_memory`` of the loader says otherwise.
+        """
         if isinstance(dataloader, dict):
             dataloader = ConfigDict(copy.deepcopy(dataloader))
             for part, kind, values in (
@@ -106,6 +126,8 @@ class DetplugRunner(Runner):
             if dataloader.get('num_workers', 0) == 0:  # torch refuses these two without workers
                 dataloader.pop('prefetch_factor', None)
                 dataloader['persistent_workers'] = False
+            elif get_device() == 'cuda':  # others need not have page-locked memory
+                dataloader.setdefault('pin_memory', True)
             dataloader.setdefault('worker_init_fn', dict(type=init_worker))
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 

@@ -1,7 +1,6 @@
 """A data set whose random transforms depend on (seed, rank, draw number) only, not on workers or history."""
 
 import random
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,13 +13,14 @@ from mmdet.registry import DATASETS
 from mmengine.dist import get_rank
 
 from detplug.engine.dataset_wrapper import DatasetWrapper
+from detplug.engine.stop_signal import leave_signals_to_main_process
 
 
 def init_worker(worker_id: int) -> None:
-    """Start of a loader process: one thread, and Ctrl-C is left to the main process."""
+    """Start of a loader process: one thread, and signals are left to the main process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_main_process()
 
 
 @contextmanager

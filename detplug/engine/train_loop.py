@@ -8,10 +8,11 @@ from mmdet.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop
 
 from detplug.engine.plain_data import rng_state, set_rng_state
+from detplug.engine.stoppable_loop import StoppableLoop
 
 
 @LOOPS.register_module()
-class ResumableIterLoop(IterBasedTrainLoop):
+class ResumableIterLoop(StoppableLoop, IterBasedTrainLoop):
     """mmengine's iteration loop; resuming sets the sampler's start instead of drawing and dropping what was trained.
 
     The draw number of the next image is iterations done * batch size, so that images which loader processes had
@@ -40,14 +41,14 @@ class ResumableIterLoop(IterBasedTrainLoop):
         own = getattr(self.dataloader, 'batch_sampler', None)
         return own if hasattr(own, 'start_at') else self.dataloader
 
-    def run(self) -> Any:
+    def _train(self) -> Any:
         """Train until ``max_iters`` and return the model."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.resumed_from = self._iter
         batches = self._batches()
         if self._iter > 0 and self._validation_is_due():
-            self.runner.val_loop.run()
+            self._validate()
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             started = time.perf_counter()
@@ -56,7 +57,7 @@ class ResumableIterLoop(IterBasedTrainLoop):
             self.run_iter(batch)
             self._decide_current_val_interval()
             if self._validation_is_due():
-                self.runner.val_loop.run()
+                self._validate()
                 self.runner.model.train()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')

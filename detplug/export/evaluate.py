@@ -16,7 +16,7 @@ def bundle_map(folder: Path, cfg: Config, split: str = 'val') -> tuple[float, in
     Raises:
         UserError: the split is missing or its files are.
     """
-    detector = Detector(folder)
+    detector = Detector(folder, device='cpu')
     results = [_result(detector, item) for item in split_items(cfg, split)]
     max_dets = cfg[f'{split}_evaluator'].get('max_dets', 300)
     return box_metrics(results, detector.names, max_dets)['map'], len(results)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from torch import nn
 
@@ -29,6 +30,7 @@ class ExportRequest:
         raw: leave decoding and NMS out of the graph.
         dynamic_batch: any number of images at once; otherwise one.
         max_map_loss: a quantised model that loses more mAP than this on the val split is refused.
+        device: where the torch model computes when it is compared with what was written; ``model`` is on the CPU.
     """
 
     model: nn.Module
@@ -37,6 +39,7 @@ class ExportRequest:
     raw: bool = False
     dynamic_batch: bool = False
     max_map_loss: float = 0.03
+    device: torch.device = torch.device('cpu')
 
     @property
     def classes(self) -> tuple[str, ...]:

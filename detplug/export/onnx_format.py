@@ -25,7 +25,8 @@ def export_onnx(request: ExportRequest, folder: Path) -> dict:
     outputs = write_graph(request.model, folder / MODEL, request.img_size, request.raw, request.dynamic_batch)
     manifest = describe(request, folder, outputs)
     write_manifest(folder, manifest)
-    agreement = compare(request.model, Detector(folder), image_paths(request.cfg, 'val', COMPARED))
+    paths = image_paths(request.cfg, 'val', COMPARED)
+    agreement = compare(request.model, Detector(folder, device='cpu'), paths, request.device)
     require(agreement, f'{request.cfg.filename}: onnx')
     if not agreement.boxes:
         raise UserError(

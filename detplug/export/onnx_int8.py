@@ -30,7 +30,7 @@ def export_onnx_int8(request: ExportRequest, folder: Path) -> dict:
         full = Path(temporary)
         manifest = export_onnx(request, full)
         write_manifest(full, manifest)
-        quantise(full / MODEL, folder / MODEL, CalibrationImages(Detector(full), calibration))
+        quantise(full / MODEL, folder / MODEL, CalibrationImages(Detector(full, device='cpu'), calibration))
         manifest = manifest | {'model': manifest['model'] | {'sha256': sha256(folder / MODEL)}}
         write_manifest(folder, manifest)
         before, images = bundle_map(full, request.cfg)

@@ -18,6 +18,7 @@ from detplug.errors import UserError
 from detplug.export.decode import DECODERS
 from detplug.export.detections import Detections, select
 from detplug.export.letterbox import Placement, letterbox, network_input
+from detplug.export.providers import Provider, check_started, providers_of
 from detplug.export.relations import Relations, relations_of
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
@@ -30,18 +31,23 @@ class Detector:
     Args:
         folder: what ``tools/export.py --format onnx`` or ``onnx-int8`` wrote.
         threads: threads inside an operator; all cores by default.
+        device: auto (a GPU where onnxruntime has CUDA, else the CPU), cpu, cuda, cuda:1, ...
+
+    Attributes:
+        provider: what onnxruntime computes with, ``CPUExecutionProvider`` or ``CUDAExecutionProvider``.
 
     Raises:
-        UserError: a file is missing, or the model is not the one the manifest was written for.
+        UserError: a file is missing, the model is not the one the manifest was written for, or the device is not there.
     """
 
-    def __init__(self, folder: str | Path, threads: int | None = None):
+    def __init__(self, folder: str | Path, threads: int | None = None, device: str = 'auto'):
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self.names = tuple(self.manifest['classes'])
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        self.session = self._session(options)
+        self.session = self._session(options, providers_of(device))
+        self.provider = check_started(self.session, device)
 
     @property
     def side(self) -> int:
@@ -93,12 +99,14 @@ class Detector:
             select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
         ]
 
-    def _session(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    def _session(self, options: onnxruntime.SessionOptions, providers: list[Provider]) -> onnxruntime.InferenceSession:
         path = self.folder / MODEL
         try:
-            return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+            return onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime has a class for each kind, such as operators of another dialect
             reason, kind = str(error).partition('\n')[0], self.manifest.get('format')
+            if 'CUDA' in reason:  # no GPU of this number, no memory on it
+                raise UserError(f'{path}: onnxruntime: {reason}; give another --device') from error
             raise UserError(f'{path}: format {kind}: onnxruntime: {reason}; export with --format onnx') from error
 
     def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:

@@ -51,7 +51,7 @@ class ReportHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Write the report of the training."""
-        from detplug.engine.history import FILE, read_history  # loaded late: the engine may import evaluation
+        from detplug.engine.history import FILE, read_thinned  # loaded late: the engine may import evaluation
 
         step, metrics, images = self.best or (runner.iter, {}, [])
         facts = {'figures and pictures of step': str(step) if self.best else None}
@@ -63,7 +63,7 @@ class ReportHook(Hook):
             metrics,
             facts=facts,
             train=runner.train_dataloader,
-            history=read_history(Path(runner.work_dir) / FILE),
+            history=read_thinned(Path(runner.work_dir) / FILE),
             pictures=pictures_of(runner),
         )
 

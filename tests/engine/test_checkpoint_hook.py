@@ -7,7 +7,7 @@ from tiny_training import MeanScore, build, write_images
 
 from detplug.engine import atomic_file, checkpoint
 from detplug.engine.checkpoint import load_file
-from detplug.engine.checkpoint_hook import numbered_checkpoints
+from detplug.engine.checkpoint_hook import AtomicCheckpointHook, numbered_checkpoints
 from detplug.errors import UserError
 
 
@@ -78,3 +78,34 @@ def test_metric_that_is_not_there(scores):
     runner = build(folder, train_cfg__max_iters=2, default_hooks__checkpoint__metric='map')
     with pytest.raises(UserError, match="'map' is not among the metrics score"):
         runner.train()
+
+
+class Clock:
+    """Each step of the training takes ``seconds``."""
+
+    def __init__(self, runner, seconds: float):
+        self.runner, self.seconds = runner, seconds
+
+    def __call__(self) -> float:
+        return self.runner.iter * self.seconds
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'wanted'),
+    [(0.0, [2, 4, 6, 7, 8, 10, 11]), (3.0, [4, 7, 11]), (2.0, [4, 6, 7, 10, 11]), (1000.0, [7, 11])],
+)
+def test_not_more_often_than_every_so_many_seconds(scores, monkeypatch, seconds, wanted):
+    folder = scores(0.5, 0.6)
+    runner = build(
+        folder,
+        train_cfg__max_iters=11,
+        train_cfg__val_interval=7,
+        default_hooks__checkpoint__interval=2,
+        default_hooks__checkpoint__seconds=seconds,
+        default_hooks__checkpoint__keep=100,
+    )
+    hook = next(hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
+    hook.clock = Clock(runner, 1.0)
+    runner.train()
+    assert steps(folder / 'work')[::-1] == wanted
+    assert load_file(folder / 'work' / 'best.pth')['meta']['iter'] == 11

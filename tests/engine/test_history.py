@@ -1,11 +1,23 @@
 """Laws: one JSON object a step and a validation; a resume continues the file without doubles."""
 
 import json
+import shutil
+import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_training import build, write_images
 
-from detplug.engine.history import is_kept, read_history, to_number
+from detplug.engine.history import (
+    is_kept,
+    iterate_history,
+    read_history,
+    read_thinned,
+    read_validations,
+    to_number,
+    truncate_history,
+)
 
 
 def test_rows_of_a_training(tmp_path):
@@ -74,3 +86,68 @@ def test_rows_kept_on_resume():
 
 def test_numbers_that_json_does_not_have():
     assert to_number(float('nan')) is None and to_number(float('-inf')) is None and to_number(2) == 2.0
+
+
+@pytest.fixture(scope='module')
+def long_history(tmp_path_factory) -> Path:
+    """200,000 training rows and 100 validations: 35 MB."""
+    path = tmp_path_factory.mktemp('long') / 'history.jsonl'
+    padding = ', '.join(f'"loss_{name}": 0.123456' for name in 'abcdef')
+    with path.open('w') as file:
+        for step in range(1, 200_001):
+            file.write(f'{{"step": {step}, "loss": {step / 7:.6f}, {padding}}}\n')
+            if step % 2000 == 0:
+                file.write(f'{{"step": {step}, "val/map": 0.5}}\n')
+    return path
+
+
+def peak_mb(function) -> tuple[Any, float]:
+    """Result, and the largest memory of Python's own while it was computed."""
+    tracemalloc.start()
+    try:
+        return function(), tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_history_is_read_in_bounded_memory(long_history):
+    rows, peak = peak_mb(lambda: read_thinned(long_history, most=1000))
+    training, validations = ([row for row in rows if ('loss' in row) is kind] for kind in (True, False))
+    assert peak < 5 and 500 <= len(training) <= 1000
+    steps = [row['step'] for row in training]
+    assert len({b - a for a, b in zip(steps, steps[1:], strict=False)}) == 1 and steps[-1] > 199_000
+    assert [row['step'] for row in validations] == list(range(2000, 200_001, 2000))
+    assert read_validations(long_history) == validations
+    assert rows == sorted(rows, key=lambda row: (row['step'], 'loss' not in row))
+
+
+def test_a_short_history_is_not_thinned(tmp_path):
+    path = tmp_path / 'history.jsonl'
+    assert read_thinned(path) == []
+    rows = [dict(step=step, loss=1.0) for step in range(1, 8)]
+    path.write_text(''.join(json.dumps(row) + '\n' for row in rows) + '{"step": 8, "lo')
+    assert read_thinned(path, most=8) == read_history(path) == rows
+    assert len(read_thinned(path, most=6)) == 4
+
+
+def test_a_resume_cuts_the_end_off_in_place(long_history, tmp_path):
+    path = Path(shutil.copy(long_history, tmp_path))
+    size = path.stat().st_size
+    _, peak = peak_mb(lambda: truncate_history(path, lambda row: is_kept(row, 199_000, True)))
+    assert peak < 1 and 0.99 * size < path.stat().st_size < size
+    rows = list(iterate_history(path))
+    assert rows[-1]['step'] == 199_000 and len(rows) == 199_000 + 99
+    with long_history.open('rb') as file:
+        assert file.read(path.stat().st_size) == path.read_bytes()
+
+
+@pytest.mark.parametrize('end', ['\n', '', '\n{"step": 3, "lo', '\n{"step": 4}\n{"step": 5}\n'])
+def test_what_is_left_of_a_cut_is_whole_lines(tmp_path, end):
+    path = tmp_path / 'history.jsonl'
+    truncate_history(path, lambda row: True)
+    assert not path.exists()
+    path.write_text('{"step": 1}\n{"step": 2}' + end)
+    truncate_history(path, lambda row: row['step'] < 3)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+    truncate_history(path, lambda row: False)
+    assert path.read_text() == ''

@@ -1,5 +1,7 @@
 """Law: training stops before an inf or nan changes a weight, and says where it came from."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -7,7 +9,7 @@ from tiny_training import build, write_images
 
 from detplug.engine.checkpoint import load_file
 from detplug.engine.history import read_history
-from detplug.engine.non_finite_guard import NonFiniteError
+from detplug.engine.non_finite_guard import NonFiniteError, NonFiniteGuard
 
 
 class WeightsBeforeStep(Hook):
@@ -49,3 +51,21 @@ def test_finite_training_is_left_alone(tmp_path):
     runner.train()
     assert not (tmp_path / 'work' / 'non_finite_batch.pth').exists()
     assert not runner.model._forward_hooks and not runner.optim_wrapper.optimizer._optimizer_step_pre_hooks
+
+
+def test_each_of_several_processes_writes_its_own_file(tmp_path):
+    model, named = torch.nn.Linear(1, 1), []
+    for rank in (0, 1):
+        guard = NonFiniteGuard()
+        runner = SimpleNamespace(iter=6, rank=rank, world_size=2, work_dir=str(tmp_path))
+        guard.batch = dict(inputs=[torch.full((3, 1, 1), rank)], data_samples=[])
+        for term in ('loss_box', 'gradient of weight'):
+            with pytest.raises(NonFiniteError) as caught:
+                guard._stop(runner, model, term, torch.tensor(float('nan')))
+            named.append(str(caught.value))
+    for rank in (0, 1):
+        path = tmp_path / f'non_finite_batch_rank{rank}.pth'
+        assert load_file(path)['inputs'][0].unique() == rank
+        loss, gradient = named[2 * rank : 2 * rank + 2]
+        assert str(path) in loss and f'rank{1 - rank}' not in loss  # only this process's loss can be at fault
+        assert str(path) in gradient and f'rank{1 - rank}.pth beside it' in gradient

@@ -1,12 +1,14 @@
 """Laws: speed and time left follow from the clock; a pipe gets plain lines, a terminal a bar."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
+import torch
 from rich.console import Console
 from tiny_training import build, write_images
 
-from detplug.engine.progress import Meter, ProgressHook, batch_size, memory_gib, short_time
+from detplug.engine.progress import Meter, ProgressHook, batch_size, memory_gib, memory_text, short_time
 
 
 class Clock:
@@ -74,3 +76,12 @@ def test_evaluation_alone(tmp_path, capsys):
     out = capsys.readouterr().out
     assert 'test 2  of 6' in out and 'test  score' in out
     assert isinstance(runner._train_loop, dict)  # evaluation builds no training data
+
+
+def test_memory_of_an_accelerator_stands_beside_the_hosts(monkeypatch):
+    assert memory_text(torch.device('cpu')).count('GiB') == 1
+    counted = SimpleNamespace(max_memory_allocated=lambda device: 3 * 2**30)
+    monkeypatch.setattr(torch, 'get_device_module', lambda device: counted)
+    assert memory_text(torch.device('cuda')).endswith(' GiB + 3.0 GiB cuda')
+    monkeypatch.setattr(torch, 'get_device_module', lambda device: SimpleNamespace())
+    assert memory_text(torch.device('meta')).count('GiB') == 1
