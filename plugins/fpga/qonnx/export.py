@@ -78,6 +78,8 @@ def check_request(request: ExportRequest) -> None:
     if request.dynamic_batch:
         raise UserError('--dynamic-batch: hardware takes one image at a time; leave it out')
     check_exportable(request.model, raw=True)
+    if request.device.type != 'cpu':
+        print(f'--device {request.device}: not used, integers are compared on the CPU')
 
 
 def describe_raw(request: ExportRequest, folder: Path) -> dict:

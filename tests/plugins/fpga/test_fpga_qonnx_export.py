@@ -210,3 +210,8 @@ def test_a_float_detector_is_refused(requests, tmp_path):
 def test_a_batch_of_any_size_is_refused(requests, tmp_path):
     with pytest.raises(UserError, match='--dynamic-batch: hardware takes one image at a time'):
         export('qonnx', requests(dynamic_batch=True), tmp_path / 'bundle')
+
+
+def test_another_device_is_named_as_not_used(requests, tmp_path, capsys):
+    export('qonnx', requests(device=torch.device('cuda:0')), tmp_path / 'bundle')
+    assert '--device cuda:0: not used, integers are compared on the CPU\n' in capsys.readouterr().out
