@@ -1,6 +1,6 @@
-"""Greedy non-maximum suppression.
+"""Greedy non-maximum suppression, block by block of boxes in order of score.
 
-Letters: N boxes, B boxes of a block, R boxes after the block.
+Letters: N boxes, B boxes of a block, T boxes of a tile of those after it.
 """
 
 import torch
@@ -8,59 +8,83 @@ from torch import Tensor
 
 from detplug_mmcv_ops.precision import compute_dtype
 
-BLOCK = 128  # boxes; on CPU small enough that a block's matrix stays in the cache
-DEVICE_BLOCK = 2048  # elsewhere each block costs a few synchronisations with the host
+BLOCK, TILE = 128, 1024  # boxes on CPU: the matrices of a block and a tile stay in the cache
+DEVICE_BLOCK, DEVICE_TILE = 1024, 16384  # elsewhere every block costs a few synchronisations with the host
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Indices of the boxes that no better kept box overlaps by more than the threshold, best first.
 
-    Exactly the greedy algorithm; equal scores stay in the order of the input. A box with a NaN coordinate neither
-    suppresses nor is suppressed; a NaN score is the highest of all (as in ``torch.sort`` and the compiled operator).
+    Exactly the greedy algorithm; equal scores stay in the order of the input. A box whose area is not finite (a NaN
+    coordinate) neither suppresses nor is suppressed; a NaN score is the highest of all, as in ``torch.sort``.
+    A block of boxes synchronises with the host about six times.
 
     Args:
         boxes: (N, 4) xyxy; its sides are ``x2 - x1 + offset``.
         scores: (N,).
-        iou_threshold: a box is suppressed where its IoU is greater.
+        iou_threshold: at least 0; a box is suppressed where its IoU is greater.
         offset: 0 or 1 pixel.
 
     Returns:
         (K,) int64.
     """
     order = scores.sort(descending=True, stable=True).indices
-    corners = boxes.to(compute_dtype(boxes)).index_select(0, order)
-    areas = (corners[:, 2:] - corners[:, :2] + offset).prod(1)
-    block = BLOCK if boxes.device.type == 'cpu' else DEVICE_BLOCK
+    rows = with_area(boxes, order, offset)
+    block, tile = (BLOCK, TILE) if boxes.device.type == 'cpu' else (DEVICE_BLOCK, DEVICE_TILE)
+    space = rows.new_empty(3, block * max(block, min(tile, len(order))))
     kept = []
     while len(order):
-        head, head_areas = corners[:block], areas[:block]
-        overlap = overlaps(head, head_areas, corners, areas, offset) > iou_threshold
-        keep = greedy(overlap[:, : len(head)])
-        kept.append(order[:block][keep])
-        rest = ~(overlap[keep][:, len(head) :].any(0))
-        order, corners, areas = order[block:][rest], corners[block:][rest], areas[block:][rest]
+        head = rows[:, :block]
+        keep = greedy(iou_matrix(head, head, offset, space), iou_threshold)
+        kept.append(order.index_select(0, keep))
+        head, rows, order = head.index_select(1, keep), rows[:, block:], order[block:]
+        largest = [iou_matrix(head, part, offset, space).amax(0) for part in rows.split(tile, 1)]
+        rest = (torch.cat(largest) <= iou_threshold).nonzero()[:, 0]
+        order, rows = order.index_select(0, rest), rows.index_select(1, rest)
     return torch.cat(kept) if kept else order
 
 
-def overlaps(first: Tensor, first_areas: Tensor, second: Tensor, second_areas: Tensor, offset: int) -> Tensor:
-    """(B, R) IoU of (B, 4) and (R, 4) xyxy boxes whose areas are known; NaN where both areas are zero."""
-    low = torch.maximum(first[:, None, :2], second[:, :2])
-    high = torch.minimum(first[:, None, 2:], second[:, 2:])
-    sides = (high - low + offset).clamp_(min=0)
-    intersection = sides[..., 0] * sides[..., 1]
-    return intersection / (first_areas[:, None] + second_areas - intersection)
+def with_area(boxes: Tensor, order: Tensor, offset: int) -> Tensor:
+    """(5, N) x1, y1, x2, y2 and area of (N, 4) boxes, in the order given.
 
-
-def greedy(overlap: Tensor) -> Tensor:
-    """(B,) which of B boxes in order of score are kept, given (B, B) whether one suppresses another.
-
-    keep[j] = no i < j with keep[i] and overlap[i, j] has one solution; iterating from "all kept" settles at least one
-    more box a step, and in practice all of them within a few.
+    Areas are above 0, so that no union is 0 and no IoU NaN; a box whose area is not finite becomes one of negative
+    width, which overlaps none.
     """
-    suppresses = overlap.triu(1)
-    keep = ~suppresses.new_zeros(len(overlap))
+    rows = boxes.to(compute_dtype(boxes)).t().index_select(1, order)
+    area = (rows[2] - rows[0] + offset) * (rows[3] - rows[1] + offset)
+    lost = ~area.isfinite()
+    rows[:2].masked_fill_(lost, 2)
+    rows[2:].masked_fill_(lost, 0)
+    tiny = torch.finfo(area.dtype).tiny
+    return torch.cat((rows, area.masked_fill_(lost, tiny).clamp_(min=tiny)[None]))
+
+
+def iou_matrix(first: Tensor, second: Tensor, offset: int, space: Tensor) -> Tensor:
+    """(B, T) IoU of (5, B) and (5, T) boxes, at most 0 where they lie apart; it lies in ``space`` of (3, >= B * T)."""
+    shape = first.size(1), second.size(1)
+    width, height, other = space[:, : shape[0] * shape[1]].view(3, *shape).unbind()
+    first_x1, first_y1, first_x2, first_y2, first_area = first.unsqueeze(2).unbind()
+    x1, y1, x2, y2, area = second.unbind()
+    torch.minimum(first_x2, x2, out=width).sub_(torch.maximum(first_x1, x1, out=other))
+    torch.minimum(first_y2, y2, out=height).sub_(torch.maximum(first_y1, y1, out=other))
+    if offset:
+        width += offset
+        height += offset
+    intersection = width.clamp_(min=0).mul_(height)
+    return intersection.div_(torch.add(first_area, area, out=other).sub_(intersection))
+
+
+def greedy(iou: Tensor, threshold: float) -> Tensor:
+    """Indices, in order of score, of the boxes kept among B with (B, B) IoU, which is overwritten.
+
+    keep[j] = no i < j with keep[i] and iou[i, j] > threshold has one solution. Iterating settles at least one more box
+    a step, and in practice all of them within a few.
+    """
+    iou.triu_(1)
+    keep = (iou.amax(0) <= threshold).to(iou.dtype)
+    space = torch.empty_like(iou)
     while True:
-        update = ~(suppresses & keep[:, None]).any(0)
+        update = (torch.mul(iou, keep[:, None], out=space).amax(0) <= threshold).to(iou.dtype)
         if torch.equal(update, keep):
-            return keep
+            return keep.nonzero()[:, 0]
         keep = update

@@ -116,7 +116,8 @@ def bags(rois: Tensor, grid: Grid, shape: torch.Size) -> Iterator[tuple[slice, T
     y = side(corner[:, 1], corner[:, 3], shape[2], grid.bins[0], grid)
     x = side(corner[:, 0], corner[:, 2], shape[3], grid.bins[1], grid)
     if grid.sampling_ratio > 0:
-        samples = pixels = torch.full((2, len(rois)), 2 * grid.sampling_ratio)
+        samples = torch.full((2, len(rois)), grid.sampling_ratio)
+        pixels = 2 * samples
     else:
         samples, pixels = torch.stack((y.samples, x.samples, y.pixels, x.pixels)).long().cpu().view(2, 2, -1)
     entries = pixels.prod(0) * (grid.bins[0] * grid.bins[1])
