@@ -15,27 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from detplug_mmcv_ops.precision import compute_dtype
+from detplug_mmcv_ops.maps import channels_innermost
+from detplug_mmcv_ops.roi_align_max import forward_max, scatter_max
+from detplug_mmcv_ops.roi_samples import Grid, Side, both_sides, points
 
+MAXIMUM = 0  # mmcv's number of the mode that is not the mean
 LARGEST = 2**22  # E of one product; about 100 bytes each while the product is prepared
-
-
-class Grid(NamedTuple):
-    """Where RoIs are sampled: P and Q, pixels of the map a pixel of the image, G or 0 for one a pixel, half a pixel."""
-
-    bins: tuple[int, int]
-    scale: float
-    sampling_ratio: int
-    aligned: bool
-
-
-class Side(NamedTuple):
-    """RoIs along one side of the map: (R,) first point and length of a bin in pixels, (R,) G, (R,) K."""
-
-    start: Tensor
-    step: Tensor
-    samples: Tensor
-    pixels: Tensor
 
 
 class Windows(NamedTuple):
@@ -58,14 +43,22 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Write the (R, C, P, Q) bins into ``output``.
+    """Write the (R, C, P, Q) bins into ``output``; a bin of no samples is 0, a RoI with a NaN coordinate NaN.
 
     Args:
         input: (N, C, H, W), in any memory order.
         rois: (R, 5), index of the image, then xyxy in pixels of the image.
+        argmax_y: with ``pool_mode`` 0 (the largest sample), (R, C, P, Q), where it lies; else unused.
+        spatial_scale: pixels of the map a pixel of the image.
+        sampling_ratio: samples of a bin along a side; 0 takes one a pixel of the map.
+        aligned: shift by half a pixel, and let RoIs be smaller than a pixel.
     """
+    if not len(rois):
+        return
     grid = Grid((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
     rows = channels_innermost(input)
+    if pool_mode == MAXIMUM:
+        return forward_max(rows, rois, (output, argmax_y, argmax_x), grid, input.shape)
     for part, pixel, weight, start in bags(rois, grid, input.shape):
         pooled = embedding_bag(pixel, rows, start, mode='sum', per_sample_weights=weight.to(rows.dtype))
         output[part] = pooled.view(-1, *grid.bins, rows.size(1)).permute(0, 3, 1, 2).to(output.dtype)
@@ -84,7 +77,11 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Add the gradient of the map to ``grad_input``."""
+    """Add the gradient of the map to ``grad_input``; a RoI gets none."""
+    if not len(rois):
+        return
+    if pool_mode == MAXIMUM:
+        return scatter_max(grad_output, rois, argmax_y, argmax_x, grad_input)
     grid = Grid((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
     count, channels, height, width = grad_input.shape
     for part, pixel, weight, start in bags(rois, grid, grad_input.shape):
@@ -101,20 +98,13 @@ def transposed_product(pixel: Tensor, weight: Tensor, start: Tensor, rows: Tenso
     return embedding_bag(bag, rows, first, mode='sum', per_sample_weights=weight[order])
 
 
-def channels_innermost(maps: Tensor) -> Tensor:
-    """(N * H * W, C), contiguous, of (N, C, H, W); a copy unless channels are innermost already."""
-    return maps.to(compute_dtype(maps)).permute(0, 2, 3, 1).reshape(-1, maps.size(1)).contiguous()
-
-
 def bags(rois: Tensor, grid: Grid, shape: torch.Size) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
     """Parts of the RoIs, each with (E,) pixel, (E,) weight and (R * P * Q,) first entry of each bin.
 
     Sides of 0 samples give empty bags, which pool 0. One synchronisation with the host where the samples depend on the
     RoIs, none with a fixed sampling ratio.
     """
-    corner = rois[:, 1:].to(compute_dtype(rois)) * grid.scale - 0.5 * grid.aligned
-    y = side(corner[:, 1], corner[:, 3], shape[2], grid.bins[0], grid)
-    x = side(corner[:, 0], corner[:, 2], shape[3], grid.bins[1], grid)
+    y, x = both_sides(rois, grid, shape)
     if grid.sampling_ratio > 0:
         samples = torch.full((2, len(rois)), grid.sampling_ratio)
         pixels = 2 * samples
@@ -131,24 +121,11 @@ def bags(rois: Tensor, grid: Grid, shape: torch.Size) -> Iterator[tuple[slice, T
         yield part, *products(rois[part, 0].long(), windows_y, windows_x, counts, shape, int(entries[part].sum()))
 
 
-def side(low: Tensor, high: Tensor, size: int, bins: int, grid: Grid) -> Side:
-    """RoIs from (R,) low to high along a side of ``size`` pixels."""
-    length = high - low if grid.aligned else (high - low).clamp(min=1)
-    step = length / bins
-    if grid.sampling_ratio > 0:
-        samples = torch.full_like(step, grid.sampling_ratio)
-        return Side(low, step, samples, (2 * samples).long())
-    samples = step.ceil().nan_to_num(1, 1, 0).clamp(min=0)
-    return Side(low, step, samples, torch.where(samples > 0, samples + 1, 0).clamp(max=size + 1).long())
-
-
 def windows(side: Side, part: slice, most: int, size: int, bins: int, grid: Grid) -> Windows:
     """Windows of the bins of a part of the RoIs, of which none has more samples than ``most``."""
-    start, step, samples = (x[part, None, None] for x in side[:3])
-    index = torch.arange(max(most, 1), device=start.device)
-    at = start + torch.arange(bins, device=start.device)[:, None] * step
-    at = at + (torch.minimum(index, (samples - 1).clamp(min=0)) + 0.5) * step / samples
-    share = torch.where((at < -1) | (at > size), 0, (index < samples) / samples)
+    at, exists = points(side, part, most, bins)
+    samples = side.samples[part, None, None]
+    share = torch.where((at < -1) | (at > size), 0, exists / samples)
     at = at.clamp(0, size - 1)
     below = at.floor().nan_to_num(0)
     if grid.sampling_ratio > 0:
@@ -159,7 +136,7 @@ def windows(side: Side, part: slice, most: int, size: int, bins: int, grid: Grid
     place = torch.minimum(below - first, samples - 1).clamp(min=0)  # rounding may set the last one a pixel further
     fraction = at - first - place
     place = place.long()
-    weight = at.new_zeros(*at.shape[:2], min(len(index), size) + 1)
+    weight = at.new_zeros(*at.shape[:2], min(at.size(2), size) + 1)
     weight.scatter_add_(2, place, share * (1 - fraction)).scatter_add_(2, place + 1, share * fraction)
     pixel = first.long() + torch.arange(weight.size(2), device=at.device)
     return Windows(pixel.clamp(max=size - 1), weight)
