@@ -9,12 +9,13 @@ from detplug_mmcv_ops.roi_pool import largest
 from detplug_mmcv_ops.roi_samples import Grid, both_sides, points
 
 LARGEST = 2**24  # numbers that are gathered at a time
+OUTSIDE = -2  # a point that has no weight; at -1, which mmcv's C++ writes, a sample may lie
 
 
 def forward_max(
     rows: Tensor, rois: Tensor, outputs: tuple[Tensor, Tensor, Tensor], grid: Grid, shape: torch.Size
 ) -> None:
-    """Write the (R, C, P, Q) largest samples, and the y and x of each; 0 and -1 where a bin has no sample.
+    """Write the (R, C, P, Q) largest samples, and the y and x of each; 0 and -2 where a bin has no sample.
 
     Synchronises with the host once, for the largest number of samples.
 
@@ -39,7 +40,7 @@ def forward_max(
         weight = weight.to(rows.dtype).view(-1, 4)
         values = embedding_bag(pixel.view(-1, 4), rows, mode='sum', per_sample_weights=weight)
         value, index = largest(values.view(*y.shape, -1), exists)
-        where = [torch.where(index < 0, -1, t.gather(2, index.clamp(min=0))) for t in (y, x)]
+        where = [torch.where(index < 0, OUTSIDE, t.gather(2, index.clamp(min=0))) for t in (y, x)]
         for output, result in zip(outputs, (value, *where), strict=True):
             output[part] = result.view(-1, *grid.bins, rows.size(1)).permute(0, 3, 1, 2).to(output.dtype)
 
@@ -64,7 +65,7 @@ def scatter_max(grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: T
     count, channels, height, width = gradient.shape
     plane = rois[:, 0].long()[:, None] * channels + torch.arange(channels, device=rois.device)
     pixel, weight = corners(argmax_y.to(dtype).flatten(2), argmax_x.to(dtype).flatten(2), gradient.shape)
-    weight = weight * (argmax_y.flatten(2) != -1)[..., None] * grad_output.to(dtype).flatten(2)[..., None]
+    weight = weight * grad_output.to(dtype).flatten(2)[..., None]
     target = plane[..., None, None] * (height * width) + pixel
     gradient.view(-1).index_add_(0, target.view(-1), weight.view(-1))
     grad_input += gradient
