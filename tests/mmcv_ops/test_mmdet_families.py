@@ -1,6 +1,6 @@
 """Detectors of mmdet, from the config files it ships, train and predict with whatever operators are installed.
 
-Narrowed: an eighth of ResNet's width, 64 px, one or two transformer layers, 20 queries; the structure is the config's.
+Narrowed: an eighth of ResNet's width, 64 px, 40 proposals, one or two transformer layers, 20 queries; the structure is the config's.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -40,8 +41,15 @@ def narrow(model):
     if model.backbone.type == 'ResNet':
         model.backbone.update(depth=50, base_channels=8)
         model.neck.in_channels = [width // 8 for width in model.neck.in_channels]
+    if 'roi_head' in model:
+        model.train_cfg.rpn_proposal.max_per_img = model.test_cfg.rpn.max_per_img = 40
+        model.test_cfg.rcnn.max_per_img = 10
+        heads = model.roi_head.bbox_head
+        for head in heads if isinstance(heads, list) else [heads]:
+            head.fc_out_channels = 64
     if 'num_queries' in model:
         model.num_queries = 20
+        model.test_cfg.max_per_img = 20
         model.encoder.num_layers, model.decoder.num_layers = 1, 2
         if model.type == 'DINO':
             model.dn_cfg.group_cfg.num_dn_queries = 10
@@ -61,9 +69,8 @@ def test_trains_and_predicts(name):
     torch.manual_seed(0)
     model = build(name)
     data = demo_mm_inputs(2, [[3, 64, 64], [3, 64, 48]], num_classes=80, with_mask=name == 'Mask R-CNN')
-    wrapper = build_optim_wrapper(
-        model, {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 1e-4}, 'clip_grad': {'max_norm': 1.0}}
-    )
+    wrapper = build_optim_wrapper(model, {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 1e-4}})
+    MessageHub.get_current_instance().update_info_dict({'epoch': 0, 'iter': 0})  # as a Runner does: some parts ask
     before = {key: value.clone() for key, value in model.named_parameters() if value.requires_grad}
     model.train()
     for _ in range(2):
@@ -71,7 +78,7 @@ def test_trains_and_predicts(name):
         assert losses['loss'].isfinite() and losses['loss'] > 0
     after = dict(model.named_parameters())
     changed = [key for key, value in before.items() if not torch.equal(value, after[key])]
-    assert len(changed) > len(before) / 2 and all(after[key].isfinite().all() for key in before)
+    assert len(changed) > 0.8 * len(before) and all(after[key].isfinite().all() for key in before)
 
     model.eval()
     for sample, shape in zip(model.test_step(data), [(64, 64), (64, 48)], strict=True):
@@ -81,4 +88,4 @@ def test_trains_and_predicts(name):
         assert instances.bboxes.isfinite().all() and ((instances.scores >= 0) & (instances.scores <= 1)).all()
         assert ((instances.labels >= 0) & (instances.labels < 80)).all()
         if name == 'Mask R-CNN':
-            assert instances.masks.shape[0] == count and sample.ori_shape == shape
+            assert instances.masks.shape[0] == count and tuple(sample.ori_shape) == shape
