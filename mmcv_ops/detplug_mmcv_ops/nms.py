@@ -3,13 +3,15 @@
 Letters: N boxes, B boxes of a block, T boxes of a tile of those after it.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from detplug_mmcv_ops.precision import compute_dtype
 
-BLOCK, TILE = 128, 1024  # boxes on CPU: the matrices of a block and a tile stay in the cache
-DEVICE_BLOCK, DEVICE_TILE = 1024, 16384  # elsewhere every block costs a few synchronisations with the host
+BLOCK, AREA = 128, 2**16  # boxes, and numbers in a matrix of IoU: on CPU these matrices stay in the cache
+DEVICE_BLOCK, DEVICE_AREA = 1024, 2**24  # elsewhere every block costs a few synchronisations with the host
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -30,15 +32,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """
     order = scores.sort(descending=True, stable=True).indices
     rows = with_area(boxes, order, offset)
-    block, tile = (BLOCK, TILE) if boxes.device.type == 'cpu' else (DEVICE_BLOCK, DEVICE_TILE)
-    space = rows.new_empty(3, block * max(block, min(tile, len(order))))
+    block, area = (BLOCK, AREA) if boxes.device.type == 'cpu' else (DEVICE_BLOCK, DEVICE_AREA)
+    space = rows.new_empty(3, min(area, block * max(block, len(order))))
     kept = []
     while len(order):
         head = rows[:, :block]
         keep = greedy(iou_matrix(head, head, offset, space), iou_threshold)
         kept.append(order.index_select(0, keep))
         head, rows, order = head.index_select(1, keep), rows[:, block:], order[block:]
-        largest = [iou_matrix(head, part, offset, space).amax(0) for part in rows.split(tile, 1)]
+        tiles = rows.split(space.size(1) // len(keep), 1)
+        largest = [iou_matrix(head, tile, offset, space).amax(0) for tile in tiles]
         rest = (torch.cat(largest) <= iou_threshold).nonzero()[:, 0]
         order, rows = order.index_select(0, rest), rows.index_select(1, rest)
     return torch.cat(kept) if kept else order
@@ -52,11 +55,13 @@ def with_area(boxes: Tensor, order: Tensor, offset: int) -> Tensor:
     """
     rows = boxes.to(compute_dtype(boxes)).t().index_select(1, order)
     area = (rows[2] - rows[0] + offset) * (rows[3] - rows[1] + offset)
-    lost = ~area.isfinite()
-    rows[:2].masked_fill_(lost, 2)
-    rows[2:].masked_fill_(lost, 0)
     tiny = torch.finfo(area.dtype).tiny
-    return torch.cat((rows, area.masked_fill_(lost, tiny).clamp_(min=tiny)[None]))
+    if not math.isfinite(area.sum()):
+        lost = ~area.isfinite()
+        rows[:2].masked_fill_(lost, 2)
+        rows[2:].masked_fill_(lost, 0)
+        area.masked_fill_(lost, tiny)
+    return torch.cat((rows, area.clamp_(min=tiny)[None]))
 
 
 def iou_matrix(first: Tensor, second: Tensor, offset: int, space: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Detectors of mmdet, from the config files it ships, train and predict with whatever operators are installed.
 
-Narrowed: an eighth of ResNet's width, 64 px, 40 proposals, one or two transformer layers, 20 queries; the structure is the config's.
+Narrowed: an eighth of ResNet's width, 64 px, 40 proposals, 20 queries, one or two transformer layers; the
+structure is the config's.
 """
 
 from pathlib import Path

@@ -67,7 +67,7 @@ def test_blocks_of_other_devices_give_the_same(monkeypatch):
     boxes, scores = random_boxes(700, 4, spread=200)
     expected = nms(boxes, scores, 0.3, 1)
     monkeypatch.setattr('detplug_mmcv_ops.nms.BLOCK', 50)
-    monkeypatch.setattr('detplug_mmcv_ops.nms.TILE', 33)
+    monkeypatch.setattr('detplug_mmcv_ops.nms.AREA', 2600)
     assert torch.equal(nms(boxes, scores, 0.3, 1), expected)
 
 
