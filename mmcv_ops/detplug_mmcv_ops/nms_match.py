@@ -21,4 +21,4 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     by = (iou[keep] > below).to(torch.uint8).argmax(0)  # the first kept box that overlaps each one
     by[keep] = torch.arange(len(keep), device=keep.device)
     sizes = by.bincount(minlength=len(keep)).tolist()
-    return [group.tolist() for group in order[by.argsort(stable=True)].split(sizes)]
+    return [group.tolist() for group in order[by.argsort(stable=True)].cpu().split(sizes)]
