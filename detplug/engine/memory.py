@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from importlib import import_module
 
 import torch
 from torch import nn
@@ -28,10 +29,11 @@ def keep_freed_memory() -> bool:
 def channels_last(model: nn.Module) -> None:
     """Keep weights of 2-d convolutions channels innermost; the maps follow them. Steps get cheaper on CPU.
 
-    A model with operators of mmcv stays as it is: they read memory in order, whatever their input says of itself, so
-    that RoIAlign would pool other places.
+    A model with compiled operators of mmcv stays as it is: they read memory in order, whatever their input says of
+    itself, so that RoIAlign would pool other pixels. Operators in plain torch read any order.
     """
-    if any(type(module).__module__.startswith('mmcv.ops') for module in model.modules()):
+    compiled = not import_module('mmcv._ext').__file__.endswith('.py')
+    if compiled and any(type(module).__module__.startswith('mmcv.ops') for module in model.modules()):
         return
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
