@@ -1,4 +1,7 @@
-"""What the machine says no to, in one line: no memory, no space, no right to write. Imports nothing heavy."""
+"""What the machine says no to, in one line: memory, space, rights, an operator that only a compiled mmcv has.
+
+Imports nothing heavy.
+"""
 
 import errno
 
@@ -14,6 +17,7 @@ CURES = dict.fromkeys(OUT_OF_SPACE, 'free some space, or write to another disk')
 }
 ALLOCATOR = "DefaultCPUAllocator: can't allocate memory: "
 WORKER = 'in DataLoader worker process'
+OPERATOR = 'mmcv.ops: '  # an operator that mmcv_ops/ does not have
 
 
 def line_of(error: Exception) -> str | None:
@@ -25,7 +29,7 @@ def line_of(error: Exception) -> str | None:
         return f'GPU memory: {_first(error)}; take smaller batches or images, or --amp, or --device cpu'
     if isinstance(error, MemoryError) or ALLOCATOR in str(error):
         return f'memory: {_first(error) or "not enough"}; take smaller batches or images, or fewer workers'
-    return None
+    return str(error) if isinstance(error, NotImplementedError) and str(error).startswith(OPERATOR) else None
 
 
 def message_of(error: Exception) -> str:

@@ -85,3 +85,16 @@ def test_a_bug_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         run(fail)
+
+
+def test_an_operator_that_only_compiled_mmcv_has(capsys):
+    unavailable = pytest.importorskip('detplug_mmcv_ops.unavailable', reason='operators are compiled').unavailable
+    assert line_of(unavailable('carafe_forward'), capsys).startswith('error: mmcv.ops: carafe_forward has no form')
+
+
+def test_a_form_that_is_not_written_keeps_its_traceback():
+    def forward():
+        raise NotImplementedError('forward')
+
+    with pytest.raises(NotImplementedError, match='forward'):
+        run(lambda argv: forward())
