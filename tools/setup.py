@@ -21,7 +21,7 @@ def main():
 
         command(ROOT, sys.argv[1:])
     except SetUpError as error:
-        sys.stderr.write('error: {0}\n'.format(error))
+        sys.stderr.write('error: ' + str(error) + '\n')
         return 2
     except KeyboardInterrupt:
         sys.stderr.write('\nset-up interrupted; the same command continues it\n')

@@ -22,8 +22,6 @@ def command(root: str, words: Sequence[str]) -> None:
         raise SetUpError(f'{" ".join(words)}: tools/setup.py takes nothing or --ops {"|".join(OPS)}')
     ops = words[1] if words else stamp.ops
     if ops not in OPS:
-        raise SetUpError(
-            f'OPS={ops}: not one of {", ".join(OPS)}; leave it out to keep the operators that are installed'
-        )
+        raise SetUpError(f'OPS={ops}: not one of {", ".join(OPS)}; leave it out to keep what is installed')
     if not stamp.is_current(ops):
         set_up(Path(root), stamp, ops)

@@ -42,7 +42,8 @@ class _Environment:
         self.python = self.venv / 'bin' / 'python'
         self.requirements = root / 'requirements'
         self.console = Console(STEPS[ops], self.venv / 'set-up.log')
-        self.env = _child_environment(os.environ, self.venv, self.requirements / 'lock.txt')
+        self.lock = root / 'requirements' / 'lock.txt'
+        self.env = _child_environment(os.environ, self.venv)
 
     def make(self) -> None:
         """All steps in order."""
@@ -75,6 +76,7 @@ class _Environment:
         ready = [self.python, '-m', 'pip', '--version']
         if not self.python.exists() or subprocess.run(ready, env=self.env, capture_output=True).returncode:
             self.console.run([sys.executable, '-m', 'venv', self.venv], self.env)
+        self.console.run(self._install('--upgrade', 'pip', '-c', self.lock), self.env)
 
     def _is_this_python(self) -> bool:
         made_by = self.venv / 'pyvenv.cfg'
@@ -84,24 +86,25 @@ class _Environment:
 
     def _install_packages(self) -> None:
         """Three pips at a time, which share no package; then what a CUDA build of torch asks for beside the lock."""
-        torch = ['-r', self.requirements / 'torch.txt']
+        torch = ('-r', self.requirements / 'torch.txt')
+        isolated = ('--no-deps', '--build-constraint', self.lock)
         jobs = {
             'torch': self._install('--no-deps', *torch),
-            'lock': self._install('--no-deps', '-r', self.requirements / 'lock.txt'),
+            'lock': self._install(*isolated, '-r', self.lock),
         }
         if self.ops == 'torch' and not self._has_pure_mmcv():
             # not from pip's cache, which cannot tell this wheel from a compiled one
-            words = ('--no-deps', '--no-cache-dir', '--force-reinstall', '--no-binary', 'onedl-mmcv')
-            jobs['mmcv'] = self._install(*words, '-r', self.requirements / 'mmcv.txt')
+            words = ('--no-cache-dir', '--force-reinstall', '--no-binary', 'onedl-mmcv')
+            jobs['mmcv'] = self._install(*isolated, *words, '-r', self.requirements / 'mmcv.txt')
         self.console.run_together(jobs, self.env)
-        self.console.run(self._install(*torch), self.env)
+        self.console.run(self._install(*torch, '-c', self.lock), self.env)
 
     def _has_pure_mmcv(self) -> bool:
         wanted = (self.requirements / 'mmcv.txt').read_text().split()[-1].replace('-', '_').replace('==', '-')
         return any(self._packages().glob(f'{wanted}.dist-info/RECORD')) and not compiled.extensions(self._packages())
 
     def _compile_mmcv(self) -> None:
-        self.console.run(self._install('-r', self.requirements / 'compile.txt'), self.env)
+        self.console.run(self._install('--no-deps', '-r', self.requirements / 'compile.txt'), self.env)
         words = ('-v', '--no-deps', '--no-build-isolation', '--no-cache-dir', '--force-reinstall')
         install = self._install(*words, '--no-binary', 'onedl-mmcv', '-r', self.requirements / 'mmcv.txt')
         compiled.install(self.console, self.python, install, self._packages(), self.env)
@@ -122,8 +125,8 @@ class _Environment:
         return self.venv / 'lib' / f'python{sys.version_info[0]}.{sys.version_info[1]}' / 'site-packages'
 
 
-def _child_environment(environ: Mapping[str, str], venv: Path, lock: Path) -> dict[str, str]:
-    """``environ`` as if ``venv`` were active, without what would mix other packages in; ``lock`` rules builds too.
+def _child_environment(environ: Mapping[str, str], venv: Path) -> dict[str, str]:
+    """``environ`` as if ``venv`` were active, without what would mix other packages in.
 
     The last step imports most packages, which byte-compiles them once for all later starts: even where
     PYTHONDONTWRITEBYTECODE is set, without which every start would take 15 s.
@@ -131,8 +134,6 @@ def _child_environment(environ: Mapping[str, str], venv: Path, lock: Path) -> di
     left_out = ('PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET', 'PIP_PREFIX', 'PYTHONDONTWRITEBYTECODE')
     env = {name: value for name, value in environ.items() if name not in left_out}
     env['PATH'] = str(venv / 'bin') + os.pathsep + environ.get('PATH', os.defpath)  # torch looks for ninja there
-    # pip 25.3 and later read the second one for isolated builds
-    env |= dict.fromkeys(('PIP_CONSTRAINT', 'PIP_BUILD_CONSTRAINT'), lock.as_uri())
     return env | {'PIP_DISABLE_PIP_VERSION_CHECK': '1', 'PIP_NO_INPUT': '1', 'NO_ALBUMENTATIONS_UPDATE': '1'}
 
 

@@ -23,7 +23,7 @@ class Stamp:
 
     @property
     def ops(self) -> str:
-        """The operators of the environment, also of one whose set-up was interrupted; the first of OPS for a new one."""
+        """The operators of the environment, also after an interrupted set-up; the first of OPS for a new one."""
         return self._read()[1] or OPS[0]
 
     def is_current(self, ops: str) -> bool:

@@ -10,7 +10,10 @@ class SetUpError(Exception):
 def check_python(version):
     """Raise SetUpError unless ``version`` (as sys.version_info) is one of PYTHONS."""
     if tuple(version[:2]) not in PYTHONS:
-        raise SetUpError(
-            'Python {0[0]}.{0[1]}: the packages are locked for {1}; install one of these and say '
-            '`make setup PYTHON=/path/to/it`'.format(version, ', '.join('{0}.{1}'.format(*known) for known in PYTHONS))
-        )
+        known = ', '.join([_text(python) for python in PYTHONS])
+        cure = 'install one of these and say `make setup PYTHON=/path/to/it`'
+        raise SetUpError('Python ' + _text(version) + ': the packages are locked for ' + known + '; ' + cure)
+
+
+def _text(version):
+    return str(version[0]) + '.' + str(version[1])
