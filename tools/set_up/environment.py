@@ -76,7 +76,7 @@ class _Environment:
         ready = [self.python, '-m', 'pip', '--version']
         if not self.python.exists() or subprocess.run(ready, env=self.env, capture_output=True).returncode:
             self.console.run([sys.executable, '-m', 'venv', self.venv], self.env)
-        self.console.run(self._install('--upgrade', 'pip', '-c', self.lock), self.env)
+        self.console.run(self._install('--no-deps', '--upgrade', 'pip', '-c', self.lock), self.env)
 
     def _is_this_python(self) -> bool:
         made_by = self.venv / 'pyvenv.cfg'
