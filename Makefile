@@ -12,7 +12,7 @@ VENV := .venv/bin
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format doctor clean
+.PHONY: help setup demo test lint format lock doctor clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -35,6 +35,9 @@ lint: setup  ## ruff: rules and format
 format: setup  ## mend what `make lint` finds, where ruff can
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
+
+lock: setup  ## ask the package index whether all of requirements/ is there for every Python
+	@$(VENV)/python tools/check_lock.py
 
 doctor:  ## check the installation
 	@test -x $(VENV)/python || { echo 'error: .venv: not there; run make setup' >&2; exit 2; }
