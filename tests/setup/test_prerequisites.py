@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,9 +70,10 @@ def test_the_compiler_is_the_users_own_where_one_is_named(tmp_path):
 
 
 def test_missing_headers_are_cured_by_their_package(tmp_path):
-    assert 'python3-dev' in line_of(prerequisites.check_headers, tmp_path)
+    assert 'python3-dev' in line_of(prerequisites.check_headers, {'CPATH': str(tmp_path)}, tmp_path / 'include')
     (tmp_path / 'Python.h').touch()
-    prerequisites.check_headers(tmp_path)
+    prerequisites.check_headers({}, tmp_path)
+    prerequisites.check_headers({'CPATH': f'elsewhere{os.pathsep}{tmp_path}'}, tmp_path / 'include')
 
 
 def test_compilers_at_a_time_follow_the_user_and_are_at_least_one():

@@ -65,6 +65,12 @@ class Project:
         command = [sys.executable, '-S', self.root / 'tools/setup.py', *words]
         return subprocess.run(command, env=self.env | env, capture_output=True, text=True)
 
+    def add_compiler(self) -> None:
+        """A compiler on the PATH and the headers of Python, whatever this machine has."""
+        executable(self.tools / 'c++', '#!/bin/sh\n')
+        executable(self.tools / 'Python.h', '')
+        self.env['CPATH'] = str(self.tools)
+
     def calls(self, word: str = '') -> list[str]:
         return [line for line in self.calls_file.read_text().splitlines() if word in line]
 
@@ -123,7 +129,7 @@ def test_what_a_build_leaves_beside_the_operators_is_not_a_change(project):
 
 
 def test_operators_are_switched_back_and_forth_and_kept_by_a_call_that_names_none(project):
-    executable(project.tools / 'c++', '#!/bin/sh\n')
+    project.add_compiler()
     for words, built in (
         ([], PURE),
         (['--ops', 'compiled'], COMPILED),
@@ -138,7 +144,7 @@ def test_operators_are_switched_back_and_forth_and_kept_by_a_call_that_names_non
 
 
 def test_compiled_operators_that_still_load_are_not_compiled_again(project):
-    executable(project.tools / 'c++', '#!/bin/sh\n')
+    project.add_compiler()
     project.set_up('--ops', 'compiled')
     (project.root / 'requirements/lock.txt').open('a').write('# changed\n')
     assert project.set_up().returncode == 0
@@ -156,13 +162,13 @@ def test_compiling_asks_for_a_compiler_before_anything_is_installed(project):
 
 
 def test_compiling_for_a_gpu_without_nvcc_is_refused(project):
-    executable(project.tools / 'c++', '#!/bin/sh\n')
+    project.add_compiler()
     assert 'nvcc was not found' in one_line(project.set_up('--ops', 'compiled', FAKE_GPU='True'))
     assert not project.calls('onedl-mmcv')
 
 
 def test_a_compilation_without_operators_is_refused(project):
-    executable(project.tools / 'c++', '#!/bin/sh\n')
+    project.add_compiler()
     assert 'built without operators' in one_line(project.set_up('--ops', 'compiled', FAKE_NO_OPS='1'))
 
 
@@ -182,7 +188,7 @@ def test_a_failed_call_is_continued_by_the_next(project):
 
 
 def test_an_interrupted_change_of_operators_is_continued_by_a_call_that_names_none(project):
-    executable(project.tools / 'c++', '#!/bin/sh\n')
+    project.add_compiler()
     failed = project.set_up('--ops', 'compiled', FAKE_FAIL='compile.txt', FAKE_OUTPUT='Read timed out.')
     assert failed.returncode == 2
     assert project.set_up().returncode == 0

@@ -16,7 +16,7 @@ LOADS = 'import mmcv._ext; assert not mmcv._ext.__file__.endswith(".py")'
 def check_machine(environ: Mapping[str, str]) -> None:
     """Raise SetUpError unless there are a C++ compiler and the headers of this Python."""
     find_compiler(environ)
-    check_headers()
+    check_headers(environ)
 
 
 def extensions(packages: Path) -> list[Path]:

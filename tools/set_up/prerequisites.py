@@ -42,12 +42,12 @@ def find_compiler(environ: Mapping[str, str]) -> str:
     return environ['CXX'] if environ.get('CXX', '').split() else found[0]
 
 
-def check_headers(include: Path | None = None) -> None:
-    """Raise SetUpError unless Python's C headers are in the folder ``include`` (by default this Python's own)."""
-    header = Path(include or sysconfig.get_paths()['include']) / 'Python.h'
-    if not header.exists():
+def check_headers(environ: Mapping[str, str], include: Path | None = None) -> None:
+    """Raise SetUpError unless Python's C headers are in ``include`` (by default this Python's own) or on $CPATH."""
+    folders = [include or sysconfig.get_paths()['include'], *filter(None, environ.get('CPATH', '').split(os.pathsep))]
+    if not any((Path(folder) / 'Python.h').exists() for folder in folders):
         raise SetUpError(
-            f'{header}: not found, OPS=compiled needs it; leave OPS=compiled out, or install the headers of Python '
+            f'{folders[0]}/Python.h: not found, OPS=compiled needs it; leave OPS=compiled out, or install the headers of Python '
             f'(Debian, Ubuntu: apt install python3-dev), {AGAIN}'
         )
 
