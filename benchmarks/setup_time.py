@@ -2,7 +2,7 @@
 
 python benchmarks/setup_time.py
 
-Any accepted Python will do: the result is written by the environment that was just made. Both calls see a PATH that holds
+Any accepted Python will do: the environment that was just made writes the result. Both calls see a PATH that holds
 Python, make and the few programs of the Makefile only: no compiler can be found there.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Ask the package index whether every package of requirements/ is there for every Python: `make lock`.
 
-Nothing is installed or downloaded but metadata. Whether the lock is complete and its versions accept one another is what
+Nothing is installed. Whether the lock is complete and its versions accept one another is what
 tests/setup/test_requirements.py checks.
 """
 

@@ -47,8 +47,8 @@ def check_headers(environ: Mapping[str, str], include: Path | None = None) -> No
     folders = [include or sysconfig.get_paths()['include'], *filter(None, environ.get('CPATH', '').split(os.pathsep))]
     if not any((Path(folder) / 'Python.h').exists() for folder in folders):
         raise SetUpError(
-            f'{folders[0]}/Python.h: not found, OPS=compiled needs it; leave OPS=compiled out, or install the headers of Python '
-            f'(Debian, Ubuntu: apt install python3-dev), {AGAIN}'
+            f'{folders[0]}/Python.h: not found, OPS=compiled needs it; leave OPS=compiled out, or install the headers '
+            f'of Python (Debian, Ubuntu: apt install python3-dev), {AGAIN}'
         )
 
 
