@@ -1,8 +1,10 @@
-# Needs Python 3.11 and a C++ compiler, nothing else. `make` or `make help` lists the targets.
-# the first command that is Python 3.11; make PYTHON=... names another
+# Needs Python 3.11, 3.12 or 3.13 with venv, nothing else. `make` or `make help` lists the targets.
+# the Python of .venv, or the first command that is one of these; make PYTHON=... names another
 ifndef PYTHON
-PYTHON := $(or $(shell for name in python3.11 python3 python; do \
-	$$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$name && break; done),python3.11)
+PYTHON := $(or $(shell for name in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)" \
+	python3 python3.13 python3.12 python3.11 python; do \
+	PYTHONPATH=tools "$$name" -c 'import sys; from set_up.supported import check_python; check_python(sys.version_info)' \
+	2>/dev/null && echo "$$name" && break; done),python3)
 endif
 VENV := .venv/bin
 
@@ -10,15 +12,15 @@ VENV := .venv/bin
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format doctor clean
+.PHONY: help setup demo test lint format lock doctor clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
-setup:  ## the environment in .venv (the first time: mmcv is compiled; afterwards: nothing to do)
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON): not found; install Python 3.11 or name it:" \
-		"make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
-	@$(PYTHON) tools/setup.py
+setup:  ## the environment in .venv, without a compiler; OPS=compiled compiles mmcv, OPS=torch goes back
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON): not found; install Python 3.11, 3.12 or 3.13 or name it:" \
+		"make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) tools/setup.py $(if $(OPS),--ops '$(OPS)')
 
 demo: setup  ## set up, then train, evaluate, predict, export and report on the sample data
 	@$(VENV)/python tools/demo.py
@@ -34,10 +36,13 @@ format: setup  ## mend what `make lint` finds, where ruff can
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
+lock: setup  ## ask the package index whether all of requirements/ is there for every Python
+	@$(VENV)/python tools/check_lock.py
+
 doctor:  ## check the installation
 	@test -x $(VENV)/python || { echo 'error: .venv: not there; run make setup' >&2; exit 2; }
 	@$(VENV)/python tools/doctor.py
 
-clean:  ## remove the environment and caches (not the compiled mmcv, not data, not work_dirs)
+clean:  ## remove the environment and caches (not data, not work_dirs)
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis detplug.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

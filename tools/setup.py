@@ -1,34 +1,30 @@
-#!/usr/bin/env python3.11
+#!/usr/bin/env python3
 """Set up everything in .venv: `make setup`. A second call does nothing; an interrupted one is continued by the next.
 
 Needs the standard library only, and says in one line what the machine lacks (exit status 2).
+`--ops torch` takes mmcv's operators in plain torch (the default), `--ops compiled` compiles mmcv's own.
 """
 
+import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def main() -> int:
+def main():
     """Check this Python before importing what only it can read; then set up, unless that is done already."""
-    from set_up.prerequisites import SetUpError, check_python
+    from set_up.supported import SetUpError, check_python
 
     try:
         check_python(sys.version_info)
-        from set_up.stamp import Stamp
+        from set_up.command import command
 
-        stamp = Stamp(ROOT)
-        if stamp.is_current():
-            return 0
-        from set_up.environment import set_up
-
-        set_up(ROOT, stamp)
+        command(ROOT, sys.argv[1:])
     except SetUpError as error:
-        print('error: ' + str(error), file=sys.stderr)
+        sys.stderr.write('error: ' + str(error) + '\n')
         return 2
     except KeyboardInterrupt:
-        print('\nset-up interrupted; the same command continues it', file=sys.stderr)
+        sys.stderr.write('\nset-up interrupted; the same command continues it\n')
         return 130
     return 0
 

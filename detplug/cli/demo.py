@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -36,10 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = free_folder(Path(args.work_dir))
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     console = Console()
-    has_fpga = all(find_spec(name) for name in FPGA)
+    lacking = _lacking_for_fpga()
+    has_fpga = not lacking
     step = _steps(console, 9 if has_fpga else 8)
-    if not has_fpga:
-        print("without the last step, int8 for an FPGA: it needs pip install 'detplug[fpga]'")  # rich would eat [fpga]
+    if lacking:
+        print(f'without the last step, int8 for an FPGA: it needs {lacking}')  # rich would eat [fpga]
 
     step('sample slides')
     generate(DATA)
@@ -88,6 +90,13 @@ def compress_and_export(root: Path, best: str, step: Callable[[str], None], has_
     compress.main([config, tuned, '--method', 'fpga', '--out', str(root / 'int8')])
     int8 = [str(root / 'int8' / name) for name in ('config.py', 'compressed.pth')]
     export.main([*int8, '--format', 'fpga', '--img-size', '160', '--out', str(root / 'fpga')])
+
+
+def _lacking_for_fpga() -> str:
+    """What the last step needs and does not find; '' when all is there."""
+    if not all(find_spec(name) for name in FPGA):
+        return "pip install 'detplug[fpga]'"
+    return '' if shutil.which('g++') else 'g++, a C++ compiler, which simulates the hardware'
 
 
 def free_folder(root: Path) -> Path:

@@ -12,18 +12,23 @@ class Stopped(Exception):
     pass
 
 
-@pytest.mark.parametrize('missing', [True, False])
-def test_without_the_extra_the_last_step_is_left_out_and_named(missing, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ('missing', 'said'), [('qonnx', "pip install 'detplug[fpga]'"), ('g++', 'it needs g++'), ('', '')]
+)
+def test_without_the_extra_or_a_compiler_the_last_step_is_left_out_and_named(
+    missing, said, tmp_path, monkeypatch, capsys
+):
     def stop(folder):
         raise Stopped(folder)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, 'generate', stop)
-    monkeypatch.setattr(demo, 'find_spec', lambda name: None if missing and name == 'qonnx' else name)
+    monkeypatch.setattr(demo, 'find_spec', lambda name: None if name == missing else name)
+    monkeypatch.setattr(demo.shutil, 'which', lambda name: None if name == missing else name)
     with pytest.raises(Stopped):
         demo.main([])
     printed = capsys.readouterr().out
-    assert ("pip install 'detplug[fpga]'" in printed) == missing
+    assert said in printed and ('without the last step' in printed) == bool(missing)
     assert f'1/{8 if missing else 9} sample slides' in printed
 
 

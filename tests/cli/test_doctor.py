@@ -1,90 +1,107 @@
-"""The doctor sees each wrong situation and names a cure."""
+"""The doctor looks at every device, starts without torch, and says by its exit status whether a line is wrong."""
+
+import subprocess
+import sys
 
 import pytest
 
 from detplug.cli import doctor
+from detplug.errors import UserError
 
-WHOLE = dict.fromkeys(doctor.MAIN, '1.0')
-
-
-def wrong(findings) -> list[doctor.Finding]:
-    return [finding for finding in findings if finding.cure]
-
-
-def test_a_whole_installation_has_no_wrong_line():
-    installed = WHOLE | {'torch': '1.0+cpu', 'extra': '3'}
-    assert not wrong(doctor.check_versions(installed, dict(WHOLE)))
-    assert not wrong(doctor.check_duplicates(installed))
+ANSWERS = {
+    doctor.RUNTIME_PROBE: 'loaded | CPUExecutionProvider',
+    doctor.TORCH_PROBE: '[3.0, 3.0] | cpu cuda:0 cuda:1',
+    doctor.MMDET_PROBE: 'loaded',
+    doctor.MEMORY_PROBE: str(2**40),
+}
 
 
-@pytest.mark.parametrize('name', ['torch', 'onedl-mmcv', 'rich', 'six'])
-@pytest.mark.parametrize('version', [None, '2.0'])
-def test_a_missing_or_different_package_is_wrong(name, version):
-    installed = WHOLE | {'six': '1.0'} | {name: version}
-    found = {key: value for key, value in installed.items() if value}
-    (finding,) = wrong(doctor.check_versions(found, WHOLE | {'six': '1.0'}))
-    assert finding.subject == name
-    assert ('not installed' if version is None else '2.0') in finding.detail
-    # torch and mmcv are compiled for each other: never replaced one at a time
-    assert ('pip install --no-deps' in finding.cure) == (name in ('rich', 'six'))
+def answer(monkeypatch, on_device=lambda device: (0, '[0, 2] | plain torch')) -> list[str]:
+    """Let the probes answer as told; returns the devices on which an operator is run, filled while the doctor works."""
+    devices = []
+
+    def run_probe(code, *words):
+        if code == doctor.OPS_PROBE:
+            devices.extend(words)
+            return on_device(*words)
+        return 0, ANSWERS[code]
+
+    monkeypatch.setattr(doctor, '_run_probe', run_probe)
+    return devices
 
 
-@pytest.mark.parametrize(
-    'second', ['mmcv', 'mmcv-full', 'mmcv-lite', 'mmengine', 'mmdet', 'opencv-python', 'opencv-contrib-python']
-)
-def test_two_packages_that_write_the_same_files_are_wrong(second):
-    (finding,) = wrong(doctor.check_duplicates(WHOLE | {second: '9'}))
-    assert second in finding.detail and finding.cure
+def test_an_operator_runs_on_every_device_and_each_has_its_cure(monkeypatch):
+    missing = (1, 'RuntimeError: nms_impl: implementation for device cuda:1 not found.')
+    devices = answer(monkeypatch, lambda device: missing if device == 'cuda:1' else (0, '[0, 2] | compiled, CUDA 13.0'))
+    findings = {finding.subject: finding for finding in doctor.check_training()}
+    assert devices == ['cpu', 'cuda:0', 'cuda:1']
+    assert findings['mmcv operator on cuda:0'].detail == 'works, compiled, CUDA 13.0'
+    assert [name for name, finding in findings.items() if finding.cure] == ['mmcv operator on cuda:1']
 
 
-@pytest.mark.parametrize(
-    ('status', 'output', 'said'),
-    [
-        (1, 'Traceback\nImportError: _ext.so: undefined symbol: _ZN3c10', 'undefined symbol'),
-        (-11, '', 'signal 11'),
-        (0, '[0, 1, 2]', '[0, 1, 2]'),
-        (0, '', 'no output'),
-    ],
-)
-def test_a_probe_that_fails_crashes_or_answers_wrongly_is_wrong(status, output, said):
-    finding = doctor.check_probe('mmcv operation', status, output, expected='[0, 2]')
-    assert said in finding.detail and finding.cure
+def test_a_torch_that_does_not_load_is_not_asked_for_devices(monkeypatch):
+    devices = answer(monkeypatch)
+    monkeypatch.setitem(ANSWERS, doctor.TORCH_PROBE, 'ImportError: libtorch.so')
+    findings = doctor.check_training()
+    assert findings[0].cure and not devices
 
 
-def test_a_probe_is_right_whatever_warnings_come_before_its_answer():
-    assert not doctor.check_probe('x', 0, 'UserWarning: something\n[0, 2]\n', expected='[0, 2]').cure
+@pytest.mark.parametrize(('kept', 'status'), [('[0, 2]', 0), ('nonsense', 1)])
+def test_the_exit_status_says_whether_a_line_is_wrong(monkeypatch, capsys, kept, status):
+    answer(monkeypatch, lambda device: (0, kept))
+    monkeypatch.setattr(doctor, 'check_packages', lambda installed: [])
+    assert doctor.main([]) == status
+    assert ('cure: ' in capsys.readouterr().out) == bool(status)
 
 
-def test_little_disk_or_memory_is_wrong():
-    plenty = 100 * doctor.GIB
-    assert not wrong(doctor.check_space(plenty, plenty))
-    assert [finding.subject for finding in wrong(doctor.check_space(doctor.GIB // 2, plenty))] == ['free disk']
-    assert [finding.subject for finding in wrong(doctor.check_space(plenty, doctor.GIB))] == ['free memory']
+def test_without_training_nothing_asks_for_torch(monkeypatch, capsys):
+    devices = answer(monkeypatch)
+    for probe in (doctor.TORCH_PROBE, doctor.MMDET_PROBE):
+        monkeypatch.delitem(ANSWERS, probe)  # an error if it ran
+    monkeypatch.setattr(doctor, 'distributions', lambda: iter(()))
+    monkeypatch.setattr(doctor, 'check_packages', lambda installed: [])
+    assert doctor.main([]) == 0
+    assert not devices and 'torch' not in capsys.readouterr().out
 
 
-def test_another_python_is_wrong():
-    assert doctor.check_python((3, 12, 1)).cure
-    assert not doctor.check_python((3, 11, 7)).cure
+def test_the_doctor_itself_imports_nothing_heavy():
+    code = 'import sys, detplug.cli.doctor; print(*{"torch", "cv2", "numpy", "mmcv", "onnxruntime"} & {*sys.modules})'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == '\n'
 
 
-def test_pins_are_read_from_all_requirement_files(tmp_path):
+def test_the_lock_counts_in_the_environment_of_make_setup_only(monkeypatch, tmp_path):
+    (tmp_path / 'requirements').mkdir()
+    (tmp_path / 'requirements/lock.txt').write_text('six==0.1\n')
+    monkeypatch.setattr(doctor, 'ROOT', tmp_path)
+    assert not any(finding.cure for finding in doctor.check_packages({'six': '1.0'}) if finding.subject == 'six')
+    monkeypatch.setattr(sys, 'prefix', str(tmp_path / '.venv'))
+    (finding,) = [x for x in doctor.check_packages({'six': '1.0'}) if x.subject == 'six' and x.cure]
+    assert 'six==0.1' in finding.cure
+
+
+def test_a_detplug_that_is_not_installed_is_one_line(monkeypatch):
+    def raises(name):
+        raise doctor.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, 'metadata', raises)
+    with pytest.raises(UserError, match='not installed'):
+        doctor.check_packages({})
+
+
+def test_pins_are_read_from_all_requirement_files_but_the_compilers(tmp_path):
     (tmp_path / 'a.txt').write_text('# torch==9\ntorch==2.13.0\n')
     (tmp_path / 'b.txt').write_text('Some_Package==1.0.post1\n')
+    (tmp_path / 'compile.txt').write_text('ninja==1\n')
     assert doctor.read_pins(tmp_path) == {'torch': '2.13.0', 'some-package': '1.0.post1'}
 
 
-@pytest.mark.parametrize(('answer', 'status'), [('[0, 2]', 0), ('nonsense', 1)])
-def test_the_exit_status_says_whether_a_line_is_wrong(monkeypatch, capsys, answer, status):
-    answers = {doctor.TORCH_PROBE: '[3.0, 3.0]', doctor.OPS_PROBE: answer, doctor.MMDET_PROBE: 'loaded'}
-    monkeypatch.setattr(doctor, '_run_probe', lambda code: (0, answers.get(code, str(100 * doctor.GIB))))
-    monkeypatch.setattr(doctor, 'read_pins', lambda folder: {})
-    monkeypatch.setattr(doctor, 'check_space', lambda disk, memory: [])
-    monkeypatch.setattr(doctor, 'check_duplicates', lambda installed: [])
-    monkeypatch.setattr(doctor, 'check_versions', lambda installed, pins: [])
-    assert doctor.main([]) == status
-    assert ('cure: make clean setup' in capsys.readouterr().out) == bool(status)
+def test_the_operators_of_this_installation_work():
+    status, output = doctor._run_probe(doctor.OPS_PROBE, 'cpu')
+    finding = doctor.check_probe('mmcv operator', status, output, expected='[0, 2]')
+    assert not finding.cure, output
+    assert finding.detail in ('works, plain torch', 'works, compiled, CUDA not available') or 'CUDA 1' in finding.detail
 
 
-def test_the_operation_of_this_installation_works():
-    status, output = doctor._run_probe(doctor.OPS_PROBE)
-    assert not doctor.check_probe('mmcv operation', status, output, expected='[0, 2]').cure, output
+def test_torch_names_its_devices():
+    status, output = doctor._run_probe(doctor.TORCH_PROBE)
+    assert status == 0 and '[3.0, 3.0] | cpu' in output

@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from .failures import explain
-from .prerequisites import SetUpError
+from .supported import SetUpError
 
 TAIL = 15  # lines of the log that are shown when a command fails for a reason that we do not know
 
@@ -27,48 +28,66 @@ class Console:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show ``[n/m] title`` while the block runs, and its seconds afterwards; the block may change ``title``."""
+        """Show ``[n/m] title`` while the block runs, and its seconds afterwards."""
         self.done += 1
         self.title = title
         start = time.monotonic()
         if self.live:
-            self.status('...')
+            self._line(f'{self._heading()}: ...')
         yield
         self._line(f'{self._heading()} ({time.monotonic() - start:.0f} s)\n')
 
-    def status(self, text: str) -> None:
-        """Show the progress ``text`` beside the title: overwritten on a terminal, a line of its own elsewhere."""
-        self._line(f'{self._heading()}: {text}' + ('' if self.live else '\n'))
-
-    def run(self, command: Sequence[str], env: dict[str, str], on_line: Callable[[str], None] | None = None) -> str:
-        """Run ``command`` with its output in the log and return the output; ``on_line`` sees every line.
+    def run(self, command: Sequence, env: Mapping[str, str], name: str = '') -> str:
+        """Run ``command`` with its output in the log, each line after ``name``, and return the output.
 
         Raises:
             SetUpError: the command failed; its message is the cure where we know the reason.
         """
+        status, seen = self._run(command, env, name)
+        if status:
+            self._fail(seen, status)
+        return ''.join(seen)
+
+    def succeeds(self, command: Sequence, env: Mapping[str, str]) -> bool:
+        """Whether ``command`` ends well; its output goes to the log."""
+        return self._run(command, env, '')[0] == 0
+
+    def run_together(self, commands: Mapping[str, Sequence], env: Mapping[str, str]) -> None:
+        """Run the named ``commands`` at the same time.
+
+        Raises:
+            SetUpError: of the first one, in their order, that failed; the others were completed.
+        """
+        with ThreadPoolExecutor(len(commands)) as pool:
+            running = [pool.submit(self.run, command, env, f'{name}: ') for name, command in commands.items()]
+        for future in running:
+            future.result()
+
+    def _run(self, command: Sequence, env: Mapping[str, str], name: str) -> tuple[int, list[str]]:
         words = [str(word) for word in command]
         seen = []
-        with self.log.open('a') as log:
-            log.write('\n$ ' + ' '.join(words) + '\n')
-            # unbuffered towards the log, so that it is complete when the set-up is killed
+        # a line at a time to the log, so that it is complete when the set-up is killed
+        with self.log.open('a', buffering=1) as log:
+            log.write(f'\n{name}$ ' + ' '.join(words) + '\n')
             process = subprocess.Popen(
                 words, env=env, text=True, errors='replace', bufsize=1, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
             try:
                 for line in process.stdout:
-                    log.write(line)
-                    log.flush()
+                    log.write(name + line)
                     seen.append(line)
-                    if on_line:
-                        on_line(line)
+                    self._show_progress(line)
                 status = process.wait()
             finally:
                 process.kill()
                 process.wait()
-        if status:
-            self._fail(seen, status)
-        return ''.join(seen)
+        return status, seen
+
+    def _show_progress(self, line: str) -> None:
+        """Beside the title, overwritten by the next: which package pip is at, or ninja's count of files."""
+        if self.live and line.lstrip().startswith(('Collecting', 'Downloading', 'Installing', '[')):
+            self._line(f'{self._heading()}: {line.strip()}')
 
     def _fail(self, lines: list[str], status: int) -> None:
         cure = explain(lines)

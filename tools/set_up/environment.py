@@ -8,40 +8,41 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from . import mmcv_wheel
+from . import compiled
 from .console import Console
-from .prerequisites import SetUpError, check_disk, check_headers, check_venv, find_compiler, folder_size
+from .prerequisites import check_disk, check_venv, folder_size
 from .stamp import Stamp
 
-STEPS = 6
-ASK_TORCH = 'import torch; print(torch.__version__, torch.cuda.is_available())'
+STEPS = {'torch': 4, 'compiled': 5}
 CHECK = 'from mmcv.ops import nms; import detplug, mmdet.datasets, mmdet.models, onnxruntime, plugins'
 
 
-def set_up(root: Path, stamp: Stamp) -> None:
+def set_up(root: Path, stamp: Stamp, ops: str) -> None:
     """Make ``root/.venv`` complete and write ``stamp``.
+
+    Args:
+        ops: mmcv's operators, one of :data:`set_up.stamp.OPS`.
 
     Raises:
         SetUpError: the machine lacks something, or a step failed.
     """
     with _alone(root):
-        if stamp.is_current():  # another call made it while this one waited
+        if stamp.is_current(ops):  # another call made it while this one waited
             return
         start = time.monotonic()
-        _Environment(root, stamp).make()
+        _Environment(root, stamp, ops).make()
         print(f'set-up complete in {time.monotonic() - start:.0f} s; `make doctor` checks it', flush=True)
 
 
 class _Environment:
-    def __init__(self, root: Path, stamp: Stamp):
-        self.root, self.stamp, self.venv = root, stamp, stamp.venv
+    def __init__(self, root: Path, stamp: Stamp, ops: str):
+        self.root, self.stamp, self.ops, self.venv = root, stamp, ops, stamp.venv
         self.python = self.venv / 'bin' / 'python'
         self.requirements = root / 'requirements'
-        self.console = Console(STEPS, self.venv / 'set-up.log')
-        self.cache = mmcv_wheel.cache_root(os.environ)
+        self.console = Console(STEPS[ops], self.venv / 'set-up.log')
+        self.lock = root / 'requirements' / 'lock.txt'
         self.env = _child_environment(os.environ, self.venv)
 
     def make(self) -> None:
@@ -50,39 +51,32 @@ class _Environment:
             self._check_machine()
         with self.console.step('environment .venv'):
             self._make_venv()
-        with self.console.step('torch and the build tools'):
-            lock = self.requirements / 'lock.txt'
-            self._pip('install', '-r', self.requirements / 'build.txt', '-c', lock, on_line=self._pip_progress)
-        with self.console.step('mmcv'):
-            wheel = self._mmcv()
-            self._pip('install', '--no-deps', '--force-reinstall', wheel)
-        with self.console.step('every other package of requirements/lock.txt'):
-            self._pip('install', '--no-deps', '-r', lock, on_line=self._pip_progress)
-        with self.console.step('detplug, and whether all of it loads'):
-            self._pip('install', '--no-deps', '--no-build-isolation', '-e', self.root)
-            self._check_loads(wheel)
-        self.stamp.write()
+        with self.console.step('torch, mmcv and the packages of requirements/lock.txt'):
+            self._install_packages()
+        if self.ops == 'compiled':
+            with self.console.step('mmcv, compiled: about 10 minutes on two cores'):
+                self._compile_mmcv()
+        with self.console.step('detplug, its operators for mmcv, and whether all of it loads'):
+            self._install_project()
+        self.stamp.complete(self.ops)
 
     def _check_machine(self) -> None:
         check_venv()
-        if not any(mmcv_wheel.cached(folder) for folder in self.cache.glob('wheels/*')):
-            self._check_compiler()
+        if self.ops == 'compiled':
+            compiled.check_machine(os.environ)
         note = check_disk(shutil.disk_usage(self.root).free, folder_size(self.venv))
         if note:
             print(note, flush=True)
-
-    def _check_compiler(self) -> None:
-        self.env['CXX'] = find_compiler(os.environ)
-        check_headers()
 
     def _make_venv(self) -> None:
         if self.stamp.is_of_another_folder() or not self._is_this_python():
             shutil.rmtree(self.venv, ignore_errors=True)
         self.venv.mkdir(exist_ok=True)
-        self.stamp.remove()
+        self.stamp.begin(self.ops)
         ready = [self.python, '-m', 'pip', '--version']
         if not self.python.exists() or subprocess.run(ready, env=self.env, capture_output=True).returncode:
             self.console.run([sys.executable, '-m', 'venv', self.venv], self.env)
+        self.console.run(self._install('--no-deps', '--upgrade', 'pip', '-c', self.lock), self.env)
 
     def _is_this_python(self) -> bool:
         made_by = self.venv / 'pyvenv.cfg'
@@ -90,54 +84,55 @@ class _Environment:
             return False
         return f'version = {sys.version_info[0]}.{sys.version_info[1]}.' in made_by.read_text()
 
-    def _mmcv(self) -> Path:
-        """The wheel that fits the torch of .venv, from the cache or compiled now."""
-        torch_version, has_gpu = self.console.run([self.python, '-c', ASK_TORCH], self.env).split()[-2:]
-        ops = 'cuda' if has_gpu == 'True' and shutil.which('nvcc') else 'cpu'
-        key = mmcv_wheel.cache_key(torch_version, ops)
-        wheels, work = self.cache / 'wheels' / key, self.cache / 'build' / key
-        self.console.title = f'mmcv, compiled before: {wheels}'
-        if not mmcv_wheel.cached(wheels):
-            work.mkdir(parents=True, exist_ok=True)
-            with _alone(work):
-                if not mmcv_wheel.cached(wheels):  # another project may have compiled it while this one waited
-                    self.console.title = 'mmcv'
-                    mmcv_wheel.keep(self._compile(ops, work), wheels)
-                    self.console.title = f'mmcv, compiled and kept in {wheels}'
-                shutil.rmtree(work, ignore_errors=True)
-        return mmcv_wheel.cached(wheels)
+    def _install_packages(self) -> None:
+        """Three pips at a time, which share no package; then what a CUDA build of torch asks for beside the lock."""
+        torch = ('-r', self.requirements / 'torch.txt')
+        isolated = ('--no-deps', '--build-constraint', self.lock)
+        jobs = {
+            'torch': self._install('--no-deps', *torch),
+            'lock': self._install(*isolated, '-r', self.lock),
+        }
+        if self.ops == 'torch' and not self._has_pure_mmcv():
+            # not from pip's cache, which cannot tell this wheel from a compiled one
+            words = ('--no-cache-dir', '--force-reinstall', '--no-binary', 'onedl-mmcv')
+            jobs['mmcv'] = self._install(*isolated, *words, '-r', self.requirements / 'mmcv.txt')
+        self.console.run_together(jobs, self.env)
+        self.console.run(self._install(*torch, '-c', self.lock), self.env)
 
-    def _compile(self, ops: str, work: Path) -> Path:
-        self._check_compiler()
-        jobs = mmcv_wheel.jobs(os.environ)
-        env = self.env | {'CFLAGS': '-O2 -g0', 'MAX_JOBS': str(jobs), 'NINJA_STATUS': '[%f/%t] '}
-        if ops == 'cpu':
-            env['CUDA_VISIBLE_DEVICES'] = ''  # mmcv asks for nvcc as soon as torch sees a GPU
-        self.console.status(f'compiling, {jobs} files at a time; about 10 minutes on two cores, once')
-        progress = mmcv_wheel.NinjaProgress(self.console.status, every=1 if self.console.live else 8)
-        return mmcv_wheel.compile_wheel(partial(self._pip, env=env), self.requirements / 'mmcv.txt', work, progress)
+    def _has_pure_mmcv(self) -> bool:
+        wanted = (self.requirements / 'mmcv.txt').read_text().split()[-1].replace('-', '_').replace('==', '-')
+        return any(self._packages().glob(f'{wanted}.dist-info/RECORD')) and not compiled.extensions(self._packages())
 
-    def _check_loads(self, wheel: Path) -> None:
-        try:
-            self.console.run([self.python, '-c', CHECK], self.env)
-        except SetUpError as error:
-            if 'mmcv' in (self.venv / 'set-up.log').read_text().rpartition('\n$ ')[2].partition('\n')[2]:
-                wheel.unlink(missing_ok=True)
-                raise SetUpError(f'{error}; the compiled mmcv is thrown away: `make setup` compiles it anew') from error
-            raise
+    def _compile_mmcv(self) -> None:
+        self.console.run(self._install('--no-deps', '-r', self.requirements / 'compile.txt'), self.env)
+        words = ('-v', '--no-deps', '--no-build-isolation', '--no-cache-dir', '--force-reinstall')
+        install = self._install(*words, '--no-binary', 'onedl-mmcv', '-r', self.requirements / 'mmcv.txt')
+        compiled.install(self.console, self.python, install, self._packages(), self.env)
 
-    def _pip(self, *words, on_line=None, env: Mapping[str, str] | None = None) -> str:
-        return self.console.run([self.python, '-m', 'pip', *words], env or self.env, on_line)
+    def _install_project(self) -> None:
+        sources = self.venv / 'mmcv_ops'  # a copy: a build leaves its files beside the sources
+        shutil.rmtree(sources, ignore_errors=True)
+        shutil.copytree(self.root / 'mmcv_ops', sources)
+        words = ('--no-deps', '--no-build-isolation', '--force-reinstall')
+        self.console.run(self._install(*words, sources, '-e', self.root), self.env)
+        self.console.run([self.python, '-c', CHECK], self.env)
 
-    def _pip_progress(self, line: str) -> None:
-        if self.console.live and line.lstrip().startswith(('Collecting', 'Downloading', 'Installing')):
-            self.console.status(line.strip())
+    def _install(self, *words) -> list:
+        # what is imported is byte-compiled at its first import; all files would take a minute of two cores
+        return [self.python, '-m', 'pip', 'install', '--no-compile', *words]
+
+    def _packages(self) -> Path:
+        return self.venv / 'lib' / f'python{sys.version_info[0]}.{sys.version_info[1]}' / 'site-packages'
 
 
 def _child_environment(environ: Mapping[str, str], venv: Path) -> dict[str, str]:
-    """``environ`` as if ``venv`` were active, without what would mix other packages in."""
-    mixing = ('PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET', 'PIP_PREFIX')
-    env = {name: value for name, value in environ.items() if name not in mixing}
+    """``environ`` as if ``venv`` were active, without what would mix other packages in.
+
+    The last step imports most packages, which byte-compiles them once for all later starts: even where
+    PYTHONDONTWRITEBYTECODE is set, without which every start would take 15 s.
+    """
+    left_out = ('PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET', 'PIP_PREFIX', 'PYTHONDONTWRITEBYTECODE')
+    env = {name: value for name, value in environ.items() if name not in left_out}
     env['PATH'] = str(venv / 'bin') + os.pathsep + environ.get('PATH', os.defpath)  # torch looks for ninja there
     return env | {'PIP_DISABLE_PIP_VERSION_CHECK': '1', 'PIP_NO_INPUT': '1', 'NO_ALBUMENTATIONS_UPDATE': '1'}
 

@@ -20,15 +20,15 @@ REASONS = (
     ),
     (
         r'No matching distribution found for \S+',
-        '{found} in the package index of pip; look at `python3.11 -m pip config list`, ',
+        '{found} in the package index of pip; look at `python3 -m pip config list`, ',
     ),
     (
         r'fatal error: Killed signal|Killed \(program cc1plus\)|cannot allocate memory|virtual memory exhausted',
-        'memory ran out while mmcv was compiled ({found}); say `MAX_JOBS=1 make setup`: it continues; or ',
+        'memory ran out ({found}); close other programs, or with OPS=compiled set MAX_JOBS=1, ',
     ),
     (
         r'Python\.h: No such file',
-        'the headers of Python are missing; install them (Debian, Ubuntu: apt install python3.11-dev), ',
+        'the headers of Python are missing; install them (Debian, Ubuntu: apt install python3-dev), ',
     ),
     (
         r'Permission denied[^\n]*',

@@ -1,45 +1,32 @@
-"""What the machine must have; each thing that is missing is one line with its cure.
-
-Older Pythons read this file too (to be told that they are older), so its syntax stays simple.
-"""
+"""What the machine must have; each thing that is missing is one line with its cure."""
 
 import importlib.util
 import os
 import shutil
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
+from .supported import SetUpError
+
 GIB = 2**30
-# Measured: .venv with the CPU build of torch 1.8 GiB; beside it pip unpacks one download at a time.
+# Measured: .venv with the CPU build of torch 1.9 GiB; beside it pip unpacks three downloads at a time.
 NEEDED_GIB = 2.5
 # The CUDA build of torch brings its own CUDA libraries; estimated from the sizes of its wheels, not measured.
 NEEDED_CUDA_GIB = 9
 AGAIN = 'then call the same command again'
 
 
-class SetUpError(Exception):
-    """One line: what is missing and how to cure it."""
-
-
-def check_python(version):
-    """Raise SetUpError unless ``version`` (as sys.version_info) is Python 3.11."""
-    if tuple(version[:2]) != (3, 11):
-        raise SetUpError(
-            'Python {}.{} is not 3.11, for which the packages are locked; install Python 3.11 and say '
-            '`make setup PYTHON=/path/to/python3.11`'.format(*version[:2])
-        )
-
-
-def check_venv(find=importlib.util.find_spec):
+def check_venv(find=importlib.util.find_spec) -> None:
     """Raise SetUpError unless this Python can make environments (Debian and Ubuntu ship that apart)."""
     missing = [name for name in ('venv', 'ensurepip') if find(name) is None]
     if missing:
         raise SetUpError(
-            f'Python without {" and ".join(missing)}; install it (Debian, Ubuntu: apt install python3.11-venv), {AGAIN}'
+            f'Python without {" and ".join(missing)}; install it (Debian, Ubuntu: apt install python3-venv), {AGAIN}'
         )
 
 
-def find_compiler(environ) -> str:
+def find_compiler(environ: Mapping[str, str]) -> str:
     """The C++ compiler: $CXX, or the first of c++, g++, clang++ on the PATH.
 
     Raises:
@@ -49,19 +36,19 @@ def find_compiler(environ) -> str:
     found = [path for path in (shutil.which(name, path=environ.get('PATH', os.defpath)) for name in names) if path]
     if not found:
         raise SetUpError(
-            f'no C++ compiler ({", ".join(names)}), which mmcv is compiled with; install one '
+            f'no C++ compiler ({", ".join(names)}), which OPS=compiled needs; leave OPS=compiled out, or install one '
             f'(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install), {AGAIN}'
         )
-    return environ['CXX'] if 'CXX' in environ else found[0]
+    return environ['CXX'] if environ.get('CXX', '').split() else found[0]
 
 
-def check_headers(include=None):
-    """Raise SetUpError unless Python's C headers are in the folder ``include`` (by default this Python's own)."""
-    header = Path(include or sysconfig.get_paths()['include']) / 'Python.h'
-    if not header.exists():
+def check_headers(environ: Mapping[str, str], include: Path | None = None) -> None:
+    """Raise SetUpError unless Python's C headers are in ``include`` (by default this Python's own) or on $CPATH."""
+    folders = [include or sysconfig.get_paths()['include'], *filter(None, environ.get('CPATH', '').split(os.pathsep))]
+    if not any((Path(folder) / 'Python.h').exists() for folder in folders):
         raise SetUpError(
-            f'{header}: not found, mmcv needs it to compile; install the headers of Python '
-            f'(Debian, Ubuntu: apt install python3.11-dev), {AGAIN}'
+            f'{folders[0]}/Python.h: not found, OPS=compiled needs it; leave OPS=compiled out, or install the headers '
+            f'of Python (Debian, Ubuntu: apt install python3-dev), {AGAIN}'
         )
 
 

@@ -138,6 +138,6 @@ def test_a_wrong_bit_in_the_memory_image_is_refused(simulator, name):
         check_program(simulator, replace(compiled, constants=constants), x)
 
 
-def test_builds_in_a_relative_folder_as_its_default_is(tmp_path, monkeypatch):
+def test_builds_in_a_relative_folder_as_its_default_is(gxx, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check(Simulator(SIZES, Path('work/builds')), conv_case(0, 3, 4, (5, 5)))

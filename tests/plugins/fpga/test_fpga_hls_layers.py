@@ -14,7 +14,7 @@ KERNELS, FACTORS = (3, 5, 7), (2, 3)
 
 
 @pytest.fixture(scope='module')
-def made(tmp_path_factory):
+def made(gxx, tmp_path_factory):
     """Integers (N, C, H, W) of the input, and what each layer made of them, by name."""
     net = Builder(3, 4, 6, signed=True)
     pools = [net.add(MaxPool, 'image', kernel=k) for k in KERNELS]

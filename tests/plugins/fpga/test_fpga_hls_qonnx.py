@@ -66,7 +66,7 @@ def qonnx_file(tmp_path_factory):
     return path
 
 
-def test_c_simulation_equals_qonnx(qonnx_file, tmp_path):
+def test_c_simulation_equals_qonnx(gxx, qonnx_file, tmp_path):
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
 

@@ -18,7 +18,7 @@ pytest.importorskip('hls4ml', reason='hls4ml is not installed: the extra [fpga]'
 
 
 @pytest.fixture(scope='module')
-def compiled(tmp_path_factory):
+def compiled(gxx, tmp_path_factory):
     """A compiled project and images (3, C, H, W)."""
     net, network = blocks()
     project = write_project(network, tmp_path_factory.mktemp('blocks'), dsp_budget=64)
