@@ -7,7 +7,7 @@ from pathlib import Path
 
 OPS = ('torch', 'compiled')  # mmcv's operators: ours in plain torch, or its own
 INPUTS = (
-    'requirements/*.txt', 'tools/setup.py', 'tools/set_up/*.py', 'setup.cfg', 'pyproject.toml',
+    'requirements/*.txt', 'tools/setup.py', 'tools/set_up/*.py', 'setup.cfg', 'setup.py', 'pyproject.toml',
     'mmcv_ops/*.toml', 'mmcv_ops/**/*.py',
 )  # fmt: skip
 BUILT = {'build', 'dist'}  # a copy of the sources that a build by hand leaves beside them
