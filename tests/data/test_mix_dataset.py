@@ -92,7 +92,7 @@ def test_a_source_is_made_once_and_cannot_be_written():
     assert arrays.made == [0, 1, 0]
 
 
-@pytest.mark.parametrize('megabytes, made', [(0, [2, 2, 2]), (2.5, [1, 1, 2]), (3, [1, 1, 1])])
+@pytest.mark.parametrize('megabytes, made', [(0, [2, 2, 2]), (2.5, [1, 1, 2]), (3.01, [1, 1, 1])])
 def test_memory_stays_in_the_budget(megabytes, made):
     arrays = Arrays()
     sources = SourceCache(arrays, megabytes)
