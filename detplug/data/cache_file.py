@@ -29,6 +29,8 @@ def locked(folder: Path) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing alone leaves it locked while a process forked meanwhile lives
         os.close(file)
 
 
