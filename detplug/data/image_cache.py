@@ -1,7 +1,7 @@
 """Resized images in one memory-mapped file that all loader processes, ranks and runs of a user share.
 
-The pages lie once in the operating system's page cache, however many processes map them, and are given back under memory
-pressure. One file for each network scale, for all data sets:
+The pages lie once in the operating system's page cache, however many processes map them, and are given back when memory
+is short. One file for each network scale, for all data sets:
 
     header      one page: version of the rule that makes the pixels, scale, number of slots
     entries     32 bytes a slot: key (16), height and width of the original (4 + 4), checksum (4), 4 spare
@@ -60,8 +60,8 @@ def image_key(path: str | Path) -> bytes:
 class ImageCache:
     """Resized images by image file. Whatever fails, images are decoded without it, and one line says so.
 
-    The file is opened at the first use in a process; a copy that is pickled (loader processes that are spawned) opens it
-    again.
+    The file is opened at the first use in a process; a copy that is pickled, as for loader processes that are spawned,
+    opens it again.
 
     Args:
         scale: (width, height) px that every image fits.
@@ -215,7 +215,9 @@ class ImageCache:
 
     def _header(self) -> bytes:
         width, height = self.scale
-        text = f'detplug resized images, rule {RULE}, OpenCV {cv2.__version__}, {width}x{height} px, {self.slots} slots\n'
+        text = (
+            f'detplug resized images, rule {RULE}, OpenCV {cv2.__version__}, {width}x{height} px, {self.slots} slots\n'
+        )
         return text.encode().ljust(PAGE, b'\0')
 
 

@@ -86,7 +86,9 @@ def training(folder: Path, workers: int, **cache) -> list:
         dict(type='ColourJitter'),
         dict(type='PackDetInputs', meta_keys=('img_id', 'img_shape', 'ori_shape', 'mosaic_img_ids')),
     ]
-    dataset = DATASETS.build(dict(type='SeededDataset', dataset=dict(type='MixDataset', dataset=source, pipeline=mixing)))
+    dataset = DATASETS.build(
+        dict(type='SeededDataset', dataset=dict(type='MixDataset', dataset=source, pipeline=mixing))
+    )
     draws = [(draw, draw % 3) for draw in range(8)]
     batches = DataLoader(
         dataset,
