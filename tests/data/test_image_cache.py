@@ -6,50 +6,19 @@ import pickle
 import signal
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
-from tiny_sets import NAMES, write_coco, write_images
+from shared_images import SCALE, loader, pixels, uncached
+from tiny_sets import NAMES, write_coco
 from torch.utils.data import DataLoader
 
-from detplug.data import LoadResizedImage, cache_file, image_cache, resized_image
+from detplug.data import image_cache, resized_image
 from detplug.data.image_cache import PAGE, ImageCache
 
-SCALE = (24, 24)
 FORK = multiprocessing.get_context('fork')
 SLOT_MB = PAGE / 2**20  # an image of 24x24 px takes one page
-
-
-@pytest.fixture
-def paths(tmp_path) -> list[str]:
-    """Six image files, each another picture; images of 24x16 px in the cache."""
-    names = [f'{i}.bmp' for i in range(6)]
-    write_images(tmp_path / 'img', names)
-    return [str(tmp_path / 'img' / name) for name in names]
-
-
-@pytest.fixture
-def lines(monkeypatch) -> list[str]:
-    """What is said on the screen."""
-    said = []
-    monkeypatch.setattr(cache_file, 'print_log', lambda line, **_: said.append(line))
-    cache_file.say_once.cache_clear()
-    return said
-
-
-def loader(tmp_path: Path, megabytes: float = 1) -> LoadResizedImage:
-    return LoadResizedImage(SCALE, cache_mb=megabytes, cache_dir=str(tmp_path / 'cache'))
-
-
-def pixels(transform: LoadResizedImage, paths: list[str]) -> list[np.ndarray]:
-    return [transform(dict(img_path=path))['img'] for path in paths]
-
-
-def uncached(paths: list[str]) -> list[np.ndarray]:
-    """The oracle: what OpenCV alone makes of the files."""
-    return [cv2.resize(cv2.imread(path), (24, 16)) for path in paths]
 
 
 def forbid_decoding(monkeypatch) -> None:
@@ -143,21 +112,6 @@ def test_two_ranks_fill_and_share_one_file(tmp_path, paths, monkeypatch):
     assert len(list((tmp_path / 'cache').glob('*.images'))) == 1
     forbid_decoding(monkeypatch)
     np.testing.assert_array_equal(pixels(loader(tmp_path, 8 * SLOT_MB), paths), uncached(paths))
-
-
-def test_the_lock_holds_between_forked_processes(tmp_path):
-    def take():
-        with cache_file.locked(tmp_path):
-            pass
-
-    with cache_file.locked(tmp_path):
-        process = FORK.Process(target=take)
-        process.start()
-        process.join(0.2)
-        assert process.exitcode is None
-    process.join(20)  # it was forked inside the lock: its copy of the file may not hold it
-    process.kill()
-    assert process.exitcode == 0
 
 
 @pytest.mark.parametrize('call', range(1, 6))
@@ -300,48 +254,6 @@ def test_only_filled_slots_take_disk(tmp_path, paths):
     pixels(transform, paths)
     stat = os.stat(transform.cache.path)
     assert stat.st_size > 64 * 2**20 and stat.st_blocks * 512 < 2**20
-
-
-@pytest.mark.parametrize('denied', [False, True])
-def test_a_folder_that_cannot_be_used_is_said_once(tmp_path, paths, monkeypatch, lines, denied):
-    if denied:
-        monkeypatch.setattr(cache_file.os, 'open', lambda *_: (_ for _ in ()).throw(PermissionError(13, 'denied')))
-    else:
-        (tmp_path / 'cache').write_text('a file, where the folder should be')
-    transform = loader(tmp_path)
-    for _ in range(2):
-        np.testing.assert_array_equal(pixels(transform, paths), uncached(paths))
-    assert len(lines) == 1 and 'not opened' in lines[0] and 'decoded each time' in lines[0]
-
-
-def test_only_the_first_process_of_the_first_rank_speaks(monkeypatch, lines):
-    for rank, worker in ((0, 1), (1, None), (1, 0), (0, 0), (0, 0)):
-        cache_file.say_once.cache_clear()
-        monkeypatch.setattr(cache_file, 'get_rank', lambda rank=rank: rank)
-        info = None if worker is None else type('Worker', (), dict(id=worker))
-        monkeypatch.setattr(cache_file, 'get_worker_info', lambda info=info: info)
-        cache_file.say_once(f'{rank} {worker}')
-        cache_file.say_once(f'{rank} {worker}')
-    assert lines == ['0 0', '0 0']
-
-
-def test_files_that_nobody_uses_are_deleted(tmp_path, paths):
-    folder = tmp_path / 'cache'
-    folder.mkdir()
-    for name, days in (('8x8.images', 31), ('9x9.images', 29), ('24x24.images', 31), ('mine.txt', 99)):
-        (folder / name).write_text('')
-        since = (folder / name).stat().st_mtime - days * 86400
-        os.utime(folder / name, (since, since))
-    pixels(loader(tmp_path), paths)
-    assert {path.name for path in folder.iterdir()} == {'9x9.images', '24x24.images', 'mine.txt', 'lock'}
-    assert (folder / '24x24.images').stat().st_mtime > since + 86400  # in use again
-
-
-def test_only_the_user_may_read_the_pixels(tmp_path, paths):
-    transform = loader(tmp_path)
-    pixels(transform, paths)
-    assert transform.cache.path.stat().st_mode & 0o077 == 0
-    assert transform.cache.path.parent.stat().st_mode & 0o077 == 0
 
 
 def test_folder_by_environment(monkeypatch, tmp_path):
