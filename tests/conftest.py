@@ -42,6 +42,12 @@ def yolov5n_weights() -> Path:
     return path
 
 
+@pytest.fixture(autouse=True, scope='session')
+def image_cache_of_the_tests(tmp_path_factory):
+    """Resized images of tests, and of the programs they start, do not fill the user's cache."""
+    os.environ['DETPLUG_CACHE'] = str(tmp_path_factory.mktemp('image_cache'))
+
+
 def pytest_runtest_setup(item):
     """Names without a prefix are mmdet's in every test, whatever scope a test before has left."""
     init_default_scope('mmdet')

@@ -52,15 +52,15 @@ def check_image_file(path: str | Path) -> None:
         raise UserError(f'{name}: image file is cut off (no end marker); get the file again')
 
 
-def check_size(results: dict, image: np.ndarray) -> None:
-    """Refuse an image whose size is not the annotated one: its boxes would lie elsewhere.
+def check_size(results: dict, shape: tuple[int, int]) -> None:
+    """Refuse an image whose ``shape`` = (height, width) is not the annotated one: its boxes would lie elsewhere.
 
     Raises:
         UserError: the sizes differ (``results`` without a size, as in prediction, passes).
     """
     annotated = (results.get('height'), results.get('width'))
-    if None not in annotated and annotated != image.shape[:2]:
-        height, width = image.shape[:2]
+    if None not in annotated and annotated != shape:
+        height, width = shape
         name = one_line(results.get('img_path'), longest=200)
         raise UserError(
             f'{name}: image is {width}x{height}, its annotation says {annotated[1]}x{annotated[0]}; '

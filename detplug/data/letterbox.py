@@ -65,7 +65,7 @@ class Letterbox(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         image = results['img']
-        check_size(results, image)
+        check_size(results, image.shape[:2])
         height, width = image.shape[:2]
         size = fit_size((height, width), self.scale)
         if size != (width, height):

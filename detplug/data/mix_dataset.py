@@ -1,5 +1,6 @@
-"""Training images made of several, as mmdet's MultiImageMixDataset makes them, from sources that are kept in memory."""
+"""Training images made of several, as mmdet's MultiImageMixDataset makes them, from sources that are kept ready."""
 
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,21 +9,24 @@ from mmdet.registry import DATASETS, TRANSFORMS
 
 from detplug.engine.dataset_wrapper import DatasetWrapper
 
+OBJECT_BYTES = 1024  # about what the Python objects of an item, and of each of its annotations, take
+
 
 @DATASETS.register_module()
 class SourceCache(DatasetWrapper):
     """A data set whose items are made once and kept while the budget lasts; its pipeline must not be random.
 
-    Each loader process has its own. A full cache stays as it is: with random access an exchanged item is as likely to be
-    needed as the one it replaces, so a least-recently-used rule would only add work. A reader gets a new dict with the
-    cached values; cached arrays are read-only.
+    Each loader process has its own, for annotations: images that LoadResizedImage serves from the file that all
+    processes share cost nothing here. A full cache stays as it is: with random access an exchanged item is as likely to
+    be needed as the one it replaces, so a least-recently-used rule would only add work. A reader gets a new dict with
+    the cached values; cached arrays are read-only.
 
     Args:
         dataset: a data set that gives dicts, or its config.
-        megabytes: for the arrays of all items (2**20 bytes); 0 keeps none.
+        megabytes: memory of a process for all items (2**20 bytes); 0 keeps none.
     """
 
-    def __init__(self, dataset: Any, megabytes: float = 1024) -> None:
+    def __init__(self, dataset: Any, megabytes: float = 64) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.free = int(megabytes * 2**20)
         self.items: dict[int, dict] = {}
@@ -31,14 +35,25 @@ class SourceCache(DatasetWrapper):
         if index in self.items:
             return dict(self.items[index])
         item = self.dataset[index]
-        arrays = [value for value in item.values() if isinstance(value, np.ndarray)]
-        size = sum(array.nbytes for array in arrays)
+        size = item_bytes(item)
         if size <= self.free:
             self.free -= size
-            for array in arrays:
-                array.flags.writeable = False
+            for value in item.values():
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = False
             self.items[index] = item
         return dict(item)
+
+
+def item_bytes(item: dict) -> int:
+    """Memory that an item takes: its arrays but those in a mapped file, and an estimate for everything else."""
+    size = OBJECT_BYTES
+    for value in item.values():
+        if isinstance(value, np.ndarray):
+            size += 0 if isinstance(value.base, mmap.mmap) else value.nbytes
+        elif isinstance(value, list):
+            size += OBJECT_BYTES * len(value)
+    return size
 
 
 @DATASETS.register_module()
@@ -46,17 +61,18 @@ class MixDataset(DatasetWrapper):
     """Give each transform that asks for it (``get_indexes``) other images of the data set in ``mix_results``.
 
     mmdet's class reads every source again and deep-copies every item before every transform, more than half of the time
-    of a training sample at 320 px (benchmarks/loader.py: natural_with_copies_ms, natural_ms). Here the sources are in
-    memory (:class:`SourceCache`) and their arrays are read-only: a transform that changes one in place is an error, as
+    of a training sample at 320 px (benchmarks/loader.py: natural_with_copies_ms, natural_ms). Here the sources are
+    ready (:class:`SourceCache`) and their arrays are read-only: a transform that changes one in place is an error, as
     is one that returns None.
 
     Args:
         dataset: a data set, or its config, whose own pipeline is not random; a SourceCache is shared.
         pipeline: transforms of every draw.
-        cache_mb: memory for the sources of one loader process, in MB (2**20 bytes).
+        cache_mb: memory of one loader process for annotations, and for images that are not in the shared file
+            (``cache_mb`` of LoadResizedImage), in MB (2**20 bytes).
     """
 
-    def __init__(self, dataset: Any, pipeline: Sequence[dict], cache_mb: float = 1024) -> None:
+    def __init__(self, dataset: Any, pipeline: Sequence[dict], cache_mb: float = 64) -> None:
         dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.dataset = dataset if isinstance(dataset, SourceCache) else SourceCache(dataset, cache_mb)
         self.pipeline = [TRANSFORMS.build(transform) for transform in pipeline]

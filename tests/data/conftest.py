@@ -2,10 +2,28 @@
 
 import pytest
 from mmengine.registry import init_default_scope
+from tiny_sets import write_images
 
-import detplug.data  # noqa: F401
+import detplug.data
 
 
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     init_default_scope('mmdet')
+
+
+@pytest.fixture
+def paths(tmp_path) -> list[str]:
+    """Six image files, each another picture; images of 24x16 px in the cache."""
+    names = [f'{i}.bmp' for i in range(6)]
+    write_images(tmp_path / 'img', names)
+    return [str(tmp_path / 'img' / name) for name in names]
+
+
+@pytest.fixture
+def lines(monkeypatch) -> list[str]:
+    """What is said on the screen."""
+    said = []
+    monkeypatch.setattr(detplug.data.cache_file, 'print_log', lambda line, **_: said.append(line))
+    detplug.data.cache_file.say_once.cache_clear()
+    return said

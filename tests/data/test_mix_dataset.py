@@ -92,13 +92,31 @@ def test_a_source_is_made_once_and_cannot_be_written():
     assert arrays.made == [0, 1, 0]
 
 
-@pytest.mark.parametrize('megabytes, made', [(0, [2, 2, 2]), (2.5, [1, 1, 2]), (3, [1, 1, 1])])
+@pytest.mark.parametrize('megabytes, made', [(0, [2, 2, 2]), (2.5, [1, 1, 2]), (3.01, [1, 1, 1])])
 def test_memory_stays_in_the_budget(megabytes, made):
     arrays = Arrays()
     sources = SourceCache(arrays, megabytes)
     for index in (0, 1, 2, 0, 1, 2):
         assert sources[index]['img_id'] == index
     assert arrays.made == made and sources.free >= 0
+
+
+def test_an_image_in_the_shared_file_costs_no_memory_of_the_process(tmp_path):
+    arguments = config(write_coco(tmp_path))['dataset']
+    used = []
+    for megabytes in (0, 1):
+        arguments['pipeline'][1] |= dict(cache_mb=megabytes, cache_dir=str(tmp_path / 'cache'))
+        sources = SourceCache(arguments, megabytes=1)
+        image = sources[0]['img']
+        used.append(2**20 - sources.free)
+    assert used[0] - used[1] == image.nbytes and used[1] > 0
+
+
+def test_items_with_many_annotations_fill_the_budget(tmp_path):
+    sources = SourceCache(config(write_coco(tmp_path))['dataset'], megabytes=0.006)
+    for _ in range(2):
+        sources[0], sources[1], sources[2]
+    assert 0 < len(sources.items) < 3
 
 
 def test_two_pipelines_share_their_sources(tmp_path):

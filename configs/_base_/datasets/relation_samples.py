@@ -32,7 +32,7 @@ train_dataloader = dict(
                 dataset=dict(
                     **dataset,
                     ann_file='annotations/train.json',
-                    pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale)],
+                    pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192)],
                 ),
             ),
             pipeline=[

@@ -9,7 +9,7 @@ test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=im
 swaps = {'on the left of': 'on the right of'}  # in the mirror, both ways
 train_pipeline = [
     labels,
-    dict(type='LoadResizedImage', scale=img_scale),
+    dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
     dict(type='MirrorRelations', prob=0.5, swaps=swaps),
     pack,
 ]

@@ -4,7 +4,7 @@ img_scale = (640, 640)  # width, height of the network input in px
 # each source image, before mixing; boxes as numpy until PackDetInputs
 source_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True, box_type=None),
-    dict(type='LoadResizedImage', scale=img_scale),
+    dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
 ]
 mix_pipeline = [
     # flips=(.5, .5, .5): the eight turns and flips with equal shares, a slide has no upside; one magnification, and

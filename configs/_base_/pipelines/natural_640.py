@@ -4,7 +4,7 @@ img_scale = (640, 640)  # width, height of the network input in px
 # each source image, before mixing; boxes as numpy until PackDetInputs
 source_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True, box_type=None),
-    dict(type='LoadResizedImage', scale=img_scale),
+    dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
 ]
 mix_pipeline = [
     dict(type='MosaicAffine', scale=img_scale, zoom=(0.5, 1.5), shift=0.1, flips=(0.5, 0, 0)),
