@@ -61,6 +61,8 @@ def fallback(operator: torch._ops.OpOverload, *args: Any, **kwargs: Any) -> Any:
         # an empty result may have to grow, which borrowed memory cannot
         return host.setdefault(id(x), (x, to_host(x) if x.numel() else torch.empty_like(x, device='cpu')))[1]
 
+    wanted = operator._schema.arguments
+    args = [_number_as_tensor(x, argument) for x, argument in zip(args, wanted, strict=False)]
     with _random_numbers(operator):
         results = operator(*tree_map(lend, args), **tree_map(lend, kwargs))
     for tensor, alias in host.values():
@@ -78,6 +80,12 @@ def fallback(operator: torch._ops.OpOverload, *args: Any, **kwargs: Any) -> Any:
         return to_pretend(x) if base is None else strided(base, x.size(), x.stride(), x.storage_offset())
 
     return tree_map(give, results)
+
+
+def _number_as_tensor(value: Any, argument: torch.Argument) -> Any:
+    """torch hands numbers that stand for tensors to Python as numbers."""
+    number = isinstance(value, int | float | complex) and str(argument.type) == 'Tensor'
+    return torch.tensor(value) if number else value
 
 
 @contextmanager
