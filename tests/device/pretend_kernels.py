@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from pretend_memory import META_KERNELS, allocate, strided, to_host, to_pretend
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 KIND = 'pretend'
 VIEWS = ('as_strided', 'view', '_reshape_alias', 'unfold', 'view_as_real', 'view_as_complex')
@@ -31,55 +30,67 @@ def check_devices(operator: torch._ops.OpOverload, args: tuple, kwargs: dict) ->
     Raises:
         RuntimeError: as CUDA does, which names the two devices.
     """
-    name = operator._schema.name.partition('::')[2]
     generator = kwargs.get('generator')
     if generator is not None:
         raise RuntimeError(f"Expected a '{KIND}' device type for generator but found '{generator.device.type}'")
+    name = operator._schema.name.partition('::')[2]
     if name in INDEXING:
         if not on_device(args[0]):
             raise RuntimeError('indices should be either on cpu or on the same device as the indexed tensor (cpu)')
         args = (args[0], *args[2:])  # indices may be on the CPU
-    others = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor) and not on_device(x)]
     number = name in NUMBERS or torch.Tag.pointwise in operator.tags
-    wrong = [x for x in others if x.dim() or not number]
-    if wrong:
-        raise RuntimeError(
-            f'Expected all tensors to be on the same device, but found at least two devices, {KIND}:0 and '
-            f'{wrong[0].device}! ({operator}, {tuple(wrong[0].shape)})'
-        )
+
+    def check(x: Tensor) -> Tensor:
+        if not on_device(x) and (x.dim() or not number):
+            raise RuntimeError(
+                f'Expected all tensors to be on the same device, but found at least two devices, {KIND}:0 and '
+                f'{x.device}! ({operator}, {tuple(x.shape)})'
+            )
+        return x
+
+    _mapped(check, [*args, *kwargs.values()])
 
 
 def fallback(operator: torch._ops.OpOverload, *args: Any, **kwargs: Any) -> Any:
     """Any operator: the CPU's kernel over the same memory; new results become tensors of the device."""
-    check_devices(operator, args, kwargs)
     kwargs = {name: value for name, value in kwargs.items() if name not in ('device', 'pin_memory')}
-    host = {}
+    check_devices(operator, args, kwargs)
+    lent: list[tuple[Tensor, Tensor]] = []  # a tensor of the device, the same memory as a CPU tensor
 
-    def lend(x: Any) -> Any:
+    def lend(x: Tensor) -> Tensor:
         if not on_device(x):
             return x
         # an empty result may have to grow, which borrowed memory cannot
-        return host.setdefault(id(x), (x, to_host(x) if x.numel() else torch.empty_like(x, device='cpu')))[1]
+        lent.append((x, to_host(x) if x.numel() else torch.empty_like(x, device='cpu')))
+        return lent[-1][1]
 
-    wanted = operator._schema.arguments
-    args = [_number_as_tensor(x, argument) for x, argument in zip(args, wanted, strict=False)]
+    host = [
+        _number_as_tensor(_mapped(lend, x), wanted)
+        for x, wanted in zip(args, operator._schema.arguments, strict=False)
+    ]
     with _random_numbers(operator):
-        results = operator(*tree_map(lend, args), **tree_map(lend, kwargs))
-    for tensor, alias in host.values():
+        results = operator(*host, **{name: _mapped(lend, x) for name, x in kwargs.items()})
+    for tensor, alias in lent:
         if alias.shape != tensor.shape:
             tensor.data = to_pretend(alias)
-    given = {id(alias): tensor for tensor, alias in host.values()}
-    storages = {alias.untyped_storage().data_ptr(): tensor for tensor, alias in host.values()}
 
-    def give(x: Any) -> Any:
-        if not isinstance(x, Tensor):
-            return x
-        if id(x) in given:
-            return given[id(x)]
-        base = storages.get(x.untyped_storage().data_ptr()) if x.numel() else None
-        return to_pretend(x) if base is None else strided(base, x.size(), x.stride(), x.storage_offset())
+    def give(x: Tensor) -> Tensor:
+        storage = x.untyped_storage().data_ptr() if x.numel() else None
+        for tensor, alias in lent:
+            if x is alias:
+                return tensor
+            if storage is not None and alias.untyped_storage().data_ptr() == storage:
+                return strided(tensor, x.size(), x.stride(), x.storage_offset())
+        return to_pretend(x)
 
-    return tree_map(give, results)
+    return _mapped(give, results)
+
+
+def _mapped(function: Callable[[Tensor], Tensor], x: Any) -> Any:
+    """``x`` with ``function`` of every tensor in it; what operators take and give has no other nests than these."""
+    if isinstance(x, Tensor):
+        return function(x)
+    return type(x)([_mapped(function, item) for item in x]) if isinstance(x, list | tuple) else x
 
 
 def _number_as_tensor(value: Any, argument: torch.Argument) -> Any:

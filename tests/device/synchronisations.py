@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 # their result or its size is needed on the host
 WAITING = {
@@ -20,8 +19,10 @@ WAITING = {
     'bincount',
     'equal',
     'is_nonzero',
+    'repeat_interleave',
 }
 INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_', '_unsafe_index'}
+ASKED = WAITING | INDEXING | {'_to_copy', 'copy_'}
 OURS = ('detplug', 'plugins', 'mmdet', 'mmengine', 'mmcv')
 
 
@@ -46,21 +47,17 @@ class Synchronisations(TorchDispatchMode):
 def waits(function: Any, args: tuple, kwargs: dict) -> str | None:
     """The kind of synchronisation of a call of an operator, None where it is none."""
     name = function._schema.name.partition('::')[2]
-    tensors = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
-    if not any(x.device.type != 'cpu' for x in tensors):
+    if name not in ASKED or not any(isinstance(x, Tensor) and x.device.type != 'cpu' for x in args):
         return None
-    if name in WAITING or (name == 'repeat_interleave' and kwargs.get('output_size') is None):
-        return name
-    if name in INDEXING and any(
-        isinstance(x, Tensor) and x.dtype in (torch.bool, torch.uint8) for x in args[1] if x is not None
-    ):
-        return 'mask'
-    device = kwargs.get('device')
-    if name == '_to_copy' and device is not None and torch.device(device).type == 'cpu':
-        return 'to host'
-    if name == 'copy_' and args[0].device.type == 'cpu':
-        return 'to host'
-    return None
+    if name in INDEXING:
+        masks = [x for x in args[1] if x is not None and x.dtype in (torch.bool, torch.uint8)]
+        return 'mask' if masks else None
+    if name == '_to_copy':
+        device = kwargs.get('device')
+        return 'to host' if device is not None and torch.device(device).type == 'cpu' else None
+    if name == 'copy_':
+        return 'to host' if args[0].device.type == 'cpu' else None
+    return None if name == 'repeat_interleave' and kwargs.get('output_size') is not None else name
 
 
 def caller() -> str:
