@@ -19,7 +19,7 @@ PSEUDO = dict(
     burn_in=1,
     teacher_cfg=dict(score_thr=0.0001),
     thresholds=dict(lowest=0.0001, gamma=20.0),
-    fusion=dict(tau_low=0.4, tau_high=0.6, objectness=0.001, floor=0.00001),
+    fusion=dict(tau_low=0.45, tau_high=0.5, objectness=0.001, floor=0.00001),
 )
 OPEN_SET = dict(model=PSEUDO, custom_hooks=[dict(type='OpenSetHook', momentum=0.5, refit=2, interval=1)])
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from unittest import mock
 
-from device_cases import ROOT, Case
+from device_cases import ROOT, SELECTORS, Case
 from device_sets import on_tiny_set
 from synchronisations import Synchronisations
 
@@ -88,6 +88,20 @@ class Run:
         call(export.main, self.config, self.checkpoint, '--out', out, '--device', self.device)
         assert json.loads((out / 'manifest.json').read_text())['errors']['boxes']
 
+    def compress(self) -> None:
+        """Tensor-Train layers by every rank selector; the compressed detector trains and is evaluated."""
+        for selector in SELECTORS:
+            self._compress(selector, '--ranks', selector, '--budget', 0.5)
+        self._compress('file', '--ranks', self.folder / SELECTORS[0] / 'ranks.csv', '--init', 'svd')
+        for kind in ('macs', 'latency', 'cycles'):
+            self._compress(kind, '--ranks', 'energy', '--budget', 0.6, '--budget-kind', kind)
+        self._fine_tune(self.folder / SELECTORS[0])
+
+    def quantise(self) -> None:
+        """Eight-bit layers, fine-tuned and evaluated."""
+        self._compress('quantised', '--method', 'fpga')
+        self._fine_tune(self.folder / 'quantised')
+
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -102,6 +116,21 @@ class Run:
         (self.folder / name).mkdir()
         shutil.copy(self.folder / 'work' / f'iter_{SAVED}.pth', self.folder / name)
         self._train(name, '--resume', device=device)
+
+    def _compress(self, name: str, *arguments) -> None:
+        common = (self.config, self.checkpoint, '--out', self.folder / name, '--images', 8, '--device', self.device)
+        call(compress.main, *common, *arguments)
+
+    def _fine_tune(self, folder: Path) -> None:
+        """Three steps of the config that a compression has written, and a test."""
+        options = [f'train_cfg.max_iters={STEPS}', f'train_cfg.val_interval={STEPS}']
+        arguments = ['--work-dir', folder / 'work', '--device', self.device, '--cfg-options', *options]
+        before = load_file(folder / 'compressed.pth')['state_dict']
+        call(train.main, folder / 'config.py', *arguments)
+        after = load_file(folder / 'work' / 'last.pth')['state_dict']
+        assert any(not torch.equal(value, after[name]) for name, value in before.items()), 'nothing was learnt'
+        out = folder / 'metrics.json'
+        call(test.main, folder / 'config.py', folder / 'work' / 'last.pth', '--out', out, '--device', self.device)
 
     def _weights(self, name: str) -> dict[str, Tensor]:
         return load_file(self.folder / name / 'last.pth')['state_dict']
