@@ -1,6 +1,6 @@
 """The battery in a process of its own: every stage of every case on one device; results go to a json file.
 
-python tests/device/battery.py DEVICE FOLDER OUT.json [--all]     DEVICE: pretend, cuda, cuda:1, cpu
+python tests/device/battery.py DEVICE FOLDER OUT.json [--all] [--only NAME ...]     DEVICE: pretend, cuda, cuda:1, cpu
 """
 
 import argparse
@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('out', type=Path)
     parser.add_argument('--all', action='store_true')
-    parser.add_argument('--only', nargs='*', help='names of cases')
+    parser.add_argument('--only', nargs='*', help='names of cases or families')
     args = parser.parse_args()
     if args.device.startswith('pretend'):
         from pretend_accelerator import install
@@ -32,11 +33,12 @@ def main() -> None:
     from device_cases import every_case, one_of_each
     from stages import Run
 
+    mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)).start()  # seconds a config
     rows = []
-    for number, case in enumerate(every_case() if args.all else one_of_each()):
-        if args.only and case.name not in args.only:
+    for case in every_case() if args.all else one_of_each():
+        if args.only and not {case.name, case.family} & set(args.only):
             continue
-        run = Run(case, args.device, args.folder / str(number))
+        run = Run(case, args.device, args.folder / case.name.replace('/', '_'))
         for stage in case.stages:
             started, error = time.process_time(), None
             try:

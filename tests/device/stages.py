@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
     import torch
+    from mmengine.config import Config
     from torch import Tensor
 
     from detplug.cli import compress, export, predict, test, train
@@ -23,7 +25,7 @@ with quiet_imports():
     from detplug.engine.runner import DetplugRunner
     from detplug.engine.train_loop import ResumableIterLoop
 
-STEPS, SAVED = 3, 2
+STEPS, SAVED, BUDGET = 3, 2, 0.8
 
 
 class Run:
@@ -41,14 +43,14 @@ class Run:
         config = on_tiny_set(load_config(ROOT / self.case.config), self.folder)
         config.merge_from_dict(self.case.changes)
         config.train_cfg.update(max_iters=STEPS, val_interval=STEPS)
-        config.default_hooks.checkpoint.interval = SAVED
+        config.default_hooks.checkpoint.update(interval=SAVED, seconds=0)
         config.default_hooks.progress = None
-        object.__setattr__(config, '_format_python_code', False)
-        config.dump(str(self.config))
+        dump(config, self.config)
         with watched() as seen:
             self._train('work')
         self._check_training(seen)
-        return dict(syncs_per_step=sum(seen.steps[-1].values()), kinds=sorted(sum(seen.steps, Counter())))
+        vary(self.folder / 'work' / 'last.pth', self.checkpoint)
+        return seen.facts()
 
     def resume(self) -> None:
         """From the second step on; the weights after the third are those of the training that went through."""
@@ -76,11 +78,18 @@ class Run:
         assert not wrong, f'device and CPU: {wrong}'
 
     def predict(self) -> None:
-        """Pictures and predictions.json."""
-        out = self.folder / 'predicted'
+        """Pictures and predictions.json on the device and on the CPU; the boxes agree."""
         images = sorted((self.folder / 'set_0' / 'images').iterdir())[:2]
-        call(predict.main, self.config, self.checkpoint, *images, '--out', out, '--score-thr', 0, '--device', self.device)
-        assert json.loads((out / 'predictions.json').read_text())
+        found = []
+        for device in (self.device, 'cpu'):
+            out = self.folder / f'predicted_{device.partition(":")[0]}'
+            options = ['--out', out, '--score-thr', 0, '--relation-thr', 0, '--device', device]
+            call(predict.main, self.config, self.checkpoint, *images, *options)
+            found.append(json.loads((out / 'predictions.json').read_text()))
+        first, second = found
+        assert first and len(first) == len(second)
+        far = [(a, b) for a, b in zip(first, second, strict=True) if abs(a['score'] - b['score']) > 1e-3]
+        assert not far, f'device and CPU: {far[:3]}'
 
     def export(self) -> None:
         """ONNX, compared with the model on the device."""
@@ -88,29 +97,44 @@ class Run:
         call(export.main, self.config, self.checkpoint, '--out', out, '--device', self.device)
         assert json.loads((out / 'manifest.json').read_text())['errors']['boxes']
 
-    def compress(self) -> None:
-        """Tensor-Train layers by every rank selector; the compressed detector trains and is evaluated."""
-        for selector in SELECTORS:
-            self._compress(selector, '--ranks', selector, '--budget', 0.5)
-        self._compress('file', '--ranks', self.folder / SELECTORS[0] / 'ranks.csv', '--init', 'svd')
-        for kind in ('macs', 'latency', 'cycles'):
-            self._compress(kind, '--ranks', 'energy', '--budget', 0.6, '--budget-kind', kind)
-        self._fine_tune(self.folder / SELECTORS[0])
+    def compress(self) -> dict:
+        """Tensor-Train layers, fine-tuned alone and beside the dense detector; the dense one pulled to their ranks."""
+        self._compress('compressed', '--ranks', 'energy', '--budget', BUDGET)
+        folder = self.folder / 'compressed'
+        facts = self._fine_tune(folder / 'config.py')
+        self._fine_tune(folder / 'distill.py')
+        hook = dict(type='ADMMHook', ranks=str(folder / 'ranks.csv'), interval=1)
+        config = Config.fromfile(self.config)
+        config.custom_hooks = [hook]
+        config.custom_imports.imports = [*config.custom_imports.imports, 'plugins.tensor_train']
+        config.load_from = str(self.checkpoint)
+        dump(config, self.folder / 'admm.py')
+        self._fine_tune(self.folder / 'admm.py')
+        return facts
 
-    def quantise(self) -> None:
+    def compress_by_all(self) -> None:
+        """Every rank selector and kind of budget, and a file of ranks."""
+        for selector in SELECTORS:
+            self._compress(selector, '--ranks', selector, '--budget', BUDGET)
+        self._compress('macs', '--ranks', 'energy', '--budget', BUDGET, '--budget-kind', 'macs')
+        for kind in ('latency', 'cycles'):  # of so small layers chains save next to nothing
+            self._compress(kind, '--ranks', 'energy', '--budget', 1, '--budget-kind', kind)
+        self._compress('file', '--ranks', self.folder / SELECTORS[0] / 'ranks.csv', '--init', 'svd')
+
+    def quantise(self) -> dict:
         """Eight-bit layers, fine-tuned and evaluated."""
         self._compress('quantised', '--method', 'fpga')
-        self._fine_tune(self.folder / 'quantised')
+        return self._fine_tune(self.folder / 'quantised' / 'config.py')
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / 'work' / 'last.pth'
+        """Of ``train``, with what it did not learn in so few steps: scores that differ."""
+        return self.folder / 'varied.pth'
 
     def _train(self, name: str, *more: str, device: str | None = None) -> None:
-        with mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)):  # seconds a config
-            call(train.main, self.config, '--work-dir', self.folder / name, '--device', device or self.device, *more)
+        call(train.main, self.config, '--work-dir', self.folder / name, '--device', device or self.device, *more)
 
     def _resume(self, name: str, device: str) -> None:
         (self.folder / name).mkdir()
@@ -121,16 +145,18 @@ class Run:
         common = (self.config, self.checkpoint, '--out', self.folder / name, '--images', 8, '--device', self.device)
         call(compress.main, *common, *arguments)
 
-    def _fine_tune(self, folder: Path) -> None:
-        """Three steps of the config that a compression has written, and a test."""
+    def _fine_tune(self, config: Path) -> dict:
+        """Three steps of a config on the device, and a test; the synchronisations of the last step."""
+        work = config.parent / f'work_{config.stem}'
         options = [f'train_cfg.max_iters={STEPS}', f'train_cfg.val_interval={STEPS}']
-        arguments = ['--work-dir', folder / 'work', '--device', self.device, '--cfg-options', *options]
-        before = load_file(folder / 'compressed.pth')['state_dict']
-        call(train.main, folder / 'config.py', *arguments)
-        after = load_file(folder / 'work' / 'last.pth')['state_dict']
+        arguments = ['--work-dir', work, '--device', self.device, '--cfg-options', *options]
+        before = load_file(Config.fromfile(config).load_from)['state_dict']
+        with watched() as seen:
+            call(train.main, config, *arguments)
+        after = load_file(work / 'last.pth')['state_dict']
         assert any(not torch.equal(value, after[name]) for name, value in before.items()), 'nothing was learnt'
-        out = folder / 'metrics.json'
-        call(test.main, folder / 'config.py', folder / 'work' / 'last.pth', '--out', out, '--device', self.device)
+        call(test.main, config, work / 'last.pth', '--out', work / 'tested.json', '--device', self.device)
+        return seen.facts()
 
     def _weights(self, name: str) -> dict[str, Tensor]:
         return load_file(self.folder / name / 'last.pth')['state_dict']
@@ -141,19 +167,22 @@ class Run:
         model = seen.runner.model
         assert {x.device.type for x in (*model.parameters(), *model.buffers())} == {kind}
         places = set()
-        torch.load(self.checkpoint, map_location=lambda storage, place: places.add(place) or storage)
+        torch.load(self.folder / 'work' / 'last.pth', map_location=lambda storage, place: places.add(place) or storage)
         assert places == {'cpu'}, f'a checkpoint with tensors on {places} is not read elsewhere'
         if hasattr(model, 'pseudo_label'):
             check_open_set(model, self.folder / 'work', seen)
 
 
 class Seen:
-    """A training as it was watched: its runner, the synchronisations of each step, crops that were embedded."""
+    """A training as it was watched: its runner, the synchronisations of each step."""
 
     def __init__(self):
         self.runner = None
         self.steps: list[Counter] = []
-        self.embedded = 0
+
+    def facts(self) -> dict:
+        """For the row of a stage: how often the last step waited, and where any step did."""
+        return dict(syncs_per_step=sum(self.steps[-1].values()), kinds=sorted(sum(self.steps, Counter())))
 
 
 @contextlib.contextmanager
@@ -187,6 +216,27 @@ def call(main, *arguments) -> None:
     """A command of the project; anything but success is an error."""
     status = main([str(x) for x in arguments])
     assert status == 0, f'exit status {status}'
+
+
+def dump(config: Config, path: Path) -> None:
+    """Write a config as it is; to format it takes seconds."""
+    object.__setattr__(config, '_format_python_code', False)
+    config.dump(str(path))
+
+
+def vary(checkpoint: Path, out: Path) -> None:
+    """A copy whose last layers are far from their first values, so that no two boxes score the same.
+
+    YOLOv5's large anchors find nothing: clipped to a picture of ``SIDE`` px, their boxes are the picture.
+    """
+    saved, generator = load_file(checkpoint), torch.Generator().manual_seed(0)
+    for name, value in saved['state_dict'].items():
+        level = re.search(r'bbox_head\.convs\.(\d)\.(bias|weight)', name)
+        if level or re.search(r'fc_cls|fc_reg|rpn_cls|rpn_reg', name):
+            value += torch.randn(value.shape, generator=generator).to(value) * value.std(correction=0).clamp(min=0.1)
+        if level and level[1] != '0' and level[2] == 'bias':
+            value.view(3, -1)[:, 4] = -20
+    torch.save(saved, out)
 
 
 def check_open_set(model, folder: Path, seen: Seen) -> None:
