@@ -227,15 +227,17 @@ def dump(config: Config, path: Path) -> None:
 def vary(checkpoint: Path, out: Path) -> None:
     """A copy whose last layers are far from their first values, so that no two boxes score the same.
 
-    YOLOv5's large anchors find nothing: clipped to a picture of ``SIDE`` px, their boxes are the picture.
+    YOLOv5's boxes are small: clipped to a picture of ``SIDE`` px, many large ones are one and the same.
     """
     saved, generator = load_file(checkpoint), torch.Generator().manual_seed(0)
     for name, value in saved['state_dict'].items():
         level = re.search(r'bbox_head\.convs\.(\d)\.(bias|weight)', name)
         if level or re.search(r'fc_cls|fc_reg|rpn_cls|rpn_reg', name):
             value += torch.randn(value.shape, generator=generator).to(value) * value.std(correction=0).clamp(min=0.1)
-        if level and level[1] != '0' and level[2] == 'bias':
-            value.view(3, -1)[:, 4] = -20
+        if level and level[2] == 'bias':
+            value.view(3, -1)[:, 2:4] = -1
+            if level[1] != '0':
+                value.view(3, -1)[:, 4] = -20
     torch.save(saved, out)
 
 
