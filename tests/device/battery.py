@@ -33,7 +33,7 @@ def main() -> None:
     from device_cases import every_case, one_of_each
     from stages import Run
 
-    mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)).start()  # seconds a config
+    mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (f'{text}\n', True)).start()  # seconds a config
     rows = []
     for case in every_case() if args.all else one_of_each():
         if args.only and not {case.name, case.family} & set(args.only):

@@ -39,6 +39,7 @@ PSEUDO_LABELS = dict(
     ),
     custom_hooks=[dict(type='OpenSetHook', momentum=0.5, refit=2, interval=1)],
 )
+EVERY_BOX = dict(model=dict(score_thr=0.0))  # of an untrained detector
 SURE_ENOUGH = dict(pseudo_label_initial_score_thr=0.0, rpn_pseudo_thr=0.0, cls_pseudo_thr=0.0, reg_pseudo_thr=1e6)
 
 
@@ -63,7 +64,7 @@ def one_of_each() -> list[Case]:
         Case('openset', 'openset', OPEN_SET, PSEUDO_LABELS),
         Case('soft-teacher', 'soft-teacher', SOFT_TEACHER, soft_teacher(), ('train',)),
         Case('sabra-boxes', 'sabra-boxes', RELATION_BOXES, {}, ('train', 'resume')),
-        Case('sabra', 'sabra', RELATIONS, {}, ('train', 'predict')),
+        Case('sabra', 'sabra', RELATIONS, EVERY_BOX, ('train', 'predict')),
     ]
 
 
@@ -76,7 +77,7 @@ def every_case() -> list[Case]:
     two_stage = 'configs/openset/faster-rcnn_yolov5n_malaria.py'
     cases += [changed('openset-faster-rcnn', two_stage, mode, dict(mode=mode), PSEUDO_LABELS) for mode in MODES]
     for family, config in (('sabra-boxes', RELATION_BOXES), ('sabra', RELATIONS)):
-        cases += [changed(family, config, name, dict(head=dict(sampler=x))) for name, x in SAMPLERS.items()]
+        cases += [changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {}) for name, x in SAMPLERS.items()]
     compressions = ('train', 'export', 'compress', 'compress_by_all', 'quantise')
     return [*cases, Case('compression', 'compression', TO_COMPRESS, {}, compressions)]
 
@@ -103,6 +104,8 @@ def config_case(path: Path) -> Case:
         changes = PSEUDO_LABELS if name.startswith('openset') else {}
     else:
         family = 'faster-rcnn' if name.startswith('faster-rcnn') else 'yolov5'
+    if family == 'sabra':
+        changes = EVERY_BOX
     return Case(f'{folder}/{name}', family, str(path.relative_to(ROOT)), changes, stages)
 
 
