@@ -32,9 +32,9 @@ TO_COMPRESS = 'configs/tt_yolov5/yolov5n-relu_bccd.py'
 PSEUDO_LABELS = dict(
     model=dict(
         burn_in=1,
-        teacher_cfg=dict(score_thr=0.0001),
-        thresholds=dict(lowest=0.0001, gamma=20.0),
-        fusion=dict(tau_low=0.45, tau_high=0.5, objectness=0.001, floor=0.00001),
+        teacher_cfg=dict(score_thr=1e-6),
+        thresholds=dict(lowest=1e-6, gamma=40.0),
+        fusion=dict(tau_low=0.45, tau_high=0.5, objectness=1e-4, floor=1e-7),
         cce=dict(sure=0.0),
     ),
     custom_hooks=[dict(type='OpenSetHook', momentum=0.5, refit=2, interval=1)],
