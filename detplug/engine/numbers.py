@@ -11,4 +11,6 @@ def to_floats(values: Sequence[float | Tensor]) -> list[float]:
     far = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.device.type != 'cpu']
     near = torch.stack([values[i].detach().float().reshape(()) for i in far]).tolist() if far else []
     copied = dict(zip(far, near, strict=True))
-    return [copied[i] if i in copied else float(x.detach() if isinstance(x, Tensor) else x) for i, x in enumerate(values)]
+    return [
+        copied[i] if i in copied else float(x.detach() if isinstance(x, Tensor) else x) for i, x in enumerate(values)
+    ]

@@ -1,11 +1,14 @@
 """The battery in a process of its own: every stage of every case on one device; results go to a json file.
 
-python tests/device/battery.py DEVICE FOLDER OUT.json [--all] [--only NAME ...]     DEVICE: pretend, cuda, cuda:1, cpu
+python tests/device/battery.py DEVICE FOLDER OUT.json [--all] [--only NAME ...]
+
+DEVICE: pretend, cuda, cuda:1, cpu. FOLDER is emptied.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -35,6 +38,7 @@ def main() -> None:
 
     mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (f'{text}\n', True)).start()  # seconds a config
     rows = []
+    shutil.rmtree(args.folder, ignore_errors=True)
     for case in every_case() if args.all else one_of_each():
         if args.only and not {case.name, case.family} & set(args.only):
             continue
@@ -47,7 +51,10 @@ def main() -> None:
                 facts, error = {}, f'{type(failure).__name__}: {failure}'
                 traceback.print_exc()
             seconds = round(time.process_time() - started, 2)
-            rows.append(dict(case=case.name, family=case.family, stage=stage, error=error, seconds=seconds, **facts))
+            row = dict(
+                case=case.name, family=case.family, config=case.config, stage=stage, error=error, seconds=seconds
+            )
+            rows.append(row | facts)
             print('stage', json.dumps(rows[-1]), flush=True)
             args.out.write_text(json.dumps(rows))
             if error and stage == 'train':

@@ -77,7 +77,10 @@ def every_case() -> list[Case]:
     two_stage = 'configs/openset/faster-rcnn_yolov5n_malaria.py'
     cases += [changed('openset-faster-rcnn', two_stage, mode, dict(mode=mode), PSEUDO_LABELS) for mode in MODES]
     for family, config in (('sabra-boxes', RELATION_BOXES), ('sabra', RELATIONS)):
-        cases += [changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {}) for name, x in SAMPLERS.items()]
+        cases += [
+            changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {})
+            for name, x in SAMPLERS.items()
+        ]
     compressions = ('train', 'export', 'compress', 'compress_by_all', 'quantise')
     return [*cases, Case('compression', 'compression', TO_COMPRESS, {}, compressions)]
 

@@ -119,9 +119,7 @@ def _write_set(folder: Path, leaf: dict) -> None:
         images.append(dict(id=i, file_name=f'{i}.png', width=SIDE, height=SIDE))
         for k in range(3 if predicates else 0):
             number = (3 * i + k) % len(predicates)
-            relations.append(
-                dict(image_id=i, subject_id=first, object_id=first + 1 + k, predicate_id=number + 1)
-            )
+            relations.append(dict(image_id=i, subject_id=first, object_id=first + 1 + k, predicate_id=number + 1))
     data = dict(images=images, annotations=annotations, categories=_entries(names))
     if predicates:
         data |= dict(predicates=_entries(predicates), relations=relations, triplets=_triplets(annotations, relations))

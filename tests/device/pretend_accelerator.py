@@ -94,9 +94,7 @@ def _choose_in_mmengine() -> None:
         for name, dtype in (('Bools', torch.bool), ('Longs', torch.int64))
     )
     instance_data.BoolTypeTensor = instance_data.BoolTypeTensor | bools('BoolTensor', (), {})
-    instance_data.IndexType = (
-        instance_data.IndexType | bools('BoolTensor', (), {}) | longs('LongTensor', (), {})
-    )
+    instance_data.IndexType = instance_data.IndexType | bools('BoolTensor', (), {}) | longs('LongTensor', (), {})
 
 
 def _wrap_compiled_operators() -> None:

@@ -52,9 +52,7 @@ def _widest(tensors: list[Tensor]) -> torch.dtype:
 
 def _cast(operator: torch._ops.OpOverload, choose: Callable[[list[Tensor]], torch.dtype]) -> Callable[..., Any]:
     def eligible(x: Any) -> bool:
-        return (
-            isinstance(x, Tensor) and x.device.type == KIND and x.is_floating_point() and x.dtype != torch.float64
-        )
+        return isinstance(x, Tensor) and x.device.type == KIND and x.is_floating_point() and x.dtype != torch.float64
 
     def call(*args: Any, **kwargs: Any) -> Any:
         tensors = [x for x in tree_leaves((args, kwargs)) if eligible(x)]

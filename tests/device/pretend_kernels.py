@@ -65,8 +65,7 @@ def fallback(operator: torch._ops.OpOverload, *args: Any, **kwargs: Any) -> Any:
         return lent[-1][1]
 
     host = [
-        _number_as_tensor(_mapped(lend, x), wanted)
-        for x, wanted in zip(args, operator._schema.arguments, strict=False)
+        _number_as_tensor(_mapped(lend, x), wanted) for x, wanted in zip(args, operator._schema.arguments, strict=False)
     ]
     with _random_numbers(operator):
         results = operator(*host, **{name: _mapped(lend, x) for name, x in kwargs.items()})
