@@ -12,10 +12,10 @@ VENV := .venv/bin
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock doctor clean
+.PHONY: help setup demo test test-device lint format lock doctor clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 13
 
 setup:  ## the environment in .venv, without a compiler; OPS=compiled compiles mmcv, OPS=torch goes back
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON): not found; install Python 3.11, 3.12 or 3.13 or name it:" \
@@ -27,6 +27,10 @@ demo: setup  ## set up, then train, evaluate, predict, export and report on the 
 
 test: setup  ## set up, then run every test, a process a core
 	OMP_NUM_THREADS=1 $(VENV)/python -m pytest --numprocesses auto --dist loadfile
+
+test-device: setup  ## every config on a pretend accelerator; DEVICE=cuda: on a real one (about 30 minutes)
+	OMP_NUM_THREADS=1 $(VENV)/python -m pytest --numprocesses 2 --dist loadfile \
+		tests/device --all-configs $(if $(DEVICE),--device '$(DEVICE)')
 
 lint: setup  ## ruff: rules and format
 	$(VENV)/ruff check .

@@ -13,6 +13,8 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from detplug.engine.numbers import to_floats
+
 FILE = 'history.jsonl'
 VALIDATION = b'"val/'  # in the lines of validations, and in no other
 
@@ -148,7 +150,8 @@ class HistoryHook(Hook):
             self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.count += 1
         if (runner.iter + 1) % self.interval == 0 or runner.iter + 1 == runner.max_iters:
-            means = {name: to_number(total / self.count) for name, total in self.sums.items()}
+            sums = dict(zip(self.sums, to_floats(list(self.sums.values())), strict=True))
+            means = {name: to_number(total / self.count) for name, total in sums.items()}
             learning_rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
             self._write(dict(step=runner.iter + 1, lr=learning_rate, **means))
             self.sums, self.count = {}, 0
@@ -170,7 +173,8 @@ class HistoryHook(Hook):
         self._before += time.perf_counter() - self._started
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        checkpoint['history'] = dict(sums={name: float(x) for name, x in self.sums.items()}, count=self.count)
+        sums = dict(zip(self.sums, to_floats(list(self.sums.values())), strict=True))
+        checkpoint['history'] = dict(sums=sums, count=self.count)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume and isinstance(checkpoint.get('history'), dict):

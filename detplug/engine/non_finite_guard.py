@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from detplug.engine.checkpoint import save_atomic
+from detplug.engine.numbers import to_floats
 from detplug.errors import UserError
 
 FILE = 'non_finite_batch.pth'
@@ -84,8 +85,9 @@ class NonFiniteGuard(Hook):
 
         def check_losses(module: nn.Module, args: tuple, output: Any) -> None:
             if module.training and isinstance(output, dict):
-                for name, value in loss_terms(output):
-                    if not math.isfinite(float(value.detach().sum())):
+                terms = list(loss_terms(output))
+                for (name, value), total in zip(terms, to_floats([x.detach().sum() for _, x in terms]), strict=True):
+                    if not math.isfinite(total):
                         self._stop(runner, model, name, value)
 
         def check_gradients(optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict) -> None:

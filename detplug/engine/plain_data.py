@@ -14,12 +14,14 @@ LONGEST_LOG = 1000  # newest values of each log scalar that a checkpoint keeps; 
 
 
 def plain(value: Any, name: str = 'checkpoint') -> Any:
-    """``value`` as tensors, dicts, lists, tuples, text, numbers and None; numpy values become Python ones.
+    """``value`` as tensors on the CPU, dicts, lists, tuples, text, numbers and None; numpy values become Python ones.
 
     Raises:
         UserError: something that cannot be stored without code, with its place ``name``.
     """
-    if value is None or isinstance(value, bool | int | float | str | bytes | torch.Tensor):
+    if isinstance(value, torch.Tensor):
+        return value.cpu()  # any machine can read it then, also one without the device
+    if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -70,7 +72,7 @@ def unpack_message_hub(packed: Any, hub: MessageHub) -> None:
 
 
 def rng_state() -> dict[str, Any]:
-    """State of the main process's generators: torch (with CUDA), numpy and python."""
+    """State of the main process's generators: torch (with those of accelerators in use), numpy and python."""
     name, keys, position, has_gauss, gauss = np.random.get_state()
     state = dict(
         torch=torch.get_rng_state(),
@@ -79,8 +81,8 @@ def rng_state() -> dict[str, Any]:
         ),
         python=plain(random.getstate()),
     )
-    if torch.cuda.is_initialized():  # a run on the CPU leaves the GPUs alone
-        state['cuda'] = torch.cuda.get_rng_state_all()
+    for kind, module in _accelerators():
+        state[kind] = [module.get_rng_state(i) for i in range(module.device_count())]
     return state
 
 
@@ -92,5 +94,14 @@ def set_rng_state(state: dict[str, Any]) -> None:
         (old['name'], old['keys'].numpy().astype(np.uint32), old['position'], old['has_gauss'], old['gauss'])
     )
     random.setstate(state['python'])
-    if 'cuda' in state and torch.cuda.device_count() == len(state['cuda']):
-        torch.cuda.set_rng_state_all([x.cpu() for x in state['cuda']])
+    for kind, module in _accelerators():
+        if module.device_count() == len(state.get(kind, ())):
+            for i, own in enumerate(state[kind]):
+                module.set_rng_state(own.to(torch.uint8).cpu(), i)
+
+
+def _accelerators() -> list[tuple[str, Any]]:
+    """(name, torch's module) of each kind of device that this process uses; a run on the CPU leaves the others alone."""
+    kinds = ('cuda', 'xpu', torch._C._get_privateuse1_backend_name())
+    modules = [(kind, getattr(torch, kind, None)) for kind in kinds]
+    return [(kind, module) for kind, module in modules if module is not None and module.is_initialized()]

@@ -50,7 +50,7 @@ class BatchEmbedding:
             truth = sample.gt_instances
             boxes, labels = get_box_tensor(truth.bboxes), truth.labels
             counts += torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy()
-            self._keep(image, boxes, labels, torch.ones(len(labels)), 'gt', sample, preprocessor)
+            self._keep(image, boxes, labels, torch.ones_like(labels, dtype=torch.float32), 'gt', sample, preprocessor)
         if not self.library.counts.any():
             self.library.start_counts(counts)
         self.library.observe(counts)

@@ -69,7 +69,7 @@ def labelled_boxes(
             kept, names = matched(result, sample)
             found.append(result[kept])
             labels.append(names)
-            halves.append(torch.full((len(kept),), image_number % 2 == 0))
+            halves.append(torch.full_like(kept, image_number % 2 == 0, dtype=torch.bool))
             image_number += 1
         count = sum(len(x) for x in found)
         if count:
@@ -98,7 +98,7 @@ def matched(result: InstanceData, sample: DetDataSample) -> tuple[Tensor, Tensor
     truth = sample.gt_instances
     boxes = get_box_tensor(truth.bboxes)
     if not len(boxes) or not len(result):
-        empty = torch.zeros(0, dtype=torch.long)
+        empty = truth.labels[:0]
         return empty, empty
     overlap, best = bbox_overlaps(boxes, result.bboxes).max(1)
     kept = overlap > IOU

@@ -30,7 +30,7 @@ def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int) -> Tenso
     """
     size = len(correlation)
     variance = correlation.diagonal().mean()
-    damped = correlation + torch.eye(size, dtype=correlation.dtype) * (DAMPING * variance if variance > 0 else 1)
+    damped = correlation + torch.eye(size).to(correlation) * (DAMPING * variance if variance > 0 else 1)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     follow = torch.linalg.cholesky(inverse, upper=True)
     left, rounded = weight.to(correlation).clone(), torch.empty_like(weight, dtype=correlation.dtype)
