@@ -132,13 +132,16 @@ def in_turn(checkouts: list[Path], steps: int, work_dir: Path) -> list[list[floa
         os.close(writer)
         pipes.append(os.fdopen(reader))
     seconds = [[] for _ in checkouts]
-    for step in range(steps):
-        for k in range(len(checkouts)):
-            k = (k + step) % len(checkouts)  # neither is always the first
-            print(file=trainings[k].stdin, flush=True)
-            seconds[k].append(float(pipes[k].readline()))
-    for training in trainings:
-        training.communicate('\n')  # the last step's wait
+    try:
+        for step in range(steps):
+            for k in range(len(checkouts)):
+                k = (k + step) % len(checkouts)  # neither is always the first
+                print(file=trainings[k].stdin, flush=True)
+                seconds[k].append(float(pipes[k].readline()))
+    finally:
+        for training in trainings:
+            training.kill()  # before its validation
+            training.communicate()
     return seconds
 
 
