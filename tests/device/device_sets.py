@@ -1,6 +1,6 @@
 """Any config of the project on a tiny set of its own names: 64 px images, narrow layers, a few steps.
 
-What a config says of model, pipeline, hooks and evaluation stays; where its data is, how large, and how long is changed.
+What a config says of model, pipeline, hooks and evaluation stays; where its data is, how large and how long changes.
 """
 
 import itertools
