@@ -4,7 +4,8 @@ refuses. :func:`install` once a process; it cannot be undone, so each use is a p
 It is torch's own back end for devices outside torch (PrivateUse1). Refused, by torch itself or pretend_kernels.py: a
 CPU tensor of one dimension or more beside a tensor of the device, ``.numpy()``, a CPU tensor indexed by one of the
 device, a CPU generator. Modelled: views, autograd in a thread of its own, random numbers of its own, autocast
-(pretend_autocast.py). Not modelled: streams and asynchronous errors, memory limits, pinned memory, generators of the device, cuDNN's choices.
+(pretend_autocast.py). Not modelled: streams and asynchronous errors, memory limits, pinned memory, generators of the
+device, cuDNN's choices.
 """
 
 import copy
