@@ -89,6 +89,8 @@ def _narrow(part: Any) -> Any:
         part.update(in_channels=[32, 64, 128, 256] if wide else [16, 32, 64, 128])
     elif kind.endswith('BBoxHead'):
         part.update(fc_out_channels=32)
+    if 'min_bbox_size' in part:  # of an RPN
+        part['max_per_img'] = min(part['max_per_img'], 100)
     if 'nms_pre' in part:
         part['nms_pre'] = min(part['nms_pre'], 300)
     if kind == 'RelationHead' and part.get('visual', {}).get('level') == 0:
