@@ -35,11 +35,11 @@ def adapt(config: Config) -> list[str]:
     """
     if config.get('runner_type', RUNNER) != RUNNER:
         return []
-    lines = []
-    if 'runner_type' not in config:
+    lines, ours = [], 'runner_type' in config
+    if not ours:
         config.runner_type = RUNNER
         lines.append(f'runner {RUNNER}: safe and atomic checkpoints, history.jsonl, report.html')
-    lines += _datasets(config) + _loop(config) + _train_loader(config) + _precision(config) + _evaluation(config)
+    lines += _datasets(config, ours) + _loop(config) + _train_loader(config) + _precision(config) + _evaluation(config)
     lines += _hooks(config)
     if lines:
         _check_num_classes(config)
@@ -99,8 +99,8 @@ def _loaders(config: Config, *names: str) -> Iterator[tuple[str, dict]]:
 # -- data ----------------------------------------------------------------------------------------------------------
 
 
-def _datasets(config: Config) -> list[str]:
-    """CocoDataset follows the order of the file's categories; ours go by their names."""
+def _datasets(config: Config, ours: bool) -> list[str]:
+    """CocoDataset follows the order of the file's categories; ours go by their names, those of plugins too."""
     lines: dict[str, None] = {}
     for _, loader in _loaders(config, 'train_dataloader', 'val_dataloader', 'test_dataloader'):
         annotations = [part for part in _parts(loader.dataset) if _kind(part) == 'LoadAnnotations']
@@ -108,7 +108,7 @@ def _datasets(config: Config) -> list[str]:
         for dataset in innermost_datasets(loader.dataset):
             kind = _kind(dataset)
             if not _is_coco(dataset):
-                if not kind.startswith(('Checked', 'Named')):
+                if not ours and not kind.startswith(('Checked', 'Named')):
                     lines[f'{kind} stays: nothing checks the names of its classes against its files'] = None
                 continue
             checked = not seg and _can_be_checked(dataset)

@@ -101,7 +101,7 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 
 def _accelerators() -> list[tuple[str, Any]]:
-    """(name, torch's module) of each kind of device that this process uses; a run on the CPU leaves the others alone."""
+    """(name, torch's module) of each kind of device that this process uses; on the CPU it leaves the others alone."""
     kinds = ('cuda', 'xpu', torch._C._get_privateuse1_backend_name())
     modules = [(kind, getattr(torch, kind, None)) for kind in kinds]
     return [(kind, module) for kind, module in modules if module is not None and module.is_initialized()]

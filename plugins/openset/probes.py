@@ -49,7 +49,7 @@ class OneStageProbe:
     def groups(self, feats: Sequence[Tensor], found: Sequence[InstanceData]) -> list[Group]:
         """The groups of the boxes of a batch, image after image."""
         counts = torch.tensor([len(x) for x in found], device=feats[0].device)
-        images = torch.repeat_interleave(counts)
+        images = torch.repeat_interleave(counts, output_size=sum(map(len, found)))  # without it the host waits
         places = torch.cat([x.places for x in found])
         return [
             Group(index, features, rows, logits[:, : self.classes], objectness)

@@ -208,7 +208,8 @@ def gather_boxes(instances: Sequence[InstanceData | None], like: Tensor) -> Imag
         for x, own in zip(instances, boxes, strict=True)
     ]
     counts = torch.tensor([len(x) for x in boxes], device=like.device)
-    return ImageBoxes(torch.cat(boxes), torch.repeat_interleave(counts), torch.cat(labels), torch.cat(weights))
+    images = torch.repeat_interleave(counts, output_size=sum(map(len, boxes)))  # without it the host waits
+    return ImageBoxes(torch.cat(boxes), images, torch.cat(labels), torch.cat(weights))
 
 
 def to_image(boxes: Tensor, meta: dict, rescale: bool) -> Tensor:

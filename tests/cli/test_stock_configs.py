@@ -198,3 +198,9 @@ def test_wrong_options_of_train_are_one_line(argv, words, tmp_path, capsys):
     assert run(train.main, ['detplug::yolov5/yolov5n_bccd.py', '--work-dir', str(tmp_path), *argv]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
+
+
+@pytest.mark.parametrize('name', ['yolov5/yolov5n_bccd', 'openset/yolov5n_parasite-samples', 'sabra/sabra_vrd_boxes'])
+def test_a_config_of_ours_stays_as_it_is(name, capsys):
+    config = load_config(f'detplug::{name}.py')
+    assert adapt(config) == [] and capsys.readouterr().out == ''

@@ -25,7 +25,6 @@ OPEN_SET = 'configs/openset/yolov5n_parasite-samples.py'
 SOFT_TEACHER = 'configs/openset/soft-teacher_malaria.py'
 RELATION_BOXES = 'configs/sabra/sabra_vrd_boxes.py'
 RELATIONS = 'configs/sabra/sabra_yolov5n_samples.py'
-TENSOR_TRAIN = 'configs/tt_yolov5/tt-yolov5n_bccd.py'
 TO_COMPRESS = 'configs/tt_yolov5/yolov5n-relu_bccd.py'
 
 # the first step is on labelled images alone; an untrained teacher's boxes are sure enough, some look known
@@ -59,7 +58,6 @@ def one_of_each() -> list[Case]:
     return [
         Case('yolov5', 'yolov5', YOLOV5, {}, (*USUAL, 'export')),
         Case('faster-rcnn', 'faster-rcnn', FASTER_RCNN, {}, ('train', 'predict')),
-        Case('tensor-train', 'tensor-train', TENSOR_TRAIN, {}, ('train',)),
         Case('compression', 'compression', TO_COMPRESS, {}, ('train', 'compress', 'quantise')),
         Case('openset', 'openset', OPEN_SET, PSEUDO_LABELS),
         Case('soft-teacher', 'soft-teacher', SOFT_TEACHER, soft_teacher(), ('train',)),
@@ -81,7 +79,7 @@ def every_case() -> list[Case]:
             changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {})
             for name, x in SAMPLERS.items()
         ]
-    compressions = ('train', 'export', 'compress', 'compress_by_all', 'quantise')
+    compressions = ('train', 'export', 'compress', 'pull', 'compress_by_all', 'quantise')
     return [*cases, Case('compression', 'compression', TO_COMPRESS, {}, compressions)]
 
 

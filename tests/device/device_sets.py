@@ -1,6 +1,6 @@
 """Any config of the project on a tiny set of its own names: 64 px images, narrow layers, a few steps.
 
-What a config says of model, pipeline, hooks and evaluation stays; where its data is, how large, and how long is changed.
+What a config says of model, pipeline, hooks and evaluation stays; where its data is, how large and how long changes.
 """
 
 import itertools
@@ -89,6 +89,8 @@ def _narrow(part: Any) -> Any:
         part.update(in_channels=[32, 64, 128, 256] if wide else [16, 32, 64, 128])
     elif kind.endswith('BBoxHead'):
         part.update(fc_out_channels=32)
+    if 'min_bbox_size' in part:  # of an RPN
+        part['max_per_img'] = min(part['max_per_img'], 100)
     if 'nms_pre' in part:
         part['nms_pre'] = min(part['nms_pre'], 300)
     if kind == 'RelationHead' and part.get('visual', {}).get('level') == 0:

@@ -1,10 +1,11 @@
 """An accelerator that is not there: tensors that say they are on ``pretend:0``, compute on the CPU and refuse what CUDA
 refuses. :func:`install` once a process; it cannot be undone, so each use is a process of its own (battery.py).
 
-It is torch's own back end for devices outside torch (PrivateUse1). Refused, by torch itself or pretend_kernels.py: a CPU
-tensor of one dimension or more beside a tensor of the device, ``.numpy()``, a CPU tensor indexed by one of the device, a
-CPU generator. Modelled: views, autograd in a thread of its own, random numbers of its own, autocast (pretend_autocast.py).
-Not modelled: streams and asynchronous errors, memory limits, pinned memory, generators of the device, cuDNN's choices.
+It is torch's own back end for devices outside torch (PrivateUse1). Refused, by torch itself or pretend_kernels.py: a
+CPU tensor of one dimension or more beside a tensor of the device, ``.numpy()``, a CPU tensor indexed by one of the
+device, a CPU generator. Modelled: views, autograd in a thread of its own, random numbers of its own, autocast
+(pretend_autocast.py). Not modelled: streams and asynchronous errors, memory limits, pinned memory, generators of the
+device, cuDNN's choices.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""What the pretend accelerator must refuse, allow and compute. Run by test_pretend_accelerator.py in a process of its own.
+"""What the pretend accelerator must refuse, allow and compute; test_pretend_accelerator.py runs it as a process.
 
 python tests/device/pretend_checks.py     prints json: name of a check -> None, or what is wrong
 """
@@ -193,25 +193,24 @@ def check_memory_is_given_back() -> None:
 def check_synchronisations_are_counted_where_they_are() -> None:
     from synchronisations import Synchronisations
 
-    x = torch.arange(10.0, device=DEVICE)
     for kind, do in (
-        ('_local_scalar_dense', lambda: float(x.sum())),
-        ('_local_scalar_dense', lambda: bool(x.any())),
-        ('nonzero', lambda: x.nonzero()),
-        ('mask', lambda: x[x > 4]),
-        ('mask', lambda: x.clone().__setitem__(x > 4, 1.0)),
-        ('to host', lambda: x.cpu()),
-        ('to host', lambda: x.tolist()),
-        ('to host', lambda: torch.zeros(10).copy_(x)),
-        ('_unique2', lambda: x.unique()),
-        ('equal', lambda: torch.equal(x, x)),
-        ('repeat_interleave', lambda: torch.repeat_interleave(x.long())),
-        (None, lambda: x[x.long()] + x.to(torch.float64).masked_fill(x > 4, 0).sum()),
-        (None, lambda: torch.repeat_interleave(x.long(), output_size=45)),
-        (None, lambda: torch.ones(3)[torch.ones(3) > 0].tolist()),
+        ('_local_scalar_dense', lambda x: float(x.sum())),
+        ('_local_scalar_dense', lambda x: bool(x.any())),
+        ('nonzero', lambda x: x.nonzero()),
+        ('mask', lambda x: x[x > 4]),
+        ('mask', lambda x: x.clone().__setitem__(x > 4, 1.0)),
+        ('to host', lambda x: x.cpu()),
+        ('to host', lambda x: x.tolist()),
+        ('to host', lambda x: torch.zeros(10).copy_(x)),
+        ('_unique2', lambda x: x.unique()),
+        ('equal', lambda x: torch.equal(x, x)),
+        ('repeat_interleave', lambda x: torch.repeat_interleave(x.long())),
+        (None, lambda x: x[x.long()] + x.to(torch.float64).masked_fill(x > 4, 0).sum()),
+        (None, lambda x: torch.repeat_interleave(x.long(), output_size=45)),
+        (None, lambda x: torch.ones(3)[torch.ones(3) > 0].tolist()),
     ):
         with Synchronisations() as seen:
-            do()
+            do(torch.arange(10.0, device=DEVICE))
         assert [x.partition(' /')[0].rpartition(' ')[0] for x in seen.counts] == ([kind] if kind else []), (
             kind,
             seen.counts,

@@ -45,7 +45,7 @@ _capsule.restype, _capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes
 
 
 def allocate(count: int, dtype: torch.dtype) -> Tensor:
-    """(count,) tensor of the device, not initialised. Struct and data are one block, so that ``free`` is its deleter."""
+    """(count,) tensor of the device, not initialised. Struct and data are one block: ``free`` deletes it."""
     name = str(dtype).removeprefix('torch.').rstrip('0123456789')
     size = dtype.itemsize
     address = _libc.aligned_alloc(64, HEAD + (max(count * size, 1) + 63) // 64 * 64)

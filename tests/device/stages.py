@@ -100,11 +100,14 @@ class Run:
         assert json.loads((out / 'manifest.json').read_text())['errors']['boxes']
 
     def compress(self) -> dict:
-        """Tensor-Train layers, fine-tuned alone and beside the dense detector; the dense one pulled to their ranks."""
+        """Tensor-Train layers, fine-tuned and evaluated."""
         self._compress('compressed', '--ranks', 'energy', '--budget', BUDGET)
+        return self._fine_tune(self.folder / 'compressed' / 'config.py')
+
+    def pull(self) -> dict:
+        """The layers of ``compress`` fine-tuned beside the dense detector; the dense one pulled to their ranks."""
         folder = self.folder / 'compressed'
-        facts = self._fine_tune(folder / 'config.py')
-        self._fine_tune(folder / 'distill.py')
+        facts = self._fine_tune(folder / 'distill.py')
         hook = dict(type='ADMMHook', ranks=str(folder / 'ranks.csv'), interval=1)
         config = Config.fromfile(self.config)
         config.custom_hooks = [hook]

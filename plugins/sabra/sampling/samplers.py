@@ -43,9 +43,13 @@ class PairSampler(nn.Module):
         got = torch.bincount(positives[:, 0], minlength=len(kinds))
         negatives = self.draw_negatives(kinds, self.num_pairs - got, losses, generator)
         chosen = torch.cat([positives, negatives])
-        self.found += _count_all(kinds).cpu()
-        self.drawn += _count_all(kinds[chosen[:, 0], chosen[:, 1]]).cpu()
+        self._note(kinds, kinds[chosen[:, 0], chosen[:, 1]])
         return chosen
+
+    def _note(self, found: Tensor, drawn: Tensor) -> None:
+        """Add kinds to the counts, which stay on their device until :meth:`take_counts`."""
+        self.found = self.found.to(found.device) + _count_all(found)
+        self.drawn = self.drawn.to(drawn.device) + _count_all(drawn)
 
     def draw_negatives(
         self, kinds: Tensor, number: Tensor, losses: Tensor | None, generator: torch.Generator | None
@@ -60,8 +64,8 @@ class PairSampler(nn.Module):
     def take_counts(self) -> dict[str, float]:
         """Counts by kind since the last call, for a log."""
         names = ['positive', *(f'n{k}' for k in range(1, KINDS + 1))]
-        counts = {f'found/{n}': float(x) for n, x in zip(names, self.found, strict=True)}
-        counts |= {f'drawn/{n}': float(x) for n, x in zip(names, self.drawn, strict=True)}
+        counts = {f'found/{n}': float(x) for n, x in zip(names, self.found.tolist(), strict=True)}
+        counts |= {f'drawn/{n}': float(x) for n, x in zip(names, self.drawn.tolist(), strict=True)}
         self.found.zero_()
         self.drawn.zero_()
         return counts
@@ -134,11 +138,10 @@ class AllPairsSampler(PairSampler):
     """No sampling: every pair, left to the focal loss."""
 
     def forward(self, kinds: Tensor, losses: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        counts = _count_all(kinds).cpu()
-        self.found += counts
-        self.drawn += counts
+        self._note(kinds, kinds)
         return (kinds >= POSITIVE).nonzero()
 
 
 def _count_all(kinds: Tensor) -> Tensor:
-    return torch.bincount(kinds[kinds >= POSITIVE].flatten(), minlength=KINDS + 1)[: KINDS + 1].float()
+    numbers = torch.arange(KINDS + 1, device=kinds.device)  # bincount would make the host wait
+    return (kinds.flatten()[:, None] == numbers).sum(0).float()
