@@ -1,9 +1,9 @@
 """Which ``pip install`` brings a module that is missing: names of imports, which metadata does not hold."""
 
-BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'rich')
+BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
 TRAIN = (
     'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'imageio',
-    'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'packaging', 'psutil', 'pycocotools',
+    'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil', 'pycocotools',
     'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor', 'terminaltables',
     'torch', 'tqdm', 'yaml', 'yapf',
 )  # fmt: skip
