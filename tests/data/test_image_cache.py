@@ -260,7 +260,7 @@ def test_folder_by_environment(monkeypatch, tmp_path):
     monkeypatch.setenv('DETPLUG_CACHE', str(tmp_path))
     assert ImageCache(SCALE, 1).path == tmp_path / '24x24.images'
     monkeypatch.delenv('DETPLUG_CACHE')
-    monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
-    assert ImageCache(SCALE, 1).path == Path('/somewhere/detplug/images/24x24.images')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
+    assert ImageCache(SCALE, 1).path == tmp_path / 'xdg/detplug/images/24x24.images'
     monkeypatch.delenv('XDG_CACHE_HOME')
     assert ImageCache(SCALE, 1).path == Path.home() / '.cache/detplug/images/24x24.images'

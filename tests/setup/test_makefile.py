@@ -51,7 +51,7 @@ def test_the_one_that_made_the_environment_comes_first_as_long_as_it_works(proje
 
 
 def test_the_users_own_choice_is_taken_as_it_is(project):
-    assert python_of(project, 'PYTHON=/my/python') == '/my/python'
+    assert python_of(project, 'PYTHON=./my-python') == './my-python'
 
 
 def test_a_python_that_is_not_there_is_one_line(project):
