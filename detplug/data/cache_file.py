@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 UNUSED_DAYS = 30  # a cache file that was not opened for so long is deleted
+LOCK_SECONDS = 10  # waited for the lock, which is held for milliseconds unless its holder is stopped
 ENDING = '.images'
 
 
@@ -23,15 +24,27 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         OSError: the lock file cannot be opened or locked.
+        TimeoutError: another process has held the lock for ``LOCK_SECONDS``.
     """
     file = os.open(folder / 'lock', os.O_RDWR | os.O_CREAT, 0o600)  # opened anew: a forked process shares what is open
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         yield
     finally:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_UN)  # closing alone leaves it locked while a process forked meanwhile lives
         os.close(file)
+
+
+def _lock(file: int) -> None:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError(f'another process has held its lock for {LOCK_SECONDS} s') from None
+            time.sleep(0.001)
 
 
 def open_cache_file(path: Path, header: bytes, size: int) -> int:
@@ -41,7 +54,7 @@ def open_cache_file(path: Path, header: bytes, size: int) -> int:
     keep it until they close it. Only the user may read it: the pixels may be those of patients.
 
     Raises:
-        OSError: no permission, no space, a folder that cannot be made.
+        OSError: no permission, no space, a folder that cannot be made, a lock that is not given up.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(path.parent):
@@ -76,6 +89,9 @@ def _make(path: Path, header: bytes, size: int) -> None:
         if os.pwrite(file, header, 0) < len(header):
             raise OSError('the disk is full')
         os.replace(new, path)
+    except OSError:
+        new.unlink()
+        raise
     finally:
         os.close(file)
 

@@ -4,12 +4,18 @@ import pytest
 from mmengine.registry import init_default_scope
 from tiny_sets import write_images
 
-import detplug.data
+from detplug.data import cache_file, image_cache
 
 
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     init_default_scope('mmdet')
+
+
+@pytest.fixture(autouse=True)
+def any_free_disk(monkeypatch):
+    """The cache is used on a disk of any size; the test of what is kept free sets its own limit."""
+    monkeypatch.setattr(image_cache, 'KEEP_FREE', 0)
 
 
 @pytest.fixture
@@ -24,6 +30,6 @@ def paths(tmp_path) -> list[str]:
 def lines(monkeypatch) -> list[str]:
     """What is said on the screen."""
     said = []
-    monkeypatch.setattr(detplug.data.cache_file, 'print_log', lambda line, **_: said.append(line))
-    detplug.data.cache_file.say_once.cache_clear()
+    monkeypatch.setattr(cache_file, 'print_log', lambda line, **_: said.append(line))
+    cache_file.say_once.cache_clear()
     return said

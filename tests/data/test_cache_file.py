@@ -1,15 +1,12 @@
 """The folder of the cache: who may use it, who speaks about it, what is deleted from it."""
 
-import multiprocessing
 import os
 
 import numpy as np
 import pytest
-from shared_images import loader, pixels, uncached
+from shared_images import FORK, exit_code, loader, pixels, uncached
 
 from detplug.data import cache_file
-
-FORK = multiprocessing.get_context('fork')
 
 
 @pytest.mark.parametrize('denied', [False, True])
@@ -64,6 +61,27 @@ def test_the_lock_holds_between_forked_processes(tmp_path):
         process.start()
         process.join(0.2)
         assert process.exitcode is None
-    process.join(20)  # it was forked inside the lock: its copy of the file may not hold it
-    process.kill()
-    assert process.exitcode == 0
+    assert exit_code(process) == 0  # it was forked inside the lock: its copy of the file may not hold it
+
+
+@pytest.mark.parametrize('opened', [False, True])
+def test_a_lock_that_is_not_given_up_stops_no_training(tmp_path, paths, monkeypatch, lines, opened):
+    monkeypatch.setattr(cache_file, 'LOCK_SECONDS', 0.05)
+    transform = loader(tmp_path)
+    pixels(transform, paths[:opened])
+    (tmp_path / 'cache').mkdir(exist_ok=True)
+    with cache_file.locked(tmp_path / 'cache'):
+        np.testing.assert_array_equal(pixels(transform, paths), uncached(paths))
+    assert transform.cache.reads == 2 * opened  # what is in it is read on
+    assert len(lines) == 1 and 'another process has held its lock' in lines[0] and 'decoded each time' in lines[0]
+
+
+@pytest.mark.parametrize('call', ['ftruncate', 'pwrite', 'replace'])
+def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path, paths, monkeypatch, lines, call):
+    def no_space(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(cache_file.os, call, no_space)
+    np.testing.assert_array_equal(pixels(loader(tmp_path), paths), uncached(paths))
+    assert [path.name for path in (tmp_path / 'cache').iterdir()] == ['lock']
+    assert len(lines) == 1 and 'No space left' in lines[0]

@@ -1,6 +1,5 @@
 """The file of resized images: training is the same with it, and nothing that happens to the file can change a pixel."""
 
-import multiprocessing
 import os
 import pickle
 import signal
@@ -10,14 +9,13 @@ import numpy as np
 import pytest
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
-from shared_images import SCALE, loader, pixels, uncached
+from shared_images import FORK, SCALE, SECONDS, exit_code, loader, pixels, uncached
 from tiny_sets import NAMES, write_coco
 from torch.utils.data import DataLoader
 
 from detplug.data import image_cache, resized_image
 from detplug.data.image_cache import PAGE, ImageCache
 
-FORK = multiprocessing.get_context('fork')
 SLOT_MB = PAGE / 2**20  # an image of 24x24 px takes one page
 
 
@@ -28,12 +26,11 @@ def forbid_decoding(monkeypatch) -> None:
     monkeypatch.setattr(resized_image, 'read_image', decoded)
 
 
-def in_process(function, *arguments) -> int:
+def in_process(function, *arguments) -> int | None:
     """Exit code of a forked process."""
     process = FORK.Process(target=function, args=arguments)
     process.start()
-    process.join()
-    return process.exitcode
+    return exit_code(process)
 
 
 def training(folder: Path, workers: int, **cache) -> list:
@@ -66,6 +63,7 @@ def training(folder: Path, workers: int, **cache) -> list:
         num_workers=workers,
         collate_fn=pseudo_collate,
         multiprocessing_context='fork' if workers else None,
+        timeout=SECONDS if workers else 0,
     )
     return [
         (image.numpy().tobytes(), sample.gt_instances.bboxes.numpy().tobytes(), sample.metainfo)
@@ -99,16 +97,14 @@ def test_two_ranks_fill_and_share_one_file(tmp_path, paths, monkeypatch):
 
     def rank(order):
         transform = loader(tmp_path, 8 * SLOT_MB)  # 6 of 8 slots: many keys ask for the same slot
-        barrier.wait()
+        barrier.wait(SECONDS)
         for path in order:
             np.testing.assert_array_equal(pixels(transform, [path]), uncached([path]))
 
     ranks = [FORK.Process(target=rank, args=(order,)) for order in (paths, paths[::-1])]
     for process in ranks:
         process.start()
-    for process in ranks:
-        process.join()
-    assert [process.exitcode for process in ranks] == [0, 0]
+    assert [exit_code(process) for process in ranks] == [0, 0]
     assert len(list((tmp_path / 'cache').glob('*.images'))) == 1
     forbid_decoding(monkeypatch)
     np.testing.assert_array_equal(pixels(loader(tmp_path, 8 * SLOT_MB), paths), uncached(paths))

@@ -25,6 +25,7 @@ train_dataloader = dict(
             ann_file='annotations/train.json',
             pipeline=[
                 labels,
+                # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
                 dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
                 dict(type='MirrorRelations', prob=0.5),
                 dict(type='ColourJitter', hue=0.015, saturation=0.4, value=0.4),

@@ -32,6 +32,7 @@ train_dataloader = dict(
                 dataset=dict(
                     **dataset,
                     ann_file='annotations/train.json',
+                    # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
                     pipeline=[labels, dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192)],
                 ),
             ),

@@ -8,6 +8,7 @@ folder = dict(img='images/')
 test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=img_scale), labels, pack]
 train_pipeline = [
     labels,
+    # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
     dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
     dict(type='MirrorRelations', prob=0.5),
     dict(type='ColourJitter', hue=0.015, saturation=0.7, value=0.4),

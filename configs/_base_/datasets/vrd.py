@@ -9,6 +9,7 @@ test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=im
 swaps = {'on the left of': 'on the right of'}  # in the mirror, both ways
 train_pipeline = [
     labels,
+    # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
     dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
     dict(type='MirrorRelations', prob=0.5, swaps=swaps),
     pack,

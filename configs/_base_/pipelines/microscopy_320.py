@@ -4,6 +4,7 @@ img_scale = (320, 320)  # width, height of the network input in px
 # each source image, before mixing; boxes as numpy until PackDetInputs
 source_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True, box_type=None),
+    # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
     dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
 ]
 mix_pipeline = [
