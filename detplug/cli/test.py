@@ -14,6 +14,7 @@ with quiet_imports():
     from mmengine.runner import Runner
 
     import detplug.register  # noqa: F401
+    from detplug.cli import accept_anomalies
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.engine.device import AUTO, HELP
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
     config = load_config(args.config, args.cfg_options)
+    accept_anomalies.apply_option(config, args.accept_anomalies)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem / args.split)
     config.device = args.device or config.get('device', AUTO)
     config.launcher = args.launcher

@@ -14,6 +14,7 @@ with quiet_imports():
     from mmengine.dist import get_world_size, is_main_process
 
     import detplug.register  # noqa: F401
+    from detplug.cli import accept_anomalies
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
@@ -45,10 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
     parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
     parser.add_argument('--smoke', action='store_true', help='2 iterations and 1 validation, to try a config')
+    accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
     if not 0 <= args.seed < 2**32:
         raise UserError(f'--seed {args.seed}: not a whole number from 0 to {2**32 - 1}')
     config = load_config(args.config, args.cfg_options)
+    accept_anomalies.apply_option(config, args.accept_anomalies)
     check_trainable(config)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
     config.device = args.device or config.get('device', AUTO)

@@ -1,19 +1,18 @@
 """Base of the data sets: names are checked, boxes are cleaned and each change is listed, nothing is lost silently."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmdet.datasets import BaseDetDataset
 from mmengine.fileio import join_path
-from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from detplug.data.anomalies import AnnotationAudit
 from detplug.data.image_lists import read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
 from detplug.data.names import check_lists, check_names
-from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes
+from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes, one_line
 from detplug.errors import UserError
 
 
@@ -36,6 +35,7 @@ class CheckedDataset(BaseDetDataset):
 
     Attributes:
         anomalies: list of lines ``KIND: FILE: details``, one for each change to what the file says.
+        audit: the anomalies with the number of images and boxes, see ``anomalies.AnnotationAudit``.
 
     Raises:
         UserError: every wrong input, in one line.
@@ -71,15 +71,20 @@ class CheckedDataset(BaseDetDataset):
         """What messages call the annotations."""
         return str(self.ann_file)
 
+    @property
+    def split_name(self) -> str:
+        """What messages call the annotations of the split: the annotations and the list of its images."""
+        return self.source if self.images_file is None else f'{self.source} ({self.images_key or self.images_file})'
+
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
         found, records, self.anomalies = self.read()
         self.label_of = check_names(found, source=self.source, **self.names)
         records = self._split(records)
+        boxes = sum(len(record.objects) for record in records)
+        self.audit = AnnotationAudit(self.split_name, len(records), boxes, self.anomalies)
         self.anomalies += apply_label_errors(records, self.known_label_errors, self.source)
-        items = [self._item(record) for record in records]
-        self._log_anomalies(len(items))
-        return items
+        return [self._item(record) for record in records]
 
     def filter_data(self) -> list[dict]:
         """Drop images in training as ``filter_cfg`` (filter_empty_gt, min_size px) says; by default none."""
@@ -92,9 +97,15 @@ class CheckedDataset(BaseDetDataset):
             for item in self.data_list
             if min(item['width'], item['height']) >= smallest and (item['instances'] or not drop_empty)
         ]
-        if len(kept) < len(self.data_list):
-            self.anomalies.append(f'images dropped by filter_cfg: {self.source}: {len(self.data_list) - len(kept)}')
-            print_log(self.anomalies[-1], logger='current')
+        ids = {item['img_id'] for item in kept}
+        self.anomalies += [
+            f'image dropped by filter_cfg: {one_line(item["img_path"])}: {item["width"]}x{item["height"]}, '
+            f'{len(item["instances"])} instances'
+            for item in self.data_list
+            if item['img_id'] not in ids
+        ]
+        if not kept:
+            raise UserError(f'{self.split_name}: filter_cfg: {dict(rules)} drops all {len(self.data_list)} images')
         return kept
 
     def prepare_data(self, idx: int) -> dict:
@@ -118,10 +129,15 @@ class CheckedDataset(BaseDetDataset):
             return records
         path = self._in_root(self.images_file)
         names = read_image_list(path, self.images_key)
-        if self.exclude_key is not None:
-            left_out = set(read_image_list(path, self.exclude_key))
-            names = [name for name in names if name not in left_out]
-        return select_images(records, names, f'{path}: {self.images_key or "names"}')
+        source = f'{path}: {self.images_key or "names"}'
+        selected = select_images(records, names, source)
+        left_out = read_image_list(path, self.exclude_key) if self.exclude_key is not None else []
+        if left_out:
+            others = {id(record) for record in select_images(records, left_out, f'{path}: {self.exclude_key}')}
+            selected = [record for record in selected if id(record) not in others]
+        if not selected:
+            raise UserError(f'{source}: exclude_key: all of its images are in {self.exclude_key} too')
+        return selected
 
     def _item(self, record: ImageRecord) -> dict:
         objects, anomalies = clean_boxes(record)
@@ -152,9 +168,3 @@ class CheckedDataset(BaseDetDataset):
 
     def _in_root(self, path: str) -> str:
         return path if is_abs(path) or not self.data_root else join_path(self.data_root, path)
-
-    def _log_anomalies(self, count: int) -> None:
-        kinds = Counter(line.partition(':')[0] for line in self.anomalies)
-        if kinds:
-            summary = ', '.join(f'{times} x {kind}' for kind, times in kinds.items())
-            print_log(f'{self.source}: {count} images; {summary} (dataset.anomalies lists them)', logger='current')

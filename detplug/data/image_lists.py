@@ -1,7 +1,7 @@
 """Which images of a data set make a split: a text file of names, or a json of named lists."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from detplug.data.coco_file import read_json
 from detplug.data.records import ImageRecord, one_line
@@ -31,18 +31,55 @@ def read_image_list(path: str | Path, key: str | Sequence[str] | None = None) ->
 
 
 def select_images(records: list[ImageRecord], names: Sequence[str], source: str) -> list[ImageRecord]:
-    """The records of ``names`` in their order; a name is the image's file name, or its file name without suffix.
+    """The records of ``names`` in their order.
+
+    A name is the image's file name (``a/1.jpg``), or that without suffix (``a/1``), or without folders too (``1``).
 
     Raises:
-        UserError: a name that no image has.
+        UserError: no name, a name that no image has, or one that several have.
     """
-    by_name = {Path(record.file_name).stem: record for record in records}
-    by_name |= {record.file_name: record for record in records}
-    missing = [name for name in names if name not in by_name]
+    if not names:
+        raise UserError(f'{source}: lists no image')
+    by_name = _records_by_name(records)
+    wanted = [_posix(name) for name in names]
+    missing = [name for name in wanted if name not in by_name]
     if missing:
         shown = one_line(', '.join(missing[:5]))
         raise UserError(f'{source}: {len(missing)} of {len(names)} names are no image of the data set: {shown}')
-    return [by_name[name] for name in names]
+    for name in wanted:
+        if len(by_name[name]) > 1:
+            raise UserError(f'{source}: {_several(name, by_name[name])}')
+    selected = [by_name[name][0] for name in wanted]
+    first_name = {}
+    for name, record in zip(names, selected, strict=True):
+        if first_name.setdefault(id(record), name) is not name:
+            other = one_line(first_name[id(record)])
+            raise UserError(f'{source}: {other} and {one_line(name)} are one image, {one_line(record.file_name)}')
+    return selected
+
+
+def _records_by_name(records: list[ImageRecord]) -> dict[str, list[ImageRecord]]:
+    """Every name of an image -> its records; the whole file name of one hides the shorter names of others."""
+    whole, short = {}, {}
+    for record in records:
+        path = PurePosixPath(_posix(record.file_name))
+        whole.setdefault(str(path), []).append(record)
+        for name in {path.stem, str(path.parent / path.stem)}:
+            short.setdefault(name, []).append(record)
+    return short | whole
+
+
+def _posix(name: str) -> str:
+    """A file name with the separators of this machine, as lists made on Windows do not have them."""
+    return str(PurePosixPath(name.replace('\\', '/')))
+
+
+def _several(name: str, records: list[ImageRecord]) -> str:
+    files = list(dict.fromkeys(one_line(record.file_name) for record in records))
+    if len(files) > 1:
+        return f'name {one_line(name)} is {len(files)} images, {" and ".join(files[:3])}; write the file name'
+    ids = ' and '.join(one_line(record.img_id) for record in records[:3])
+    return f'name {one_line(name)} is listed {len(records)} times in the annotations (ids {ids}); give each file one id'
 
 
 def _from_json(path, key) -> list[str]:

@@ -8,7 +8,10 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.dist import is_main_process
 
+from detplug.data.anomalies import AnnotationAudit
 from detplug.data.names import check_names
+from detplug.data.records import one_line
+from detplug.errors import UserError
 
 
 def category_ids(categories: Sequence[dict], classes: Sequence[str], source: str) -> list[int]:
@@ -53,3 +56,51 @@ class NamedCocoDataset(CocoDataset):
 
     COCOAPI = NamedCOCO
     METAINFO = CocoDataset.METAINFO
+
+    def load_data_list(self) -> list[dict]:
+        """mmdet's items, and in ``audit`` a line for each box that mmdet leaves out without a word."""
+        self.anomalies: list[str] = []
+        self.box_count = 0
+        items = super().load_data_list()
+        self.audit = AnnotationAudit(str(self.ann_file), len(items), self.box_count, self.anomalies)
+        return items
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """The item of one image."""
+        annotations = [x for x in raw_data_info['raw_ann_info'] if x['category_id'] in self.cat2label]
+        self.box_count += len(annotations)
+        for item in annotations:
+            kind = reason_to_drop(item, raw_data_info['raw_img_info'])
+            if kind:
+                name = one_line(raw_data_info['raw_img_info']['file_name'])
+                self.anomalies.append(f'{kind}: {name}: object {item["id"]}: x, y, width, height {item["bbox"]}')
+        return super().parse_data_info(raw_data_info)
+
+    def filter_data(self) -> list[dict]:
+        """The images that ``filter_cfg`` leaves, each of the others listed.
+
+        Raises:
+            UserError: it leaves none.
+        """
+        kept = super().filter_data()
+        ids = {item['img_id'] for item in kept}
+        dropped = [item['img_path'] for item in self.data_list if item['img_id'] not in ids]
+        self.anomalies += [f'image dropped by filter_cfg: {one_line(path)}' for path in dropped]
+        if not kept:
+            rules = dict(self.filter_cfg or {})
+            raise UserError(f'{self.ann_file}: filter_cfg: {rules} drops all {len(dropped)} images')
+        return kept
+
+
+def reason_to_drop(item: dict, image: dict) -> str | None:
+    """The kind of anomaly for which mmdet's CocoDataset leaves an annotation out, None where it is kept."""
+    x, y, width, height = item['bbox']
+    inside = min(x + width, image['width']) > max(x, 0) and min(y + height, image['height']) > max(y, 0)
+    kinds = (
+        (item.get('ignore', False), "box with 'ignore' dropped"),
+        (width <= 0 or height <= 0, 'degenerate box dropped'),
+        (not inside, 'box outside the image dropped'),
+        (width < 1 or height < 1, 'degenerate box dropped (below 1 px)'),
+        (item['area'] <= 0, 'degenerate box dropped (area 0)'),
+    )
+    return next((kind for holds, kind in kinds if holds), None)

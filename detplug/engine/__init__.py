@@ -4,6 +4,7 @@ from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
     from detplug.engine import (  # noqa: F401
+        anomalies_hook,
         checkpoint,
         checkpoint_hook,
         distributed,

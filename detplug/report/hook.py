@@ -76,6 +76,7 @@ class ReportHook(Hook):
 
     def _write(self, runner: Runner, loop, split: str, images, metrics, *, facts=None, train=None, **more) -> None:
         # Drawing libraries take a second to load; commands that write no report do without.
+        from detplug.engine.anomalies_hook import run_audits
         from detplug.report.facts import run_facts
         from detplug.report.write import Evaluation, count_objects, write_report
         from detplug.report.write_figures import write_figures_report
@@ -85,6 +86,7 @@ class ReportHook(Hook):
         name = runner.cfg.filename or runner.experiment_name
         title = f'{Path(name).stem}: report of the {split} split'
         facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
+        more['audits'] = run_audits(runner)
         metric = find_metric(loop)
         if not isinstance(metric, BoxAP):
             more['pictures'] = more.get('pictures', {}) | (metric.report_pictures(images) if metric else {})
@@ -133,7 +135,7 @@ def count_labels(dataset, classes: tuple[str, ...]) -> dict[str, int]:
         return count_labels(dataset.dataset, classes)
     counts = dict.fromkeys(classes, 0)
     for index in range(len(dataset)):
-        for instance in dataset.get_data_info(index)['instances']:
+        for instance in dataset.get_data_info(index).get('instances', ()):  # unlabelled images have none
             if not instance.get('ignore_flag', 0) and 0 <= instance['bbox_label'] < len(classes):
                 counts[classes[instance['bbox_label']]] += 1
     return counts

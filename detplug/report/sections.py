@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from detplug.data.anomalies import FILE, AnnotationAudit
 from detplug.report import page
 from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, validation_figure
 
@@ -24,6 +25,25 @@ def training_sections(
         if plot is None:  # a picture of an earlier report would not belong to this one
             (folder / f'{name}.png').unlink(missing_ok=True)
     return [page.section('Training', '', *shown, kind='pair')] if shown else []
+
+
+def anomaly_sections(audits: Sequence[AnnotationAudit]) -> list[str]:
+    """What reading the data found odd: a row for each kind, with one example; no section where nothing was read."""
+    if not audits:
+        return []
+    rows = [
+        (audit.source, f'{audit.images} images, {audit.boxes} boxes', kind, str(count), example_of(audit, kind))
+        for audit in audits
+        for kind, count in audit.kinds.items()
+    ]
+    note = f'{FILE} beside this page lists each.' if rows else 'none'
+    table = page.table(('annotations', 'of', 'kind', 'times', 'the first'), rows, kind='facts') if rows else ''
+    return [page.section('Anomalies of the data', note, table, kind='wide')]
+
+
+def example_of(audit: AnnotationAudit, kind: str) -> str:
+    """File and details of the first anomaly of ``kind``."""
+    return next(line.partition(': ')[2] for line in audit.anomalies if line.partition(': ')[0] == kind)
 
 
 def picture_section(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from detplug.cli.run import run
 from detplug.data.coco_file import read_json
-from detplug.data.image_lists import read_image_list
+from detplug.data.image_lists import read_image_list, select_images
+from detplug.data.records import ImageRecord
 from detplug.errors import UserError
 
 
@@ -69,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     content = read_json(args.annotations)
     if args.images_file:
-        wanted = set(read_image_list(args.images_file, args.images_key))
-        content['images'] = [image for image in content['images'] if image['file_name'] in wanted]
-        ids = {image['id'] for image in content['images']}
+        records = [ImageRecord(image['id'], image['file_name'], 0, 0) for image in content['images']]
+        names = read_image_list(args.images_file, args.images_key)
+        ids = {record.img_id for record in select_images(records, names, args.images_file)}
+        content['images'] = [image for image in content['images'] if image['id'] in ids]
         content['annotations'] = [item for item in content['annotations'] if item['image_id'] in ids]
     lists = split_images(content, args.unknown, args.share, args.seed)
     Path(args.out).write_text(json.dumps(dict(lists, seed=args.seed, share=args.share), indent=1) + '\n')

@@ -69,7 +69,7 @@ def test_an_image_without_boxes_is_kept_and_loads(tmp_path, test_mode):
 
 def test_empty_images_are_dropped_only_where_asked(tmp_path):
     dataset = build(write_coco(tmp_path), test_mode=False, filter_cfg=dict(filter_empty_gt=True))
-    assert len(dataset) == 2 and dataset.anomalies[-1].startswith('images dropped by filter_cfg')
+    assert len(dataset) == 2 and dataset.anomalies[-1].startswith('image dropped by filter_cfg')
 
 
 def test_named_splits_and_images_left_out(tmp_path):

@@ -33,6 +33,11 @@ class TwoSources:
     def metainfo(self) -> dict:
         return self.parts[0].metainfo
 
+    @property
+    def datasets(self) -> list:
+        """Both parts, as mmengine's ConcatDataset calls them."""
+        return self.parts
+
     def full_init(self) -> None:
         """Both parts are read when they are made."""
 

@@ -45,7 +45,13 @@ def _box_lines(data: RelationSet, keys: Sequence[Sequence]) -> list[str]:
     sizes = np.array([(data.images[image].width, data.images[image].height) for image, _ in places])
     bad = degenerate_boxes(boxes)
     overhang = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes).max(1)
-    kinds = ((bad, 'degenerate box kept'), (~bad & (overhang > ROUNDING), 'box over the edge kept'))
+    outside = ~bad & ((boxes[:, 2:] <= 0) | (boxes[:, :2] >= sizes)).any(1)
+    over = ~bad & ~outside & (overhang > ROUNDING)
+    kinds = (
+        (bad, 'degenerate box kept'),
+        (outside, 'box outside the image kept'),
+        (over, 'box over the edge kept'),
+    )
     return [
         _box_line(kind, data.images[places[at][0]], places[at][1], keys[places[at][0]], data.names)
         for flags, kind in kinds

@@ -9,16 +9,15 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 from mmengine.fileio import join_path
-from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from detplug.data.anomalies import AnnotationAudit
 from detplug.data.image_lists import read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.errors import UserError
 
-from ..relations import RelationImage, RelationNames, RelationSet
+from ..relations import RelationImage, RelationNames
 from .anomalies import degenerate_boxes
-from .counts import count_anomalies
 from .match_names import match_names
 from .relation_file import read_with_crowds
 
@@ -42,7 +41,8 @@ class RelationDataset(BaseDetDataset):
     Attributes:
         metainfo: classes, predicates, triplets ((class, predicate), ... or None) and rare (a bool for each triplet, or
             None), all as plain tuples.
-        anomalies: list of lines ``KIND: FILE: details``.
+        anomalies: list of lines ``KIND: FILE: details``, of the whole file.
+        audit: the anomalies with the number of images and boxes, see ``detplug.data.anomalies``.
 
     Raises:
         UserError: every wrong input, in one line.
@@ -68,6 +68,8 @@ class RelationDataset(BaseDetDataset):
         data, crowds = read_with_crowds(self.ann_file)
         crowd_of = {image.img_id: crowd for image, crowd in zip(data.images, crowds, strict=True)}
         self.anomalies = data.anomalies
+        boxes = sum(len(image.boxes) for image in data.images)
+        self.audit = AnnotationAudit(str(self.ann_file), len(data.images), boxes, self.anomalies)
         classes, predicates = (
             match_names(found, self._metainfo.get(field, found), field, self.ann_file)
             for field, found in (('classes', data.names.objects), ('predicates', data.names.predicates))
@@ -77,7 +79,6 @@ class RelationDataset(BaseDetDataset):
             self._item(_relabelled(image, classes, predicates), crowd_of[image.img_id])
             for image in self._split(data.images)
         ]
-        self._log(data, len(items))
         return items
 
     def prepare_data(self, idx: int) -> dict | None:
@@ -125,12 +126,6 @@ class RelationDataset(BaseDetDataset):
             ],
             relation_truth=image,
         )
-
-    def _log(self, data: RelationSet, count: int) -> None:
-        kinds = count_anomalies(data)
-        if kinds:
-            summary = ', '.join(f'{times} x {kind}' for kind, times in kinds.items())
-            print_log(f'{self.ann_file}: {count} images; {summary} (dataset.anomalies lists them)', logger='current')
 
 
 def _relabelled(image: RelationImage, classes: np.ndarray, predicates: np.ndarray) -> RelationImage:
