@@ -21,12 +21,17 @@ class AnnotationAudit:
         source: what messages call the annotations.
         images, boxes: how many the annotations have.
         anomalies: lines ``KIND: FILE: details``.
+        targets: how many things a detector can be scored by: boxes of its classes that are not ignored, relations;
+            None where nobody counted them.
+        target: what one of these is called.
     """
 
     source: str
     images: int
     boxes: int
     anomalies: Sequence[str]
+    targets: int | None = None
+    target: str = 'box of the classes'
 
     @property
     def kinds(self) -> dict[str, int]:

@@ -82,9 +82,11 @@ class CheckedDataset(BaseDetDataset):
         self.label_of = check_names(found, source=self.source, **self.names)
         records = self._split(records)
         boxes = sum(len(record.objects) for record in records)
-        self.audit = AnnotationAudit(self.split_name, len(records), boxes, self.anomalies)
         self.anomalies += apply_label_errors(records, self.known_label_errors, self.source)
-        return [self._item(record) for record in records]
+        items = [self._item(record) for record in records]
+        targets = sum(not x['ignore_flag'] for item in items for x in item['instances'] + item['unknown_instances'])
+        self.audit = AnnotationAudit(self.split_name, len(records), boxes, self.anomalies, targets)
+        return items
 
     def filter_data(self) -> list[dict]:
         """Drop images in training as ``filter_cfg`` (filter_empty_gt, min_size px) says; by default none."""

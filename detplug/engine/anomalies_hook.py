@@ -20,7 +20,8 @@ class AnomaliesHook(Hook):
         accept: train and test although more than 1 % of the boxes of a data set are unusable (``--accept-anomalies``).
 
     Raises:
-        UserError: they are, and ``accept`` is False; every process raises it.
+        UserError: they are, and ``accept`` is False; or the split of an evaluation has nothing to be scored by. Every
+            process raises it.
     """
 
     priority = 'VERY_HIGH'
@@ -34,6 +35,7 @@ class AnomaliesHook(Hook):
         path = Path(runner.work_dir) / FILE
         if runner.rank == 0:
             report(audits, path)
+        check_targets(runner)
         lost = [audit for audit in audits if audit.too_many_unusable()]
         if lost and not self.accept:
             boxes = '; '.join(
@@ -56,6 +58,19 @@ def report(audits: list[AnnotationAudit], path: Path) -> None:
         print(f'anomalies: each in {path}', flush=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def check_targets(runner: Runner) -> None:
+    """Refuse a validation or test that would have no figure.
+
+    Raises:
+        UserError: none of the data sets of the loop has a box, or a relation, to be scored by.
+    """
+    for loop in (runner._val_loop, runner._test_loop):
+        audits = list(audits_of(loop.dataloader.dataset)) if isinstance(loop, BaseLoop) else []
+        if audits and all(audit.targets == 0 for audit in audits):
+            names = ', '.join(audit.source for audit in audits)
+            raise UserError(f'{names}: no {audits[0].target}: nothing can be scored; give a split that has some')
 
 
 def run_audits(runner: Runner) -> list[AnnotationAudit]:

@@ -68,8 +68,6 @@ class RelationDataset(BaseDetDataset):
         data, crowds = read_with_crowds(self.ann_file)
         crowd_of = {image.img_id: crowd for image, crowd in zip(data.images, crowds, strict=True)}
         self.anomalies = data.anomalies
-        boxes = sum(len(image.boxes) for image in data.images)
-        self.audit = AnnotationAudit(str(self.ann_file), len(data.images), boxes, self.anomalies)
         classes, predicates = (
             match_names(found, self._metainfo.get(field, found), field, self.ann_file)
             for field, found in (('classes', data.names.objects), ('predicates', data.names.predicates))
@@ -79,6 +77,11 @@ class RelationDataset(BaseDetDataset):
             self._item(_relabelled(image, classes, predicates), crowd_of[image.img_id])
             for image in self._split(data.images)
         ]
+        boxes = sum(len(image.boxes) for image in data.images)
+        relations = sum(len(item['relation_truth'].relations) for item in items)
+        self.audit = AnnotationAudit(
+            self._source(), len(data.images), boxes, self.anomalies, relations, 'relation of the predicates'
+        )
         return items
 
     def prepare_data(self, idx: int) -> dict | None:
@@ -103,6 +106,10 @@ class RelationDataset(BaseDetDataset):
         return item['relation_truth'].relations[:, 2].tolist() + [
             first_class + instance['bbox_label'] for instance in item['instances']
         ]
+
+    def _source(self) -> str:
+        name = self.images_key or self.images_file
+        return str(self.ann_file) if name is None else f'{self.ann_file} ({name})'
 
     def _split(self, images: list[RelationImage]) -> list[RelationImage]:
         if self.images_file is None:
