@@ -79,7 +79,10 @@ class CheckedDataset(BaseDetDataset):
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
         found, records, self.anomalies = self.read()
-        self.label_of = check_names(found, source=self.source, **self.names)
+        self.label_of = check_names(found, source=self.source, complete=not self.test_mode, **self.names)
+        self.anomalies += [
+            f'class without annotation: {self.source}: {one_line(name)}' for name in self.label_of if name not in found
+        ]
         records = self._split(records)
         boxes = sum(len(record.objects) for record in records)
         self.anomalies += apply_label_errors(records, self.known_label_errors, self.source)

@@ -20,22 +20,27 @@ def check_names(
     unknown_classes: Sequence[str] = (),
     ignore_classes: Sequence[str] = (),
     source: str = 'file',
+    complete: bool = True,
 ) -> dict[str, int]:
     """Label of every class name, in the order of ``classes``.
 
+    One rule for all formats: what is trained on names every class, what is evaluated on may lack some, as a small split
+    does. A misspelt class does not pass either way: its right spelling is then in no list.
+
     Args:
         found: names the annotation file declares, in any order.
-        classes: names the detector learns; each must be in ``found``.
+        classes: names the detector learns.
         unknown_classes: names whose boxes are kept apart (``unknown_instances``) and are never training targets.
         ignore_classes: names whose boxes become ignore regions.
         source: the annotation file, for the message.
+        complete: every class must be in ``found``.
 
     Returns:
         ``{name: index in classes}``.
 
     Raises:
         UserError: a bare string instead of a tuple, a duplicate name in the file or in the lists, a name of the file
-            that is in no list, or a class that the file does not have; the message shows both sides.
+            that is in no list, or (``complete``) a class that the file does not have; the message shows both sides.
     """
     check_lists(classes, unknown_classes, ignore_classes, source)
     listed = [*classes, *unknown_classes, *ignore_classes]
@@ -46,11 +51,11 @@ def check_names(
         f'{source}: classes, unknown_classes, ignore_classes: listed twice',
         f'{sides}; keep each name in one list',
     )
-    missing = [name for name in classes if name not in set(found)]
+    surplus = [name for name in found if name not in set(listed)]
+    missing = [name for name in classes if name not in set(found)] if complete or surplus else []
     _refuse(
         _near(missing, found), f'{source}: classes: not in the annotations', f'{sides}; correct the config or the file'
     )
-    surplus = [name for name in found if name not in set(listed)]
     _refuse(
         _near(surplus, listed),
         f'{source}: categories: in no list of the config',
@@ -64,12 +69,17 @@ def check_lists(
 ) -> None:
     """The part of ``check_names`` that needs no annotations: each list is a sequence of names, ``classes`` has some."""
     for field, names in dict(classes=classes, unknown_classes=unknown_classes, ignore_classes=ignore_classes).items():
-        _check_tuple(names, field, source)
+        check_tuple(names, field, source)
     if not classes:
         raise UserError(f'{source}: classes: empty; name the classes, metainfo=dict(classes=(...))')
 
 
-def _check_tuple(names, field: str, source: str) -> None:
+def check_tuple(names, field: str, source: str) -> None:
+    """Refuse a list of names that is a text, no sequence, or holds something else than texts.
+
+    Raises:
+        UserError: see above.
+    """
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise UserError(
             f"{source}: {field}: {names!r} is not a tuple of names; write ('{names}',)"

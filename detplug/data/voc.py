@@ -16,11 +16,11 @@ from detplug.errors import UserError
 class CheckedVocDataset(CheckedDataset):
     """Detection data set of the official layout: Annotations/*.xml, JPEGImages/*.jpg, ImageSets/Main/NAME.txt.
 
-    Names are checked against ALL xml files of the folder: a split may lack a class.
+    Names are checked against ALL xml files of the folder.
 
     Args:
         ann_dir: folder of the xml files, relative to ``data_root``.
-        image_suffix: suffix of the image files.
+        image_suffix: suffix of the image files; by default that of each xml's ``<filename>``, see ``read_voc``.
         subtypes: finer names for one class, ``dict(file=CSV, name=CLASS)``; the csv has the columns image and subtypes.
             A box named CLASS takes the subtype of its image where the image has exactly one, and keeps its name where
             the image has several (``a|b``, ``a|a``) or none: put CLASS into ``ignore_classes``.
@@ -28,7 +28,7 @@ class CheckedVocDataset(CheckedDataset):
     """
 
     def __init__(
-        self, *, ann_dir: str = 'Annotations', image_suffix: str = '.jpg', subtypes: Mapping | None = None, **kwargs
+        self, *, ann_dir: str = 'Annotations', image_suffix: str | None = None, subtypes: Mapping | None = None, **kwargs
     ) -> None:
         self.ann_dir, self.image_suffix, self.subtypes = ann_dir, image_suffix, subtypes
         kwargs.setdefault('data_prefix', dict(img='JPEGImages'))
@@ -44,7 +44,7 @@ class CheckedVocDataset(CheckedDataset):
         paths = sorted(Path(self.source).glob('*.xml'))
         if not paths:
             raise UserError(f'{self.source}: no xml file; see data/README.md, or set data_root')
-        records = [read_voc(path, self.image_suffix) for path in paths]
+        records = [read_voc(path, self.image_suffix, self.data_prefix.get('img')) for path in paths]
         if self.subtypes:
             name_subtypes(records, self.subtypes['name'], read_subtypes(self._in_root(self.subtypes['file'])))
         names = dict.fromkeys(item.name for record in records for item in record.objects)

@@ -4,7 +4,7 @@ Entities and document types are refused (an entity can expand to gigabytes or re
 """
 
 import math
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import ElementTree
@@ -13,8 +13,11 @@ from detplug.data.records import ImageRecord, ObjectRecord, one_line
 from detplug.errors import UserError
 
 
-def read_voc(path: str | Path, image_suffix: str = '.jpg') -> ImageRecord:
-    """The record of one xml; its image id is the file's stem and its image ``STEM + image_suffix``.
+def read_voc(path: str | Path, image_suffix: str | None = None, images: str | Path | None = None) -> ImageRecord:
+    """The record of one xml; its image id is the file's stem.
+
+    Its image is ``STEM + image_suffix``; without ``image_suffix`` the suffix is that of ``<filename>`` (.jpg where it has
+    none), and where no such file lies in the folder ``images``, the file is the one that ``<filename>`` names.
 
     VOC counts pixels from 1 and includes the last one: (xmin - 1, ymin - 1, xmax, ymax) are the edges. A box whose
     numbers span nothing (xmax <= xmin) becomes a box without area, which ``clean_boxes`` drops and lists.
@@ -30,7 +33,7 @@ def read_voc(path: str | Path, image_suffix: str = '.jpg') -> ImageRecord:
     width, height = (_pixels(size, key, path) for key in ('width', 'height'))
     stem = Path(path).stem
     objects = [_object(item, i, path) for i, item in enumerate(root.findall('object'))]
-    return ImageRecord(stem, stem + image_suffix, width, height, objects)
+    return ImageRecord(stem, _image_name(root, stem, image_suffix, images), width, height, objects)
 
 
 def _root(path: str | Path) -> Element:
@@ -44,6 +47,16 @@ def _root(path: str | Path) -> Element:
     if root.tag != 'annotation':
         raise UserError(f'{path}: {one_line(root.tag)}: the root of a VOC file is <annotation>')
     return root
+
+
+def _image_name(root: Element, stem: str, suffix: str | None, images: str | Path | None) -> str:
+    """The image file of an xml; ``<filename>`` often stays as it was when a pair of files is renamed, so STEM is first."""
+    if suffix is not None:
+        return stem + suffix
+    named = PureWindowsPath((root.findtext('filename') or '').strip()).name  # its separators are \\ and / alike
+    name = stem + (PureWindowsPath(named).suffix or '.jpg')
+    stale = images is None or named in ('', name) or (Path(images) / name).exists()
+    return name if stale or not (Path(images) / named).exists() else named
 
 
 def _object(item: Element, index: int, path) -> ObjectRecord:

@@ -10,6 +10,8 @@ from mmdet.registry import DATA_SAMPLERS
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from detplug.errors import UserError
+
 
 def order_of_pass(seed: int, number: int, size: int) -> np.ndarray:
     """(size,) permutation of the images in pass ``number`` over the data set."""
@@ -27,11 +29,16 @@ class DrawSampler(Sampler):
         dataset: anything with a length.
         seed: of the shuffling; the same in all processes. By default one that the processes agree on.
         shuffle: False keeps the order of the data set.
+
+    Raises:
+        UserError: a data set without images.
     """
 
     def __init__(self, dataset: Sized, seed: int | None = None, shuffle: bool = True):
         self.rank, self.world_size = get_dist_info()
         self.size = len(dataset)
+        if not self.size:
+            raise UserError('train_dataloader.dataset: holds no image; check its split and its filter_cfg')
         self.seed = sync_random_seed() if seed is None else seed
         self.shuffle = shuffle
         self.start = 0
