@@ -8,6 +8,7 @@ from mmengine.fileio import join_path
 from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
+from detplug.data.image_header import fill_sizes
 from detplug.data.image_lists import read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
@@ -84,6 +85,7 @@ class CheckedDataset(BaseDetDataset):
             f'class without annotation: {self.source}: {one_line(name)}' for name in self.label_of if name not in found
         ]
         records = self._split(records)
+        self.anomalies += fill_sizes(records, self.data_prefix.get('img', ''), self.source)
         boxes = sum(len(record.objects) for record in records)
         self.anomalies += apply_label_errors(records, self.known_label_errors, self.source)
         items = [self._item(record) for record in records]

@@ -27,6 +27,8 @@ def read_json(path: str | Path) -> Any:
 def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[ImageRecord], list[str]]:
     """Category names in the file's order, one record an image in the file's order, and anomalies.
 
+    Backslashes in a file name, as Windows writes them, become slashes. An image may lack width and height.
+
     Args:
         masks: keep the segmentations, which every annotation must have then.
 
@@ -50,7 +52,7 @@ def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[Im
         if image_id not in images:
             raise UserError(f'{path}: annotations[{i}].image_id: no image has the id {_brief(image_id)}')
         images[image_id].objects.append(item)
-    return list(names.values()), list(images.values()), _repeated(images, path)
+    return list(names.values()), list(images.values()), _backslashes(lists['images']) + _repeated(images, path)
 
 
 def _entries(content: dict, key: str, path) -> list[dict]:
@@ -84,7 +86,7 @@ def _images(entries: list[dict], path) -> dict[Any, ImageRecord]:
         if not isinstance(name, str) or not name:
             raise UserError(f'{where}.file_name: {_brief(name)} is not a file name')
         width, height = (_size(entry.get(key), f'{where}.{key}') for key in ('width', 'height'))
-        images[number] = ImageRecord(number, name, width, height)
+        images[number] = ImageRecord(number, name.replace('\\', '/'), width, height)
     return images
 
 
@@ -116,6 +118,11 @@ def _mask(entry: dict, where: str) -> Any:
     return mask
 
 
+def _backslashes(entries: list[dict]) -> list[str]:
+    names = (entry['file_name'] for entry in entries)
+    return [f'backslash in file_name read as slash: {one_line(name)}' for name in names if '\\' in name]
+
+
 def _repeated(images: dict[Any, ImageRecord], path) -> list[str]:
     files = Counter(image.file_name for image in images.values())
     keys = Counter(str(item.key) for image in images.values() for item in image.objects)
@@ -134,7 +141,9 @@ def _identity(value: Any, where: str) -> int | str:
     return value
 
 
-def _size(value: Any, where: str) -> int:
+def _size(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
     number = finite_number(value)
     if number is None or number < 1 or number != int(number):
         raise UserError(f'{where}: {_brief(value)} is not a whole number of pixels')

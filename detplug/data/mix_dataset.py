@@ -1,6 +1,7 @@
 """Training images made of several, as mmdet's MultiImageMixDataset makes them, from sources that are kept ready."""
 
 import mmap
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 from mmdet.registry import DATASETS, TRANSFORMS
 
 from detplug.engine.dataset_wrapper import DatasetWrapper
+from detplug.errors import UserError
 
+MOST_SKIPPED = 100  # images in a row that a transform may skip
 OBJECT_BYTES = 1024  # about what the Python objects of an item, and of each of its annotations, take
 
 
@@ -63,7 +66,8 @@ class MixDataset(DatasetWrapper):
     mmdet's class reads every source again and deep-copies every item before every transform, more than half of the time
     of a training sample at 320 px (benchmarks/loader.py: natural_with_copies_ms, natural_ms). Here the sources are
     ready (:class:`SourceCache`) and their arrays are read-only: a transform that changes one in place is an error, as
-    is one that returns None.
+    is one that returns None for every image. One that returns None for an image (mmdet's Albu with
+    ``skip_img_without_anno`` whose ``bbox_params`` leave no box) skips it: another one is drawn in its place.
 
     Args:
         dataset: a data set, or its config, whose own pipeline is not random; a SourceCache is shared.
@@ -78,10 +82,26 @@ class MixDataset(DatasetWrapper):
         self.pipeline = [TRANSFORMS.build(transform) for transform in pipeline]
 
     def __getitem__(self, index: int) -> dict:
+        for _ in range(MOST_SKIPPED):
+            results, transform = self._mixed(index)
+            if results is not None:
+                return results
+            skipped, index = index, random.randrange(len(self.dataset))
+        path = self.dataset.get_data_info(skipped).get('img_path')
+        raise UserError(
+            f'train_dataloader.dataset: pipeline: {type(transform).__name__}: returned None for {MOST_SKIPPED} images in '
+            f'a row, {path} the last; mend it (Albu: bbox_params drop every box, skip_img_without_anno=False keeps the '
+            'images)'
+        )
+
+    def _mixed(self, index: int) -> tuple[dict | None, Any]:
+        """Item ``index`` through the pipeline, and None; or None, and the transform that returned it."""
         results = self.dataset[index]
         for transform in self.pipeline:
             if hasattr(transform, 'get_indexes'):
                 results['mix_results'] = [self.dataset[i] for i in transform.get_indexes(self.dataset)]
             results = transform(results)
+            if results is None:
+                return None, transform
             results.pop('mix_results', None)
-        return results
+        return results, None

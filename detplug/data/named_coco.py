@@ -9,8 +9,9 @@ from mmdet.registry import DATASETS
 from mmengine.dist import is_main_process
 
 from detplug.data.anomalies import AnnotationAudit
+from detplug.data.image_header import fill_sizes
 from detplug.data.names import check_names
-from detplug.data.records import one_line
+from detplug.data.records import ImageRecord, one_line
 from detplug.errors import UserError
 
 
@@ -67,12 +68,16 @@ class NamedCocoDataset(CocoDataset):
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """The item of one image."""
+        image = raw_data_info['raw_img_info']
+        record = ImageRecord(image['id'], image['file_name'].replace('\\', '/'), image.get('width'), image.get('height'))
+        self.anomalies += fill_sizes([record], self.data_prefix['img'], self.ann_file)
+        image.update(file_name=record.file_name, width=record.width, height=record.height)
         annotations = [x for x in raw_data_info['raw_ann_info'] if x['category_id'] in self.cat2label]
         self.box_count += len(annotations)
         for item in annotations:
-            kind = reason_to_drop(item, raw_data_info['raw_img_info'])
+            kind = reason_to_drop(item, image)
             if kind:
-                name = one_line(raw_data_info['raw_img_info']['file_name'])
+                name = one_line(image['file_name'])
                 self.anomalies.append(f'{kind}: {name}: object {item["id"]}: x, y, width, height {item["bbox"]}')
         return super().parse_data_info(raw_data_info)
 

@@ -6,16 +6,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from PIL import Image, UnidentifiedImageError
-
-from detplug.data.images import check_image_file
+from detplug.data.image_header import fill_size, read_header
 from detplug.data.records import ImageRecord, clean_boxes, duplicate_boxes, one_line
 from detplug.errors import UserError
-
-ROTATED = range(5, 9)  # values of the EXIF orientation that swap width and height
-EXIF_ORIENTATION = 0x0112
 
 
 @dataclass
@@ -75,24 +70,41 @@ def check_records(records: Iterable[ImageRecord], find_image: Callable[[ImageRec
     """Anomalies of boxes (degenerate, clipped, duplicate) and files (missing, broken, wrong size, turned by EXIF)."""
     lines = []
     for record in records:
+        path = find_image(record)
+        if record.width is None or record.height is None:
+            try:
+                lines.append(fill_size(record, path))
+            except UserError as error:
+                lines.append(f'neither size nor image: {one_line(record.file_name)}: {error}')
+                continue
         lines += clean_boxes(record)[1] + duplicate_boxes(record)
-        lines += check_image(record, find_image(record))
+        lines += check_image(record, path)
     return lines
 
 
 def check_image(record: ImageRecord, path: Path) -> list[str]:
-    """Anomalies of one image file (only its header and its end are read)."""
+    """Anomalies of one image file (only its header and its end are read).
+
+    Readers turn and mirror a picture as its EXIF orientation says. Where that swaps the sides of a picture that is not
+    square, the annotated size tells on which of the two the boxes were drawn. Where the size stays the same nothing in
+    the files tells: such a picture is listed, and somebody must look at its boxes.
+    """
     if not path.is_file():
         return [f'missing image: {one_line(path)}']
     try:
-        check_image_file(path)
-        with Image.open(path) as image:
-            size, turned = image.size, image.getexif().get(EXIF_ORIENTATION) in ROTATED
-    except (UserError, UnidentifiedImageError, OSError, ValueError) as error:
+        header = read_header(path)
+    except UserError as error:
         return [f'broken image: {one_line(path)}: {one_line(error)}']
-    if size != (record.width, record.height):
-        return [f'wrong size: {one_line(path)}: {size[0]}x{size[1]}, annotation says {record.width}x{record.height}']
-    return [f'turned by EXIF: {one_line(path)}: readers turn it, its boxes are not'] if turned else []
+    stored, shown, annotated = (header.width, header.height), header.shown_size, (record.width, record.height)
+    if annotated not in (stored, shown):
+        width, height = shown
+        return [f'wrong size: {one_line(path)}: {width}x{height}, annotation says {record.width}x{record.height}']
+    if header.orientation == 1 or annotated == shown != stored:
+        return []
+    orientation = f'{one_line(path)}: orientation {header.orientation}'
+    if shown != stored:
+        return [f'turned by EXIF, its boxes are not: {orientation}: the annotated size is that of the unturned pixels']
+    return [f'turned by EXIF, its boxes perhaps not: {orientation}: keeps the size, look at its boxes']
 
 
 def count_records(records: Iterable[ImageRecord], prefix: str = '') -> dict[str, int]:
@@ -105,12 +117,25 @@ def count_records(records: Iterable[ImageRecord], prefix: str = '') -> dict[str,
 
 
 def link_images(records: Iterable[ImageRecord], folder: Path, target: str) -> dict[str, Path]:
-    """``target/FILE NAME`` -> file, for the images that are there."""
-    return {
-        f'{target}/{record.file_name}': folder / record.file_name
-        for record in records
-        if (folder / record.file_name).is_file()
-    }
+    """``target/FILE NAME`` -> file, for the images that are there.
+
+    Raises:
+        UserError: a file name that leads out of ``folder``, and so out of the folder that is written.
+    """
+    links = {inside(target, record.file_name): folder / record.file_name for record in records}
+    return {name: path for name, path in links.items() if path.is_file()}
+
+
+def inside(target: str, file_name: str) -> str:
+    """``target/file_name``.
+
+    Raises:
+        UserError: ``file_name`` is absolute or goes up (``..``).
+    """
+    path = PurePosixPath(file_name.replace('\\', '/'))
+    if path.is_absolute() or '..' in path.parts:
+        raise UserError(f'file_name: {one_line(file_name)}: leads out of the folder of the images; correct the download')
+    return f'{target}/{file_name}'
 
 
 def coco_text(names: list[str], records: list[ImageRecord]) -> str:

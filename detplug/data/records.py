@@ -27,12 +27,15 @@ class ObjectRecord:
 
 @dataclass
 class ImageRecord:
-    """One image and its boxes; an image without boxes is valid. ``width`` and ``height`` in px."""
+    """One image and its boxes; an image without boxes is valid.
+
+    ``file_name`` has slashes; ``width`` and ``height`` are px, None where the annotations do not say (``fill_sizes``).
+    """
 
     img_id: Any
     file_name: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     objects: list[ObjectRecord] = field(default_factory=list)
 
 
@@ -58,8 +61,6 @@ def clean_boxes(image: ImageRecord) -> tuple[list[ObjectRecord], list[str]]:
         overhang = max(abs(a - b) for a, b in zip(item.box, clipped, strict=True))
         if overhang > ROUNDING:
             anomalies.append(f'box clipped to the image: {where} in {image.width}x{image.height}')
-        if min(width, height) < 1:
-            anomalies.append(f'box below 1 px kept: {where} in {image.width}x{image.height}')
         if item.area is not None and item.area <= 0:
             anomalies.append(f'area replaced by the area of the box: {where} has area {item.area:g}')
         area = item.area if item.area and item.area > 0 else box_area

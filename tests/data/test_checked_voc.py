@@ -3,9 +3,10 @@
 import csv
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from tiny_sets import write_voc
+from tiny_sets import voc_text, write_images, write_voc
 
 from detplug.data import CheckedVocDataset
 from detplug.data.voc import read_subtypes
@@ -14,8 +15,8 @@ from detplug.errors import UserError
 SEVEN = ('RBC', 'Platelets', 'neutrophil', 'lymphocyte', 'monocyte')
 
 
-def build(root, classes, **kwargs) -> CheckedVocDataset:
-    return CheckedVocDataset(data_root=str(root), metainfo=dict(classes=classes), test_mode=True, **kwargs)
+def build(root, classes, test_mode=True, **kwargs) -> CheckedVocDataset:
+    return CheckedVocDataset(data_root=str(root), metainfo=dict(classes=classes), test_mode=test_mode, **kwargs)
 
 
 @pytest.fixture
@@ -34,9 +35,27 @@ def test_a_split_may_lack_a_class_that_the_folder_has(folder):
     assert dataset[0]['img_path'] == str(folder / 'JPEGImages' / 'a.jpg')
 
 
-def test_a_class_that_no_xml_names_is_refused(folder):
+def test_a_class_that_no_xml_names_is_refused_in_training_and_listed_in_a_test(folder):
     with pytest.raises(UserError, match=r"'cyst'.*\[egg, worm\].*\[egg, worm, cyst\]"):
-        build(folder, ('egg', 'worm', 'cyst'))
+        build(folder, ('egg', 'worm', 'cyst'), test_mode=False)
+    with pytest.raises(UserError, match=r"'wrom' \(did you mean 'worm'"):
+        build(folder, ('egg', 'wrom'))
+    listed = build(folder, ('egg', 'worm', 'cyst')).anomalies
+    assert listed == [f'class without annotation: {folder}/Annotations: cyst']
+
+
+def test_the_image_is_the_one_that_filename_names(tmp_path):
+    """The suffix of <filename>; the file itself where none lies there under the name of the xml; else .jpg."""
+    write_images(tmp_path / 'JPEGImages', ['a.png', 'old.bmp', 'c.png', 'stale.png', 'd.jpg'])
+    (tmp_path / 'Annotations').mkdir()
+    for stem, filename in (('a', 'a.png'), ('b', 'C:\\pictures\\old.bmp'), ('c', 'stale.png'), ('d', '')):
+        text = voc_text([('egg', 1, 1, 9, 9)], extra=f'<filename>{filename}</filename>' if filename else '')
+        (tmp_path / 'Annotations' / f'{stem}.xml').write_text(text)
+    items = list(build(tmp_path, ('egg',), pipeline=[dict(type='LoadImageFromFile')]))
+    assert [Path(item['img_path']).name for item in items] == ['a.png', 'old.bmp', 'c.png', 'd.jpg']
+    assert all(item['img'].shape == (32, 48, 3) for item in items)
+    with pytest.raises(UserError, match=r'a\.tif: image not found'):
+        build(tmp_path, ('egg',), image_suffix='.tif', pipeline=[dict(type='LoadImageFromFile')])[0]
 
 
 def test_a_listed_image_without_xml_is_refused(folder):

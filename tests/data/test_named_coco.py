@@ -68,8 +68,14 @@ def test_a_mask_that_is_missing_is_one_line(tmp_path):
 
 
 def test_configs_of_wrapped_data_sets():
-    plain, other = dict(type='CocoDataset'), dict(type='CocoDataset', metainfo=dict(classes='cat'))
+    plain, other = dict(type='CocoDataset'), dict(type='CocoDataset', metainfo=dict(classes=('cat',)))
     wrapped = dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[plain, dict(dataset=other)]))
     assert list(innermost_datasets(wrapped)) == [plain, other]
     assert names_of(wrapped) == CocoDataset.METAINFO['classes'] and names_of(other) == ('cat',)
     assert names_of(dict(type='BaseDetDataset')) == () and names_of(wrapped, 'predicates') == ()
+
+
+@pytest.mark.parametrize('field', ['classes', 'predicates'])
+def test_a_bare_name_in_a_config_is_the_line_that_the_data_sets_give(field):
+    with pytest.raises(UserError, match=rf"a.json: {field}: 'cat' is not a tuple of names; write \('cat',\)"):
+        names_of(dict(type='CocoDataset', ann_file='a.json', metainfo={field: 'cat'}), field)

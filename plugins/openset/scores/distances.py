@@ -7,17 +7,27 @@ from torch.nn.functional import normalize
 from .scorer import SCORERS, Head, Scorer
 
 
-def precision_of(centred: Tensor, shrinkage: float) -> Tensor:
-    """(D, D) inverse of the covariance of centred features, shrunk towards its mean variance.
+def precision_of(features: Tensor, means: Tensor, shrinkage: float) -> Tensor:
+    """(D, D) float32 inverse of the covariance of the features around their means, shrunk towards its mean variance.
 
     With fewer boxes than features the covariance alone has no inverse; the pseudo-inverse would call every direction
-    that no labelled box took harmless.
+    that no labelled box took harmless. Features are numbers of float32: along a direction where they spread less than
+    D eps(float32) of their root mean square (the usual tolerance for the rank of a matrix, with D > N) the spread is
+    their rounding, not a variance, and its inverse is 0 too.
+
+    Args:
+        features: (N, D).
+        means: (N, D) or (D,) float64, what is subtracted.
+        shrinkage: 0..1.
     """
-    centred = centred.double()
+    features = features.double()
+    centred = features - means
     covariance = centred.T @ centred / len(centred)
     mean = covariance.diagonal().mean()
     eye = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    return torch.linalg.pinv((1 - shrinkage) * covariance + shrinkage * mean * eye, hermitian=True).float()
+    rounding = len(covariance) * torch.finfo(torch.float32).eps * features.norm() / len(features) ** 0.5
+    shrunk = (1 - shrinkage) * covariance + shrinkage * mean * eye
+    return torch.linalg.pinv(shrunk, atol=float(rounding) ** 2, hermitian=True).float()
 
 
 @SCORERS.register_module()
@@ -38,9 +48,9 @@ class Mahalanobis(Scorer):
 
     def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
         counts = torch.bincount(labels, minlength=self.classes)
-        sums = torch.zeros_like(self.means).index_add_(0, labels, features)
+        sums = torch.zeros_like(self.means, dtype=torch.float64).index_add_(0, labels, features.double())
         means = sums / counts[:, None].clamp(min=1)
-        self.precision.copy_(precision_of(features - means[labels], self.shrinkage))
+        self.precision.copy_(precision_of(features, means[labels], self.shrinkage))
         self.means.copy_(means.masked_fill(counts[:, None] == 0, torch.inf))
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -61,8 +71,9 @@ class RMD(Mahalanobis):
 
     def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
         super()._fit(features, logits, labels, head)
-        self.mean_of_all.copy_(features.mean(0))
-        self.precision_of_all.copy_(precision_of(features - self.mean_of_all, self.shrinkage))
+        mean = features.double().mean(0)
+        self.mean_of_all.copy_(mean)
+        self.precision_of_all.copy_(precision_of(features, mean, self.shrinkage))
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         offset = features - self.mean_of_all
@@ -137,7 +148,7 @@ class ViM(Scorer):
             raise ValueError('ViM.fit: head: none; wanted the weight and bias of the last layer')
         weight, bias = head.weight.flatten(0, 1).double(), head.bias.flatten().double()
         self.origin.copy_(-torch.linalg.pinv(weight) @ bias)
-        centred = (features - self.origin).double()
+        centred = features.double() - self.origin.double()
         vectors = torch.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors  # ascending
         self.outside.copy_(vectors[:, : self.width - self.dimensions])
         residual = ((features - self.origin) @ self.outside).norm(dim=1)

@@ -65,7 +65,7 @@ class RelationDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
-        data, crowds = read_with_crowds(self.ann_file)
+        data, crowds = read_with_crowds(self.ann_file, self.data_prefix.get('img', ''))
         crowd_of = {image.img_id: crowd for image, crowd in zip(data.images, crowds, strict=True)}
         self.anomalies = data.anomalies
         classes, predicates = (

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from detplug.data.prepare import Prepared, check_image
+from detplug.data.prepare import Prepared, check_image, inside
 from detplug.data.records import one_line
 
 from ..relations import RelationImage, RelationSet
@@ -58,5 +58,5 @@ def find_picture(folders: Sequence[Path], name: str) -> Path:
 
 def _link(out: Prepared, image: RelationImage, path: Path) -> list[str]:
     if path.is_file():
-        out.links[f'images/{image.file_name}'] = path
+        out.links[inside('images', image.file_name)] = path
     return check_image(image, path)

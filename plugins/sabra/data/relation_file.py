@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detplug.data.coco_file import read_coco, read_json
+from detplug.data.image_header import fill_sizes
 from detplug.data.records import ImageRecord, one_line
 from detplug.errors import UserError
 
@@ -39,9 +40,16 @@ def read_relations(path: str | Path) -> RelationSet:
     return read_with_crowds(path)[0]
 
 
-def read_with_crowds(path: str | Path) -> tuple[RelationSet, list[np.ndarray]]:
-    """:func:`read_relations`, and for each image (N,) bool: the box is a crowd or marked ``ignore``."""
+def read_with_crowds(
+    path: str | Path, images: str | Path | None = None
+) -> tuple[RelationSet, list[np.ndarray]]:
+    """:func:`read_relations`, and for each image (N,) bool: the box is a crowd or marked ``ignore``.
+
+    Args:
+        images: folder of the pictures, which give the sizes that the file lacks.
+    """
     objects, records, anomalies = read_coco(path)
+    anomalies += fill_sizes(records, images, path)
     content = read_json(path)
     names, predicates = read_names(content, objects, path)
     label_of = {name: label for label, name in enumerate(objects)}

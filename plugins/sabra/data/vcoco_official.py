@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detplug.data.coco_file import read_coco, read_json
+from detplug.data.image_header import fill_sizes
 from detplug.data.records import ImageRecord
 from detplug.errors import UserError
 
@@ -61,6 +62,7 @@ def read_official(path: Path, coco: Path) -> RelationSet:
         UserError: a broken file, or an image or annotation of V-COCO that ``coco`` does not have.
     """
     objects, records, anomalies = read_coco(coco)
+    fill_sizes(records, None, coco)
     by_id = {record.img_id: record for record in records}
     names = RelationNames(tuple(objects), PREDICATES)
     images = []

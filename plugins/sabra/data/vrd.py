@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from detplug.data.coco_file import read_json
+from detplug.data.image_header import read_header
 from detplug.data.prepare import Prepared
 from detplug.data.records import finite_number, one_line
 from detplug.errors import UserError
@@ -125,10 +125,10 @@ def _sized(image: RelationImage, src: Path) -> RelationImage:
     """The image with the size of its picture, where there is one that opens."""
     path = find_picture([src / folder for folder in FOLDERS], image.file_name)
     try:
-        with Image.open(path) as picture:
-            return replace(image, width=picture.width, height=picture.height)
-    except (OSError, ValueError):
+        width, height = read_header(path).shown_size
+    except UserError:
         return image
+    return replace(image, width=width, height=height)
 
 
 def _rows(found: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], names: RelationNames) -> list[dict]:
