@@ -1,6 +1,6 @@
 """Truth and prediction of one image: what every figure, curve and picture of an evaluation is made from.
 
-Letters: G objects of the truth, D detections, K classes. Boxes are xyxy in pixels of the original image.
+Letters: G objects of the truth, U objects of unknown classes, D detections, K classes. Boxes are xyxy in pixels of the original image.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,8 @@ class ImageResult:
         labels: (D,) int64, 0 .. K-1.
         scores: (D,) float64.
         extra: what else the detector says of its detections, name -> (D, ...) array or list, untouched.
+        unknown_boxes: (U, 4) float64, objects of classes that the detector does not know; pictures show them, and what
+            lies on them is not counted as a false detection there.
     """
 
     img_id: int | str
@@ -41,10 +43,13 @@ class ImageResult:
     labels: np.ndarray
     scores: np.ndarray
     extra: dict = field(default_factory=dict)
+    unknown_boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
     @classmethod
     def from_data_sample(cls, sample: Mapping) -> 'ImageResult':
         """The result in ``DetDataSample.to_dict()``: ``pred_instances`` and the meta keys img_id, ori_shape, instances.
+
+        The meta key ``unknown_instances`` gives the unknown objects, where there is one.
 
         Raises:
             UserError: a meta key is missing.
@@ -69,6 +74,7 @@ class ImageResult:
             labels,
             scores,
             predicted,
+            np.array([x['bbox'] for x in sample.get('unknown_instances') or ()], np.float64).reshape(-1, 4),
         )
 
 

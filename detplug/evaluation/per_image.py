@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detplug.evaluation.image_result import ImageResult
-from detplug.evaluation.matching import match_image
+from detplug.evaluation.matching import match_image, overlaps
 
 
 @dataclass(frozen=True)
 class ImageScore:
-    """Counts of one image: objects found, objects missed, detections that find nothing."""
+    """Counts of one image: objects found, objects missed, detections that find nothing, detections on unknown objects.
+
+    The last count neither as right nor as false: nobody taught the detector what lies there.
+    """
 
     found: int
     missed: int
     false: int
+    unknown: int = 0
 
     @property
     def f1(self) -> float:
@@ -27,7 +31,10 @@ def score_image(image: ImageResult, score_thr: float, iou_thr: float = 0.5) -> I
     match, ignored = match_image(image, iou_thr)
     kept = image.scores >= score_thr
     found = int((kept & (match >= 0)).sum())
-    return ImageScore(found, int((~image.gt_ignored).sum()) - found, int((kept & (match < 0) & ~ignored).sum()))
+    nothing = kept & (match < 0) & ~ignored
+    unknown = (overlaps(image.boxes, image.unknown_boxes) >= iou_thr).any(axis=1)
+    missed = int((~image.gt_ignored).sum()) - found
+    return ImageScore(found, missed, int((nothing & ~unknown).sum()), int((nothing & unknown).sum()))
 
 
 def worst_first(

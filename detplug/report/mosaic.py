@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import score_image
-from detplug.report.drawing import draw_boxes
+from detplug.report.drawing import UNKNOWN, draw_boxes
 from detplug.report.text import font
 
 PANE = (536, 402)  # largest width, height of one picture in the mosaic, pixels
@@ -39,7 +39,10 @@ def mosaic(images: Sequence[ImageResult], classes: Sequence[str], score_thr: flo
 
 
 def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple[np.ndarray, np.ndarray]:
-    """The image with its truth and with its detections, both fitted into ``PANE``; ignored objects are grey."""
+    """The image with its truth and with its detections, both fitted into ``PANE``.
+
+    Ignored objects are grey, objects of unknown classes have the black and white dashes of the class "unknown".
+    """
     picture = cv2.imread(image.img_path) if image.img_path else None
     if picture is None:
         picture = np.full((max(image.height, 1), max(image.width, 1), 3), 128, np.uint8)
@@ -50,16 +53,20 @@ def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple
     kept = image.scores >= score_thr
     counted = ~image.gt_ignored
     ignored = np.unique(image.gt_boxes[image.gt_ignored], axis=0)  # one that may be any class is there once a class
-    boxes = np.concatenate([image.gt_boxes[counted], ignored])
-    labels = np.concatenate([image.gt_labels[counted], np.full(len(ignored), -1)])
+    classes = list(classes) if UNKNOWN in classes else [*classes, UNKNOWN]
+    boxes = np.concatenate([image.gt_boxes[counted], ignored, image.unknown_boxes])
+    others = np.repeat([-1, classes.index(UNKNOWN)], [len(ignored), len(image.unknown_boxes)])
+    labels = np.concatenate([image.gt_labels[counted], others])
     truth = draw_boxes(small, boxes * factor, labels, None, classes, MAX_LABELS)
     found = draw_boxes(small, image.boxes[kept] * factor, image.labels[kept], image.scores[kept], classes, MAX_LABELS)
     return truth, found
 
 
 def caption(image: ImageResult, score_thr: float) -> str:
-    """File name and counts, such as ``slide7.png  F1 0.80: 4 found, 1 missed, 1 false``."""
+    """File name and counts, such as ``slide7.png  F1 0.80: 4 found, 1 missed, 1 false, 2 on unknown objects``."""
     score = score_image(image, score_thr)
     name = Path(image.img_path).name or str(image.img_id)
     name = name if len(name) <= 48 else f'{name[:22]}…{name[-22:]}'
-    return f'{name}   F1 {score.f1:.2f}: {score.found} found, {score.missed} missed, {score.false} false'
+    counts = f'{score.found} found, {score.missed} missed, {score.false} false'
+    unknown = f', {score.unknown} on unknown objects' if score.unknown else ''
+    return f'{name}   F1 {score.f1:.2f}: {counts}{unknown}'

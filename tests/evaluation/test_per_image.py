@@ -1,5 +1,7 @@
 """Counts per image, and the worst image first."""
 
+from dataclasses import replace
+
 import numpy as np
 from image_results import make_result, random_result
 
@@ -18,6 +20,13 @@ def test_counts_by_hand():
 def test_ignored_objects_count_nowhere():
     image = make_result(0, [BOX, FAR], [0, 0], [BOX], [0], [0.9], ignored=[True, True])
     assert score_image(image, 0.5) == ImageScore(0, 0, 0)
+
+
+def test_a_detection_on_an_unknown_object_is_neither_right_nor_false():
+    boxes, labels, scores = [BOX, FAR, [0, 60, 20, 80]], [0, 0, 0], [0.9, 0.8, 0.7]
+    image = replace(make_result(0, [BOX], [0], boxes, labels, scores), unknown_boxes=np.array([FAR, BOX], float))
+    assert score_image(image, 0.5) == ImageScore(found=1, missed=0, false=1, unknown=1)
+    assert score_image(image, 0.75).f1 == 1
 
 
 def test_empty_images_are_perfect_and_the_worst_comes_first():

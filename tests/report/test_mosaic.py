@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 
 from detplug.report.colours import class_colour
 from detplug.report.mosaic import PANE, caption, mosaic, panes
@@ -52,6 +53,17 @@ def test_every_image_has_a_row_and_none_give_a_blank_one(make_images):
     one, five = mosaic(make_images(1, 2, 4), CLASSES, 0.5), mosaic(make_images(5, 2, 4), CLASSES, 0.5)
     assert five.shape == (5 * one.shape[0], *one.shape[1:])
     assert (mosaic([], CLASSES, 0.5) == 255).all()
+
+
+@pytest.mark.parametrize('classes', [CLASSES, (*CLASSES, 'unknown')])
+def test_an_unknown_object_is_in_the_truth_and_what_lies_on_it_is_no_false_alarm(make_images, classes):
+    known = replace(make_images(1, 2, 0)[0], boxes=np.array([[10.0, 20, 60, 70]]), labels=np.array([1]))
+    known = replace(known, scores=np.array([0.9]))
+    unknown = replace(known, unknown_boxes=known.boxes + 2)
+    dashes = [(panes(image, classes, 0.5)[0] == 255).all(axis=2).sum() for image in (known, unknown)]
+    assert dashes[0] == 0 and dashes[1] > 50
+    assert caption(known, 0.5).endswith('1 false')
+    assert caption(unknown, 0.5).endswith('F1 1.00: 0 found, 0 missed, 0 false, 1 on unknown objects')
 
 
 def test_the_caption_counts_and_shortens_long_names(make_images):
