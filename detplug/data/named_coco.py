@@ -70,6 +70,8 @@ class NamedCocoDataset(CocoDataset):
         """The item of one image."""
         image = raw_data_info['raw_img_info']
         record = ImageRecord(image['id'], image['file_name'].replace('\\', '/'), image.get('width'), image.get('height'))
+        if record.file_name != image['file_name']:
+            self.anomalies.append(f'backslash in file_name read as slash: {one_line(image["file_name"])}')
         self.anomalies += fill_sizes([record], self.data_prefix['img'], self.ann_file)
         image.update(file_name=record.file_name, width=record.width, height=record.height)
         annotations = [x for x in raw_data_info['raw_ann_info'] if x['category_id'] in self.cat2label]

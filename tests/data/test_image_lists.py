@@ -52,3 +52,27 @@ def test_images_are_found_with_and_without_suffix_in_the_order_of_the_list():
     assert [record.img_id for record in select_images(records, ['c', 'a.jpg'], 'list')] == [2, 0]
     with pytest.raises(UserError, match='list: 1 of 2 names are no image of the data set: d'):
         select_images(records, ['a', 'd'], 'list')
+
+
+@pytest.mark.parametrize(
+    'files, names, words',
+    [
+        (['a/0.jpg', 'b/0.jpg'], ['0'], 'list: name 0 is 2 images, a/0.jpg and b/0.jpg; write the file name'),
+        (['0.jpg', '0.png'], ['0'], 'list: name 0 is 2 images, 0.jpg and 0.png'),
+        (['0.jpg', 'a/0.jpg'], ['0'], 'list: name 0 is 2 images'),
+        (['0.jpg', '0.jpg'], ['0.jpg'], r'list: name 0.jpg is listed 2 times in the annotations \(ids 0 and 1\)'),
+        (['0.jpg', '0.jpg'], ['0'], 'list: name 0 is listed 2 times'),
+        (['0.jpg', '1.jpg'], ['1', '0', '0.jpg'], 'list: 0 and 0.jpg are one image, 0.jpg'),
+        (['0.jpg'], [], 'list: lists no image'),
+    ],
+)
+def test_a_name_is_one_image_and_an_image_is_listed_once(files, names, words):
+    records = [ImageRecord(i, name, 8, 8) for i, name in enumerate(files)]
+    with pytest.raises(UserError, match=words):
+        select_images(records, names, 'list')
+
+
+def test_folders_tell_equal_names_apart():
+    records = [ImageRecord(i, name, 8, 8) for i, name in enumerate(('a/0.jpg', 'b/0.jpg', 'c\\1.jpg', '2.tar.gz', '2'))]
+    for names, ids in ((['b/0.jpg', 'a/0'], [1, 0]), (['c/1', 'a\\0.jpg'], [2, 0]), (['1', '2', '2.tar'], [2, 4, 3])):
+        assert [record.img_id for record in select_images(records, names, 'list')] == ids

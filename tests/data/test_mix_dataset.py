@@ -10,6 +10,7 @@ from tiny_sets import NAMES, write_coco
 
 from detplug.data import MixDataset
 from detplug.data.mix_dataset import SourceCache
+from detplug.errors import UserError
 
 
 def config(folder) -> dict:
@@ -124,3 +125,36 @@ def test_two_pipelines_share_their_sources(tmp_path):
     second = MixDataset(dataset=first.dataset, pipeline=[])
     assert second.dataset is first.dataset and first[0]['inputs'].shape == (3, 64, 64)
     assert second[0]['img'] is first.dataset[0]['img']
+
+
+class Skip:
+    """As mmdet's Albu whose ``bbox_params`` leave no box of some images."""
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __call__(self, results):
+        return None if results['img_id'] in self.ids else results
+
+
+def test_an_image_that_a_transform_skips_is_replaced_by_another(tmp_path):
+    albu = dict(
+        type='Albu',
+        transforms=[dict(type='HorizontalFlip', p=1.0)],
+        bbox_params=dict(
+            type='BboxParams',
+            format='pascal_voc',
+            label_fields=['gt_bboxes_labels', 'gt_ignore_flags'],
+            min_area=1e9,
+            filter_lost_elements=True,
+        ),
+        skip_img_without_anno=True,
+    )
+    arguments = config(write_coco(tmp_path))
+    dataset = MixDataset(**arguments)
+    dataset.pipeline = [Skip({0, 2})]
+    random.seed(0)
+    assert [dataset[index]['img_id'] for index in (0, 1, 2)] == [1, 1, 1]
+    dataset.pipeline = [TRANSFORMS.build(albu)]
+    with pytest.raises(UserError, match=r'Albu: returned None for 100 images in a row, .*\.png the last; .*skip_img_wit'):
+        dataset[0]

@@ -7,6 +7,8 @@ from tiny_sets import coco_content, write_images, write_voc
 
 from detplug.cli.prepare_data import main
 from detplug.data import CheckedCocoDataset, CheckedVocDataset
+from detplug.data.prepare import link_images
+from detplug.data.records import ImageRecord
 from detplug.data.sources import SOURCES, chula_egg11, malaria
 from detplug.data.sources.bccd import make_splits
 from detplug.errors import UserError
@@ -182,3 +184,21 @@ def test_chula_holds_out_the_last_tenth_of_each_class(tmp_path):
     assert splits['val'] == [name for name in names if name.endswith(('_0901.jpg', '_1000.jpg'))]
     assert sorted(splits['train'] + splits['val']) == sorted(names)
     assert len(list((tmp_path / 'out/train').iterdir())) == 8 == len(list((tmp_path / 'out/test').iterdir()))
+
+
+@pytest.mark.parametrize('name', ['../../secret.png', '..\\..\\secret.png', '/secret.png', 'a/../../secret.png'])
+def test_a_file_name_that_leads_out_of_the_download_is_refused(tmp_path, name):
+    records = [ImageRecord(0, name, 48, 32)]
+    with pytest.raises(UserError, match='file_name: .*leads out of the folder of the images'):
+        link_images(records, tmp_path, 'train')
+
+
+def test_a_download_without_sizes_gets_them_from_its_images(rf100):
+    path = rf100 / 'src/valid/_annotations.coco.json'
+    content = json.loads(path.read_text())
+    for image in content['images']:
+        del image['width']
+    path.write_text(json.dumps(content))
+    (rf100 / 'src/valid/2.png').unlink()
+    main(['rf100-parasites', str(rf100 / 'src'), '--out', str(rf100 / 'out')])
+    assert {'size read from the image', 'neither size nor image'} <= set(kinds(rf100 / 'out'))
