@@ -20,7 +20,7 @@ class AnomaliesHook(Hook):
         accept: train and test although more than 1 % of the boxes of a data set are unusable (``--accept-anomalies``).
 
     Raises:
-        UserError: they are, and ``accept`` is False; or the split of an evaluation has nothing to be scored by. Every
+        UserError: they are, and ``accept`` is False; or a validation has nothing to be scored by. Every
             process raises it.
     """
 
@@ -61,16 +61,21 @@ def report(audits: list[AnnotationAudit], path: Path) -> None:
 
 
 def check_targets(runner: Runner) -> None:
-    """Refuse a validation or test that would have no figure.
+    """Refuse a validation that would have no figure to choose a checkpoint by; say it of a test, which shows pictures.
 
     Raises:
-        UserError: none of the data sets of the loop has a box, or a relation, to be scored by.
+        UserError: none of the data sets of the validation has a box, or a relation, to be scored by.
     """
-    for loop in (runner._val_loop, runner._test_loop):
+    for name in ('_val_loop', '_test_loop'):
+        loop = getattr(runner, name)
         audits = list(audits_of(loop.dataloader.dataset)) if isinstance(loop, BaseLoop) else []
-        if audits and all(audit.targets == 0 for audit in audits):
-            names = ', '.join(audit.source for audit in audits)
-            raise UserError(f'{names}: no {audits[0].target}: nothing can be scored; give a split that has some')
+        if not audits or any(audit.targets != 0 for audit in audits):
+            continue
+        line = f'{", ".join(audit.source for audit in audits)}: no {audits[0].target}: nothing can be scored'
+        if name == '_val_loop':
+            raise UserError(f'{line}; give a val split that has some')
+        if runner.rank == 0:
+            print(f'{line}, the test will have no figures', flush=True)
 
 
 def run_audits(runner: Runner) -> list[AnnotationAudit]:

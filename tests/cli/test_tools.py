@@ -1,6 +1,7 @@
 """train, test, predict and export on sample slides, and each kind of bad input: one line, exit status 2."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from detplug.cli import predict, test, train
+from detplug.cli import export, predict, test, train
 from detplug.cli.run import run
 from detplug.evaluation.coco_ap import box_metrics
 from detplug.evaluation.results_file import load_results
@@ -111,6 +112,42 @@ def test_predictions_are_in_the_coco_result_format(slides, trained, options, tmp
 def test_images_without_boxes_are_valid(copied, trained, tmp_path):
     spoil(copied, lambda data: data.update(annotations=[]))
     assert run(test.main, arguments(copied, trained, tmp_path)) == 0
+
+
+def off_scale(data: dict) -> None:
+    """Half of the boxes as if they were drawn on a larger image."""
+    for item in data['annotations'][::2]:
+        item['bbox'] = [x + 4000 for x in item['bbox'][:2]] + item['bbox'][2:]
+
+
+def test_lost_boxes_are_shown_and_must_be_accepted(copied, trained, tmp_path, capsys):
+    for split in ('train', 'val', 'test'):
+        spoil(copied, off_scale, split)
+    options = ['--cfg-options', f'data_root={copied}', *TINY]
+    training = [CONFIG, '--smoke', '--work-dir', str(tmp_path / 'w')]
+    testing = arguments(copied, trained, tmp_path / 't')
+    words = ['boxes have no area inside their image', 'anomalies.csv', '--accept-anomalies']
+    wrong(train.main, [*training, *options], capsys, 'train.json', 'val.json', *words)
+    assert not list((tmp_path / 'w').glob('*.pth'))
+    wrong(test.main, testing, capsys, 'test.json', *words)
+    assert run(train.main, [*training, '--accept-anomalies', *options]) == 0
+    out = capsys.readouterr().out
+    report, listed = ((tmp_path / 'w' / name).read_text() for name in ('report.html', 'anomalies.csv'))
+    for split in ('train', 'val'):
+        assert re.search(rf'anomalies: .*{split}.json: \d+ images, \d+ boxes; \d+ x box outside the image dropped', out)
+        assert 'Anomalies of the data' in report and f'{split}.json' in report
+        assert f'{split}.json,box outside the image dropped,' in listed
+
+
+def test_a_bare_class_name_is_the_same_line_in_every_command(slides, trained, options, tmp_path, capsys):
+    config = tmp_path / 'one.py'
+    one = "dict(dataset=dict(metainfo=dict(classes='egg')))"
+    config.write_text(f'_base_ = [{CONFIG!r}]\ntest_dataloader = {one}\n')
+    argv = [str(config), str(trained / 'best.pth')]
+    words = 'test.json: classes:', "write ('egg',)"
+    wrong(test.main, [*argv, '--work-dir', str(tmp_path / 't'), *options], capsys, *words)
+    wrong(predict.main, [*argv, str(slides / 'images'), '--out', str(tmp_path / 'p'), *options], capsys, *words)
+    wrong(export.main, [*argv, '--out', str(tmp_path / 'e'), *options], capsys, *words)
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,26 @@ def test_coco_tiny_has_the_counted_boxes(real_data):
     assert len(dataset) == 80 and len(instances) == 815 and sum(x['ignore_flag'] for x in instances) == 11
     want = {c['name']: sum(a['category_id'] == c['id'] for a in content['annotations']) for c in content['categories']}
     assert want == {name: sum(x['bbox_label'] == label for x in instances) for label, name in enumerate(names)}
+
+
+def test_a_split_without_a_class_is_refused_in_training_and_listed_in_a_test(tmp_path):
+    write_coco(tmp_path, coco_content(names=('worm', 'egg')))
+    dataset = build(tmp_path)
+    assert dataset.anomalies == [f'class without annotation: {tmp_path}/ann.json: cyst']
+    assert {x['bbox_label'] for x in dataset[0]['instances']} == {0, 1}
+    with pytest.raises(UserError, match="ann.json: classes: not in the annotations: 'cyst'"):
+        build(tmp_path, test_mode=False)
+
+
+def test_a_list_without_images_is_one_line(tmp_path):
+    write_coco(tmp_path)
+    (tmp_path / 'splits.json').write_text(json.dumps(dict(val=[], some=['0', '1'], unscored=['0.png', '1.png'])))
+    for lists, words in (
+        (dict(images_key='val'), r'splits\.json: val: lists no image'),
+        (dict(images_key='some', exclude_key='unscored'), r'splits\.json: some: exclude_key: all of its images are in'),
+    ):
+        for test_mode in (True, False):
+            with pytest.raises(UserError, match=words):
+                build(tmp_path, images_file='splits.json', test_mode=test_mode, **lists)
+    items = build(tmp_path, images_file='splits.json', images_key='some', exclude_key='val')
+    assert len(items) == 2

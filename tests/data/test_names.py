@@ -89,3 +89,11 @@ def test_eighty_names_stay_one_readable_line():
 
 def test_a_line_break_in_a_name_stays_in_one_line():
     message(('worm\nError: gone',), ('egg',))
+
+
+def test_what_is_evaluated_on_may_lack_a_class_but_not_misspell_it():
+    assert check_names(['egg'], ('egg', 'worm'), complete=False) == {'egg': 0, 'worm': 1}
+    with pytest.raises(UserError, match="'wrom'.*did you mean"):
+        check_names(['egg', 'worm'], ('egg', 'wrom'), complete=False)
+    with pytest.raises(UserError, match="not in the annotations: 'worm'"):
+        check_names(['egg'], ('egg', 'worm'))

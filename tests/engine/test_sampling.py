@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from detplug.engine import sampling
 from detplug.engine.sampling import DrawSampler, EvaluationSampler
+from detplug.errors import UserError
 
 
 def on_rank(rank: int, world_size: int, kind, *args, **kwargs):
@@ -55,3 +56,8 @@ def test_evaluation_takes_every_image_once_and_keeps_batches_together(size, worl
     assert [len(on_rank(r, world_size, EvaluationSampler, range(size), chunk)) for r in range(world_size)] == [
         len(part) for part in parts
     ]
+
+
+def test_a_data_set_without_images_is_one_line():
+    with pytest.raises(UserError, match='train_dataloader.dataset: holds no image'):
+        DrawSampler([])

@@ -209,3 +209,39 @@ def test_a_rare_class_is_not_strange_because_it_is_rare():
     assert share[2] == share[3] == share[4] and 0.5 < share[2] < 0.6  # the three rarest share a distribution
     alone = ClassCDF(2).fit(scores[:909], labels[:909])  # nine boxes of the second class
     assert alone(torch.tensor([9.0, 9.0]), torch.tensor([0, 1])).tolist() == [1, 0.5]
+
+
+@pytest.mark.parametrize('name', ['Mahalanobis', 'RMD'])
+@pytest.mark.parametrize('offset', [0.0, 100.0])
+def test_few_boxes_leave_no_direction_of_rounding(name, offset):
+    """With fewer boxes than features the distance is that within the span of the centred boxes, computed in double."""
+    generator = torch.Generator().manual_seed(0)
+    labels, width = torch.arange(30) % 3, 64
+    boxes, query = (torch.randn(n, width, generator=generator) + offset for n in (30, 50))
+    scorer = SCORERS.build(dict(type=name, classes=3, width=width)).fit(boxes, torch.zeros(30, 3), labels)
+    found = scorer(query, torch.zeros(50, 3)).numpy()
+    x, q = boxes.double().numpy(), query.double().numpy()
+    means = np.stack([x[labels == k].mean(0) for k in range(3)])
+
+    def distances(centred, offsets):
+        values, vectors = np.linalg.svd(centred / len(centred) ** 0.5)[1:]
+        rank = (values > 1e-3).sum()
+        return ((offsets @ vectors[:rank].T / values[:rank]) ** 2).sum(-1)
+
+    want = distances(x - means[labels], q[:, None] - means).min(1)
+    if name == 'RMD':
+        want -= distances(x - x.mean(0), q - x.mean(0))
+    np.testing.assert_allclose(found, want, rtol=2e-3, atol=2e-3 * np.abs(want).max())
+
+
+@pytest.mark.parametrize('name', ['Mahalanobis', 'RMD'])
+def test_a_feature_that_only_rounds_is_no_direction(name):
+    """What spreads by the rounding of float32 has no distance, whatever the number of boxes."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(200) % 2
+    boxes, query = (torch.randn(n, 8, generator=generator) for n in (200, 50))
+    for features in (boxes, query):
+        features[:, 7] = torch.nextafter(torch.ones(len(features)), 2 * (features[:, 0] > 0).float())
+    without = SCORERS.build(dict(type=name, classes=2, width=7)).fit(boxes[:, :7], torch.zeros(200, 2), labels)
+    scorer = SCORERS.build(dict(type=name, classes=2, width=8)).fit(boxes, torch.zeros(200, 2), labels)
+    torch.testing.assert_close(scorer(query, None), without(query[:, :7], None), rtol=1e-3, atol=1e-3)

@@ -7,7 +7,9 @@ import pytest
 from mmdet.registry import DATASETS
 from tiny_sets import NAMES, coco_content, write_coco, write_images
 
+from detplug.data.anomalies import audits_of
 from detplug.errors import UserError
+from detplug.report.hook import count_labels
 from plugins.openset.data import TwoSources, TwoSourceSampler
 from plugins.openset.split import main, split_images
 
@@ -120,3 +122,35 @@ def test_a_split_of_listed_images_only(tmp_path):
     assert main([str(tmp_path / 'ann.json'), *words, '--out', str(out)]) == 0
     split = json.loads(out.read_text())
     assert sorted(split['labelled'] + split['unlabelled']) == sorted(names[:2])
+
+
+def test_parts_are_read_through_and_unlabelled_pictures_have_no_objects(tmp_path):
+    write_images(tmp_path / 'more', ['b.png', 'a.png'])
+    labelled = dict(
+        type='CheckedCocoDataset',
+        data_root=str(write_coco(tmp_path)),
+        ann_file='ann.json',
+        data_prefix=dict(img='img'),
+        metainfo=dict(classes=NAMES),
+    )
+    unlabelled = dict(type='ImageFolder', folder=str(tmp_path / 'more'), metainfo=dict(classes=NAMES))
+    dataset = TwoSources(labelled, unlabelled)
+    assert count_labels(dataset, NAMES) == dict.fromkeys(NAMES, 2)
+    assert [audit.boxes for audit in audits_of(dataset)] == [6]
+
+
+@pytest.mark.parametrize('part', ['labelled', 'unlabelled'])
+def test_a_split_with_an_empty_list_is_one_line(tmp_path, part):
+    lists = dict(labelled=['0.png', '1.png'], unlabelled=['2.png']) | {part: []}
+    write_coco(tmp_path)
+    (tmp_path / 'splits.json').write_text(json.dumps(lists))
+    config = dict(
+        type='CheckedCocoDataset',
+        data_root=str(tmp_path),
+        ann_file='ann.json',
+        data_prefix=dict(img='img'),
+        metainfo=dict(classes=NAMES),
+        images_file='splits.json',
+    )
+    with pytest.raises(UserError, match=rf'splits.json: {part}: lists no image'):
+        TwoSources(dict(config, images_key='labelled'), dict(config, images_key='unlabelled'))

@@ -10,7 +10,9 @@ from mmdet.registry import DATASETS
 from sabra_data_cases import error_of, relation_content, small_set, write_json
 
 import detplug.data  # noqa: F401
+from detplug.errors import UserError
 from plugins.sabra.data.dataset import RelationDataset
+from plugins.sabra.data.relation_file import read_relations
 
 KEYS = ('img_id', 'ori_shape', 'relation_truth')
 PACK = dict(type='PackDetInputs', meta_keys=KEYS)
@@ -142,3 +144,37 @@ def test_files_without_triplets(tmp_path):
     del content['triplets']
     metainfo = build(tmp_path, content).metainfo
     assert metainfo['triplets'] is None and metainfo['rare'] is None
+
+
+def test_boxes_without_area_in_the_picture_are_counted_as_other_readers_do(tmp_path):
+    """Kept, since relations point at them; but a training on them asks for --accept-anomalies."""
+    content = relation_content()
+    content['annotations'][1]['bbox'] = [60, 6, 4.5, 5]
+    content['annotations'][2]['bbox'] = [0, 20, 60, 12]
+    audit = build(tmp_path, content).audit
+    assert (audit.images, audit.boxes, audit.unusable, audit.targets) == (2, 3, 1, 3) and audit.too_many_unusable()
+    assert audit.kinds == {'box outside the image kept': 1, 'box over the edge kept': 1}
+    (tmp_path / 'list.txt').write_text('b.jpg')
+    assert build(tmp_path, content, images_file='list.txt').audit.targets == 0
+
+
+def test_sizes_that_the_file_lacks_are_those_of_the_pictures(tmp_path):
+    content = relation_content()
+    for image in content['images']:
+        del image['height']
+        (tmp_path / 'img').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / 'img' / image['file_name']), np.zeros((32, 48, 3), np.uint8))
+    items = list(build(tmp_path, content))
+    assert [(x['width'], x['height'], x['relation_truth'].height) for x in items] == [(48, 32, 32)] * 2
+    (tmp_path / 'img/b.jpg').unlink()
+    with pytest.raises(UserError, match=r'ann\.json: images: b\.jpg: width, height: missing'):
+        build(tmp_path, content)
+    with pytest.raises(UserError, match='write the size of the image'):
+        read_relations(tmp_path / 'ann.json')
+
+
+@pytest.mark.parametrize('names', ['[]', '["a", "a.jpg"]'])
+def test_a_list_of_no_or_doubled_images_is_one_line(tmp_path, names):
+    (tmp_path / 'list.json').write_text(names)
+    with pytest.raises(UserError, match=r'list\.json: names: (lists no image|a and a.jpg are one image)'):
+        build(tmp_path, images_file='list.json')
