@@ -53,14 +53,14 @@ class Letterbox(BaseTransform):
             heads do not). Otherwise pad right and bottom.
 
     Sets img, scale_factor (x, y; resized over original, per axis), img_shape = (height, width) of the image without its
-    padding (predictions are clipped to it), pad_shape with it and pad_offset = (left, top) px. Boxes are read after it, in original pixels.
+    padding (predictions are clipped to it), pad_shape with it and pad_offset = (left, top) px. Boxes are read after it,
+    in original pixels.
 
     Raises:
         UserError: the image has another size than its annotation says.
     """
 
-    def __init__(self, scale: tuple[int, int], fixed: bool = False, pad_val: int = 114,
-                 centre: bool = False) -> None:
+    def __init__(self, scale: tuple[int, int], fixed: bool = False, pad_val: int = 114, centre: bool = False) -> None:
         self.scale, self.fixed, self.pad_val, self.centre = tuple(scale), fixed, pad_val, centre
 
     def transform(self, results: dict) -> dict:

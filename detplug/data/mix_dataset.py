@@ -89,9 +89,9 @@ class MixDataset(DatasetWrapper):
             skipped, index = index, random.randrange(len(self.dataset))
         path = self.dataset.get_data_info(skipped).get('img_path')
         raise UserError(
-            f'train_dataloader.dataset: pipeline: {type(transform).__name__}: returned None for {MOST_SKIPPED} images in '
-            f'a row, {path} the last; mend it (Albu: bbox_params drop every box, skip_img_without_anno=False keeps the '
-            'images)'
+            f'train_dataloader.dataset: pipeline: {type(transform).__name__}: returned None for {MOST_SKIPPED} images '
+            f'in a row, {path} the last; mend it (Albu: bbox_params drop every box, skip_img_without_anno=False keeps '
+            'the images)'
         )
 
     def _mixed(self, index: int) -> tuple[dict | None, Any]:

@@ -22,9 +22,7 @@ def category_ids(categories: Sequence[dict], classes: Sequence[str], source: str
         UserError: a class that the file does not have; the line shows both sides.
     """
     ids = {entry['name']: entry['id'] for entry in categories}
-    check_names(
-        list(ids), classes, ignore_classes=[name for name in ids if name not in set(classes)], source=source
-    )
+    check_names(list(ids), classes, ignore_classes=[name for name in ids if name not in set(classes)], source=source)
     return [ids[name] for name in classes]
 
 
@@ -69,7 +67,9 @@ class NamedCocoDataset(CocoDataset):
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """The item of one image."""
         image = raw_data_info['raw_img_info']
-        record = ImageRecord(image['id'], image['file_name'].replace('\\', '/'), image.get('width'), image.get('height'))
+        record = ImageRecord(
+            image['id'], image['file_name'].replace('\\', '/'), image.get('width'), image.get('height')
+        )
         if record.file_name != image['file_name']:
             self.anomalies.append(f'backslash in file_name read as slash: {one_line(image["file_name"])}')
         self.anomalies += fill_sizes([record], self.data_prefix['img'], self.ann_file)

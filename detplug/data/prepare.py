@@ -134,7 +134,9 @@ def inside(target: str, file_name: str) -> str:
     """
     path = PurePosixPath(file_name.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts:
-        raise UserError(f'file_name: {one_line(file_name)}: leads out of the folder of the images; correct the download')
+        raise UserError(
+            f'file_name: {one_line(file_name)}: leads out of the folder of the images; correct the download'
+        )
     return f'{target}/{file_name}'
 
 

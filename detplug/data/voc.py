@@ -28,7 +28,12 @@ class CheckedVocDataset(CheckedDataset):
     """
 
     def __init__(
-        self, *, ann_dir: str = 'Annotations', image_suffix: str | None = None, subtypes: Mapping | None = None, **kwargs
+        self,
+        *,
+        ann_dir: str = 'Annotations',
+        image_suffix: str | None = None,
+        subtypes: Mapping | None = None,
+        **kwargs,
     ) -> None:
         self.ann_dir, self.image_suffix, self.subtypes = ann_dir, image_suffix, subtypes
         kwargs.setdefault('data_prefix', dict(img='JPEGImages'))

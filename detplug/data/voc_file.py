@@ -16,8 +16,8 @@ from detplug.errors import UserError
 def read_voc(path: str | Path, image_suffix: str | None = None, images: str | Path | None = None) -> ImageRecord:
     """The record of one xml; its image id is the file's stem.
 
-    Its image is ``STEM + image_suffix``; without ``image_suffix`` the suffix is that of ``<filename>`` (.jpg where it has
-    none), and where no such file lies in the folder ``images``, the file is the one that ``<filename>`` names.
+    Its image is ``STEM + image_suffix``; without ``image_suffix`` the suffix is that of ``<filename>`` (.jpg where it
+    has none), and where no such file lies in the folder ``images``, the file is the one that ``<filename>`` names.
 
     VOC counts pixels from 1 and includes the last one: (xmin - 1, ymin - 1, xmax, ymax) are the edges. A box whose
     numbers span nothing (xmax <= xmin) becomes a box without area, which ``clean_boxes`` drops and lists.
@@ -50,7 +50,7 @@ def _root(path: str | Path) -> Element:
 
 
 def _image_name(root: Element, stem: str, suffix: str | None, images: str | Path | None) -> str:
-    """The image file of an xml; ``<filename>`` often stays as it was when a pair of files is renamed, so STEM is first."""
+    """The image file of an xml; STEM is first, since ``<filename>`` often stays when a pair of files is renamed."""
     if suffix is not None:
         return stem + suffix
     named = PureWindowsPath((root.findtext('filename') or '').strip()).name  # its separators are \\ and / alike

@@ -1,6 +1,7 @@
 """Truth and prediction of one image: what every figure, curve and picture of an evaluation is made from.
 
-Letters: G objects of the truth, U objects of unknown classes, D detections, K classes. Boxes are xyxy in pixels of the original image.
+Letters: G objects of the truth, U objects of unknown classes, D detections, K classes. Boxes are xyxy in pixels of the
+original image.
 """
 
 from collections.abc import Mapping

@@ -139,8 +139,8 @@ def _pictures(folder: Path, images: Sequence[ImageResult], classes: Sequence[str
     drawn = f'Left the truth, right the detections with score from {score_thr:.2f} (best F1 over all classes).'
     if any(len(image.unknown_boxes) for image in images):
         drawn += (
-            ' Black and white dashes: objects of unknown classes; a detection on one counts neither as right nor as false '
-            'here (the figures above count it as false).'
+            ' Black and white dashes: objects of unknown classes; a detection on one counts neither as right nor as '
+            'false here (the figures above count it as false).'
         )
     rule = (
         'Lowest F1 of the image first (same threshold, IoU .50), of equal F1 the image with more missed and false '

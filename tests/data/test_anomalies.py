@@ -32,7 +32,9 @@ def voc(folder):
     return CheckedVocDataset(data_root=str(folder), metainfo=dict(classes=('worm',)))
 
 
-@pytest.mark.parametrize('build', [coco, voc, lambda folder: coco(folder, NamedCocoDataset)], ids=['coco', 'voc', 'named'])
+@pytest.mark.parametrize(
+    'build', [coco, voc, lambda folder: coco(folder, NamedCocoDataset)], ids=['coco', 'voc', 'named']
+)
 def test_every_reader_counts_alike(tmp_path, build):
     audit = build(tmp_path).audit
     assert (audit.boxes, audit.unusable) == (4, 2) and audit.too_many_unusable()

@@ -63,7 +63,9 @@ def test_a_size_that_the_annotations_lack_is_that_of_the_image(tmp_path, kind, a
     assert [(item['width'], item['height']) for item in dataset] == [(48, 32)] * 3
     assert dataset.audit.kinds == {'size read from the image': 2}
     (tmp_path / 'img/1.png').unlink()
-    with pytest.raises(UserError, match=r'ann.json: images: 1.png: width, height: missing, and .*1.png: image not found'):
+    with pytest.raises(
+        UserError, match=r'ann.json: images: 1.png: width, height: missing, and .*1.png: image not found'
+    ):
         kind(metainfo=dict(classes=('worm', 'egg', 'cyst')), **arguments)
 
 

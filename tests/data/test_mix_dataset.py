@@ -156,5 +156,7 @@ def test_an_image_that_a_transform_skips_is_replaced_by_another(tmp_path):
     random.seed(0)
     assert [dataset[index]['img_id'] for index in (0, 1, 2)] == [1, 1, 1]
     dataset.pipeline = [TRANSFORMS.build(albu)]
-    with pytest.raises(UserError, match=r'Albu: returned None for 100 images in a row, .*\.png the last; .*skip_img_wit'):
+    with pytest.raises(
+        UserError, match=r'Albu: returned None for 100 images in a row, .*\.png the last; .*skip_img_wit'
+    ):
         dataset[0]

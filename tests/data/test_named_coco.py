@@ -19,7 +19,15 @@ def write(folder, order=CLASSES, segmentation=((4, 4, 20, 4, 20, 24),)) -> dict:
     """Arguments of a data set of one image with a cat and a dog."""
     ids = {name: 5 + i for i, name in enumerate(order)}
     boxes = [
-        dict(id=i, image_id=1, category_id=ids.get(name, 5), bbox=[4, 4, 16, 20], area=320, iscrowd=0, segmentation=segmentation)
+        dict(
+            id=i,
+            image_id=1,
+            category_id=ids.get(name, 5),
+            bbox=[4, 4, 16, 20],
+            area=320,
+            iscrowd=0,
+            segmentation=segmentation,
+        )
         for i, name in enumerate(CLASSES, 1)
     ]
     data = dict(

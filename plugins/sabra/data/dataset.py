@@ -100,7 +100,7 @@ class RelationDataset(BaseDetDataset):
             raise
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Predicates of an item, and after all predicates its classes: what mmengine's ClassBalancedDataset balances."""
+        """Predicates of an item, and after all predicates its classes: what ClassBalancedDataset balances."""
         item = self.get_data_info(idx)
         first_class = len(self.metainfo['predicates'])
         return item['relation_truth'].relations[:, 2].tolist() + [

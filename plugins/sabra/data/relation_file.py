@@ -40,9 +40,7 @@ def read_relations(path: str | Path) -> RelationSet:
     return read_with_crowds(path)[0]
 
 
-def read_with_crowds(
-    path: str | Path, images: str | Path | None = None
-) -> tuple[RelationSet, list[np.ndarray]]:
+def read_with_crowds(path: str | Path, images: str | Path | None = None) -> tuple[RelationSet, list[np.ndarray]]:
     """:func:`read_relations`, and for each image (N,) bool: the box is a crowd or marked ``ignore``.
 
     Args:

@@ -1,8 +1,9 @@
 """Stanford VRD (Lu et al., ECCV 2016): annotations_{train,test}.json, objects.json, predicates.json.
 
 A box is [ymin, ymax, xmin, xmax]. The files give no sizes: width and height are those of the picture where the download
-has it, else the extent of an image's boxes, in both splits alike, and 1 where it has none. Every relation is kept, those of an object with itself and repeated ones
-too: the official denominator counts them. Equal boxes of equal class in one image are one object.
+has it, else the extent of an image's boxes, in both splits alike, and 1 where it has none. Every relation is kept,
+those of an object with itself and repeated ones too: the official denominator counts them. Equal boxes of equal class in
+one image are one object.
 """
 
 import json
@@ -42,8 +43,8 @@ OFFICIAL = {
 def read_vrd(src: Path) -> Prepared:
     """annotations/{train,test}.json, splits.json, the released detections, and images/ where there are pictures.
 
-    500 of the training images are held out for decisions (splits.json, ours). Detections become rows as predictions.json
-    has them.
+    500 of the training images are held out for decisions (splits.json, ours). Detections become rows as
+    predictions.json has them.
 
     Raises:
         UserError: a file is missing or broken.
