@@ -54,7 +54,7 @@ class AnnotationAudit:
 
 
 def audits_of(dataset: Any) -> Iterator[AnnotationAudit]:
-    """The ``audit`` of each data set inside of ``dataset``, which may wrap one (``dataset``) or several (``datasets``)."""
+    """The ``audit`` of each data set in ``dataset``, which may wrap one (``dataset``) or several (``datasets``)."""
     for part in getattr(dataset, 'datasets', ()):
         yield from audits_of(part)
     if hasattr(dataset, 'dataset'):

@@ -50,7 +50,7 @@ def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[Im
         if masks:
             item.mask = _mask(entry, where)
         if image_id not in images:
-            raise UserError(f'{path}: annotations[{i}].image_id: no image has the id {_brief(image_id)}')
+            raise UserError(f'{path}: annotations[{i}].image_id: no image has the id {_brief(image_id)}{_other_type(image_id, images)}')
         images[image_id].objects.append(item)
     return list(names.values()), list(images.values()), _backslashes(lists['images']) + _repeated(images, path)
 
@@ -95,7 +95,7 @@ def _annotation(entry: dict, where: str, names: dict[Any, str]) -> tuple[Any, Ob
     image_id = _identity(entry.get('image_id'), f'{where}.image_id')
     category = _identity(entry.get('category_id'), f'{where}.category_id')
     if category not in names:
-        raise UserError(f'{where}.category_id: {_brief(category)} is not in categories (ids {_some(names)})')
+        raise UserError(f'{where}.category_id: {_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}')
     box = entry.get('bbox')
     numbers = [finite_number(x) for x in box] if isinstance(box, list) else []
     if len(numbers) != 4 or None in numbers:
@@ -139,6 +139,12 @@ def _identity(value: Any, where: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise UserError(f'{where}: {_brief(value)} is not an id (a whole number or a text)')
     return value
+
+
+def _other_type(number: int | str, ids) -> str:
+    """What is to be done where the file has the id as a text in one place and as a number in the other."""
+    other = next((other for other in ids if str(other) == str(number)), None)
+    return '' if other is None else f', but {_brief(other)}: write ids as numbers, or as texts, in the whole file'
 
 
 def _size(value: Any, where: str) -> int | None:

@@ -2,8 +2,8 @@
 
 A box is [ymin, ymax, xmin, xmax]. The files give no sizes: width and height are those of the picture where the download
 has it, else the extent of an image's boxes, in both splits alike, and 1 where it has none. Every relation is kept,
-those of an object with itself and repeated ones too: the official denominator counts them. Equal boxes of equal class in
-one image are one object.
+those of an object with itself and repeated ones too: the official denominator counts them. Equal boxes of equal class
+in one image are one object.
 """
 
 import json
