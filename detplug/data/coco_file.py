@@ -50,7 +50,8 @@ def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[Im
         if masks:
             item.mask = _mask(entry, where)
         if image_id not in images:
-            raise UserError(f'{path}: annotations[{i}].image_id: no image has the id {_brief(image_id)}{_other_type(image_id, images)}')
+            found = f'no image has the id {_brief(image_id)}{_other_type(image_id, images)}'
+            raise UserError(f'{path}: annotations[{i}].image_id: {found}')
         images[image_id].objects.append(item)
     return list(names.values()), list(images.values()), _backslashes(lists['images']) + _repeated(images, path)
 
@@ -95,7 +96,8 @@ def _annotation(entry: dict, where: str, names: dict[Any, str]) -> tuple[Any, Ob
     image_id = _identity(entry.get('image_id'), f'{where}.image_id')
     category = _identity(entry.get('category_id'), f'{where}.category_id')
     if category not in names:
-        raise UserError(f'{where}.category_id: {_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}')
+        found = f'{_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}'
+        raise UserError(f'{where}.category_id: {found}')
     box = entry.get('bbox')
     numbers = [finite_number(x) for x in box] if isinstance(box, list) else []
     if len(numbers) != 4 or None in numbers:

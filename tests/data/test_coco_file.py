@@ -69,7 +69,7 @@ def test_a_missing_file_names_the_cure(tmp_path):
         (changed('annotations', 2, 'image_id', 99), 'annotations[2].image_id: no image has the id 99'),
         (
             changed('annotations', 2, 'image_id', '0'),
-            "annotations[2].image_id: no image has the id '0', but 0: write ids as numbers, or as texts, in the whole file",
+            "annotations[2].image_id: no image has the id '0', but 0: write ids as numbers, or as texts, in the whole",
         ),
         (changed('annotations', 2, 'category_id', '2'), "'2' is not in categories (ids 1, 2, 3), but 2: write ids as"),
         (changed('annotations', 1, 'bbox', [1, 2, 3]), 'annotations[1].bbox'),
