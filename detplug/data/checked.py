@@ -9,7 +9,7 @@ from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
 from detplug.data.image_header import fill_sizes
-from detplug.data.image_lists import read_image_list, select_images
+from detplug.data.image_lists import list_name, read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
 from detplug.data.names import check_lists, check_names
@@ -75,7 +75,11 @@ class CheckedDataset(BaseDetDataset):
     @property
     def split_name(self) -> str:
         """What messages call the annotations of the split: the annotations and the list of its images."""
-        return self.source if self.images_file is None else f'{self.source} ({self.images_key or self.images_file})'
+        return (
+            self.source
+            if self.images_file is None
+            else f'{self.source} ({list_name(self.images_file, self.images_key)})'
+        )
 
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
@@ -136,7 +140,7 @@ class CheckedDataset(BaseDetDataset):
             return records
         path = self._in_root(self.images_file)
         names = read_image_list(path, self.images_key)
-        source = f'{path}: {self.images_key or "names"}'
+        source = f'{path}: {list_name("names", self.images_key)}'
         selected = select_images(records, names, source)
         left_out = read_image_list(path, self.exclude_key) if self.exclude_key is not None else []
         if left_out:

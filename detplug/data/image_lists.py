@@ -58,6 +58,11 @@ def select_images(records: list[ImageRecord], names: Sequence[str], source: str)
     return selected
 
 
+def list_name(default: str, key: str | Sequence[str] | None) -> str:
+    """What messages call the list ``key``, or the union of several; ``default`` where it has no key."""
+    return key if isinstance(key, str) else ' + '.join(key or (default,))
+
+
 def _records_by_name(records: list[ImageRecord]) -> dict[str, list[ImageRecord]]:
     """Every name of an image -> its records; the whole file name of one hides the shorter names of others."""
     whole, short = {}, {}

@@ -12,7 +12,7 @@ from mmengine.fileio import join_path
 from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
-from detplug.data.image_lists import read_image_list, select_images
+from detplug.data.image_lists import list_name, read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.errors import UserError
 
@@ -108,8 +108,9 @@ class RelationDataset(BaseDetDataset):
         ]
 
     def _source(self) -> str:
-        name = self.images_key or self.images_file
-        return str(self.ann_file) if name is None else f'{self.ann_file} ({name})'
+        if self.images_file is None:
+            return str(self.ann_file)
+        return f'{self.ann_file} ({list_name(self.images_file, self.images_key)})'
 
     def _split(self, images: list[RelationImage]) -> list[RelationImage]:
         if self.images_file is None:
@@ -118,7 +119,8 @@ class RelationDataset(BaseDetDataset):
             return images
         path = self.images_file
         path = path if is_abs(path) or not self.data_root else join_path(self.data_root, path)
-        return select_images(images, read_image_list(path, self.images_key), f'{path}: {self.images_key or "names"}')
+        source = f'{path}: {list_name("names", self.images_key)}'
+        return select_images(images, read_image_list(path, self.images_key), source)
 
     def _item(self, image: RelationImage, crowd: np.ndarray) -> dict[str, Any]:
         ignored = crowd | degenerate_boxes(image.boxes)
