@@ -20,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read the file and print counts and anomalies; a broken file is a UserError, exit status 2."""
     parser = argparse.ArgumentParser(prog='plugins.sabra.data.check', description=__doc__)
     parser.add_argument('file', help='json of relations, as docs/own_relations.md describes it')
+    parser.add_argument('--images', help='folder of the pictures, for the sizes that the file lacks')
     parser.add_argument('--all', action='store_true', help=f'print every anomaly, not {SHOWN} of each kind')
     args = parser.parse_args(argv)
-    show(read_relations(args.file), args.all)
+    show(read_relations(args.file, args.images), args.all)
 
 
 def show(data: RelationSet, every: bool = False) -> None:

@@ -30,14 +30,17 @@ class Place(NamedTuple):
     judged: bool
 
 
-def read_relations(path: str | Path) -> RelationSet:
+def read_relations(path: str | Path, images: str | Path | None = None) -> RelationSet:
     """The set of one file; object classes, predicates and images in the order of the file.
+
+    Args:
+        images: folder of the pictures, which give the sizes that the file lacks.
 
     Raises:
         UserError: missing or broken file, a field of the wrong type, an unknown or repeated id, a relation across
             images, a relation whose subject has ``judged: false``.
     """
-    return read_with_crowds(path)[0]
+    return read_with_crowds(path, images)[0]
 
 
 def read_with_crowds(path: str | Path, images: str | Path | None = None) -> tuple[RelationSet, list[np.ndarray]]:
