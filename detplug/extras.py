@@ -2,8 +2,8 @@
 
 BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
 TRAIN = (
-    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'imageio',
-    'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil', 'pycocotools',
+    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
+    'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil', 'pycocotools',
     'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor', 'terminaltables',
     'torch', 'tqdm', 'yaml', 'yapf',
 )  # fmt: skip
