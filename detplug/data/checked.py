@@ -9,6 +9,7 @@ from mmengine.fileio import join_path
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from detplug.data.collector import paused_collector
 from detplug.data.image_lists import read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
@@ -73,6 +74,10 @@ class CheckedDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
+        with paused_collector():
+            return self._data_list()
+
+    def _data_list(self) -> list[dict]:
         found, records, self.anomalies = self.read()
         self.label_of = check_names(found, source=self.source, **self.names)
         records = self._split(records)
