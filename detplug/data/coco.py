@@ -4,6 +4,7 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 
+from detplug.data.annotation_cache import cached_records
 from detplug.data.checked import CheckedDataset
 from detplug.data.coco_file import read_coco
 from detplug.data.records import ImageRecord
@@ -24,4 +25,5 @@ class CheckedCocoDataset(CheckedDataset):
 
     def read(self) -> tuple[list[str], list[ImageRecord], list[str]]:
         """Categories, images and repeated entries of ``ann_file``."""
-        return read_coco(self.ann_file, self.with_masks)
+        variant = 'masks' if self.with_masks else 'boxes'
+        return cached_records(self.ann_file, variant, lambda: read_coco(self.ann_file, self.with_masks))

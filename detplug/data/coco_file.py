@@ -5,8 +5,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from detplug.data.coco_entries import Annotation, Category, Content, Image, MaskedAnnotation, MaskedContent
 from detplug.data.records import ImageRecord, ObjectRecord, finite_number, one_line
 from detplug.errors import UserError
+
+
+class FieldError(ValueError):
+    """A wrong field of an entry; the text goes on after ``FILE: LIST[INDEX].``."""
 
 
 def read_json(path: str | Path) -> Any:
@@ -36,92 +43,110 @@ def read_coco(path: str | Path, masks: bool = False) -> tuple[list[str], list[Im
         UserError: missing file, broken or empty json, missing or wrong field, duplicate image id, an annotation whose
             image_id or category_id is not in the file, a box that is not 4 finite numbers.
     """
-    content = read_json(path)
+    content = _content(path, MaskedContent if masks else Content)
+    if not content.images:
+        raise UserError(f'{path}: images: empty; the file lists no image')
+    names = _categories(content.categories, path)
+    images = _images(content.images, path)
+    entries = content.annotations
+    for i, entry in enumerate(entries):
+        entries[i] = None  # is not needed any more, and there may be a million
+        try:
+            image_id, item = _annotation(entry, i, names)
+            if masks:
+                item.mask = _mask(entry)
+            if image_id not in images:
+                raise FieldError(f'image_id: no image has the id {_brief(image_id)}{_other_type(image_id, images)}')
+        except FieldError as error:
+            raise UserError(f'{path}: annotations[{i}].{error}') from None
+        images[image_id].objects.append(item)
+    return list(names.values()), list(images.values()), _backslashes(content.images) + _repeated(images, path)
+
+
+def _content(path: str | Path, kind: type[Content]) -> Content:
+    """The file as ``kind``. What is not strictly json or lacks a list goes to Python's reader: it takes NaN, other
+    encodings and lone surrogates, and says what is wrong with the rest."""
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError):
+        content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f'{path}: a COCO file is an object with images, annotations and categories')
-    lists = {key: _entries(content, key, path) for key in ('images', 'annotations', 'categories')}
-    if not lists['images']:
-        raise UserError(f'{path}: images: empty; the file lists no image')
-    names = _categories(lists['categories'], path)
-    images = _images(lists['images'], path)
-    for i, entry in enumerate(lists['annotations']):
-        where = f'{path}: annotations[{i}]'
-        image_id, item = _annotation(entry, where, names)
-        if masks:
-            item.mask = _mask(entry, where)
-        if image_id not in images:
-            found = f'no image has the id {_brief(image_id)}{_other_type(image_id, images)}'
-            raise UserError(f'{path}: annotations[{i}].image_id: {found}')
-        images[image_id].objects.append(item)
-    return list(names.values()), list(images.values()), _backslashes(lists['images']) + _repeated(images, path)
+    for key in ('images', 'annotations', 'categories'):
+        entries = content.get(key)
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f'{path}: {key}: missing or not a list of objects; is this a COCO detection file?')
+    return msgspec.convert(content, kind)
 
 
-def _entries(content: dict, key: str, path) -> list[dict]:
-    entries = content.get(key)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError(f'{path}: {key}: missing or not a list of objects; is this a COCO detection file?')
-    return entries
-
-
-def _categories(entries: list[dict], path) -> dict[Any, str]:
+def _categories(entries: list[Category], path) -> dict[Any, str]:
     """Category id -> name; the ids are unique (unique names are checked with the lists of the config)."""
     names = {}
     for i, entry in enumerate(entries):
-        name, number = entry.get('name'), _identity(entry.get('id'), f'{path}: categories[{i}].id')
-        if not isinstance(name, str) or not name:
-            raise UserError(f'{path}: categories[{i}].name: {_brief(name)} is not a name')
-        if number in names:
-            raise UserError(f'{path}: categories[{i}].id: {_brief(number)} is used twice')
-        names[number] = name
+        try:
+            number = _identity(entry.id, 'id')
+            if not isinstance(entry.name, str) or not entry.name:
+                raise FieldError(f'name: {_brief(entry.name)} is not a name')
+            if number in names:
+                raise FieldError(f'id: {_brief(number)} is used twice')
+        except FieldError as error:
+            raise UserError(f'{path}: categories[{i}].{error}') from None
+        names[number] = entry.name
     return names
 
 
-def _images(entries: list[dict], path) -> dict[Any, ImageRecord]:
+def _images(entries: list[Image], path) -> dict[Any, ImageRecord]:
     images = {}
     for i, entry in enumerate(entries):
-        where = f'{path}: images[{i}]'
-        number = _identity(entry.get('id'), f'{where}.id')
-        if number in images:
-            raise UserError(f'{where}.id: {_brief(number)} is used twice; image ids must be unique')
-        name = entry.get('file_name')
-        if not isinstance(name, str) or not name:
-            raise UserError(f'{where}.file_name: {_brief(name)} is not a file name')
-        width, height = (_size(entry.get(key), f'{where}.{key}') for key in ('width', 'height'))
-        images[number] = ImageRecord(number, name.replace('\\', '/'), width, height)
+        try:
+            number = _identity(entry.id, 'id')
+            if number in images:
+                raise FieldError(f'id: {_brief(number)} is used twice; image ids must be unique')
+            if not isinstance(entry.file_name, str) or not entry.file_name:
+                raise FieldError(f'file_name: {_brief(entry.file_name)} is not a file name')
+            width, height = _size(entry.width, 'width'), _size(entry.height, 'height')
+        except FieldError as error:
+            raise UserError(f'{path}: images[{i}].{error}') from None
+        images[number] = ImageRecord(number, entry.file_name.replace('\\', '/'), width, height)
     return images
 
 
-def _annotation(entry: dict, where: str, names: dict[Any, str]) -> tuple[Any, ObjectRecord]:
+def _annotation(entry: Annotation, index: int, names: dict[Any, str]) -> tuple[Any, ObjectRecord]:
     """(image id, object) of one annotation; COCO's x, y, width, height becomes xyxy."""
-    image_id = _identity(entry.get('image_id'), f'{where}.image_id')
-    category = _identity(entry.get('category_id'), f'{where}.category_id')
+    image_id, category = _identity(entry.image_id, 'image_id'), _identity(entry.category_id, 'category_id')
     if category not in names:
         found = f'{_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}'
-        raise UserError(f'{where}.category_id: {found}')
-    box = entry.get('bbox')
-    numbers = [finite_number(x) for x in box] if isinstance(box, list) else []
+        raise FieldError(f'category_id: {found}')
+    numbers = [finite_number(x) for x in entry.bbox] if isinstance(entry.bbox, list) else []
     if len(numbers) != 4 or None in numbers:
-        raise UserError(f'{where}.bbox: {_brief(box)} is not 4 finite numbers x, y, width, height in pixels')
-    area = finite_number(entry.get('area'))
-    if area is None and entry.get('area') is not None:
-        raise UserError(f'{where}.area: {_brief(entry["area"])} is not a finite number of square pixels')
-    flags = [entry.get(key, 0) for key in ('iscrowd', 'ignore')]
-    if not all(isinstance(flag, int) for flag in flags):
-        raise UserError(f'{where}.iscrowd: {_brief(flags)} is not 0 or 1')
+        raise FieldError(f'bbox: {_brief(entry.bbox)} is not 4 finite numbers x, y, width, height in pixels')
+    area = finite_number(entry.area)
+    if area is None and entry.area is not None:
+        raise FieldError(f'area: {_brief(entry.area)} is not a finite number of square pixels')
+    crowd, ignored = _flag(entry.iscrowd, 'iscrowd'), _flag(entry.ignore, 'ignore')
     x, y, width, height = numbers
-    key = entry.get('id', where.rpartition(': ')[2])
-    return image_id, ObjectRecord(names[category], (x, y, x + width, y + height), key, area, any(flags))
+    key = f'annotations[{index}]' if entry.id is None else entry.id
+    return image_id, ObjectRecord(names[category], (x, y, x + width, y + height), key, area, crowd or ignored)
 
 
-def _mask(entry: dict, where: str) -> Any:
-    mask = entry.get('segmentation')
+def _flag(value: Any, field: str) -> bool:
+    """Whether a flag is set: 1, 1.0 or true; 0, 0.0, false, null and a missing one say no."""
+    if value is None:
+        return False
+    if not isinstance(value, (int, float)) or value not in (0, 1):
+        raise FieldError(f'{field}: {_brief(value)} is not 0 or 1')
+    return bool(value)
+
+
+def _mask(entry: MaskedAnnotation) -> Any:
+    mask = entry.segmentation
     if not isinstance(mask, list | dict) or not mask:
-        raise UserError(f'{where}.segmentation: {_brief(mask)} is no mask; a config with with_mask needs one of each')
+        raise FieldError(f'segmentation: {_brief(mask)} is no mask; a config with with_mask needs one of each')
     return mask
 
 
-def _backslashes(entries: list[dict]) -> list[str]:
-    names = (entry['file_name'] for entry in entries)
+def _backslashes(entries: list[Image]) -> list[str]:
+    names = (entry.file_name for entry in entries)
     return [f'backslash in file_name read as slash: {one_line(name)}' for name in names if '\\' in name]
 
 
@@ -137,9 +162,9 @@ def _repeated(images: dict[Any, ImageRecord], path) -> list[str]:
     ]
 
 
-def _identity(value: Any, where: str) -> int | str:
+def _identity(value: Any, field: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise UserError(f'{where}: {_brief(value)} is not an id (a whole number or a text)')
+        raise FieldError(f'{field}: {_brief(value)} is not an id (a whole number or a text)')
     return value
 
 
@@ -149,12 +174,12 @@ def _other_type(number: int | str, ids) -> str:
     return '' if other is None else f', but {_brief(other)}: write ids as numbers, or as texts, in the whole file'
 
 
-def _size(value: Any, where: str) -> int | None:
+def _size(value: Any, field: str) -> int | None:
     if value is None:
         return None
     number = finite_number(value)
     if number is None or number < 1 or number != int(number):
-        raise UserError(f'{where}: {_brief(value)} is not a whole number of pixels')
+        raise FieldError(f'{field}: {_brief(value)} is not a whole number of pixels')
     return int(number)
 
 

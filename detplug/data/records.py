@@ -10,7 +10,7 @@ from typing import Any
 ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of the file, not an anomaly
 
 
-@dataclass
+@dataclass(slots=True)
 class ObjectRecord:
     """One box: ``box`` xyxy px, ``area`` px^2 (of the mask where the file has one), ``key`` names it in messages.
 
@@ -25,7 +25,7 @@ class ObjectRecord:
     mask: Any = None
 
 
-@dataclass
+@dataclass(slots=True)
 class ImageRecord:
     """One image and its boxes; an image without boxes is valid.
 
@@ -46,26 +46,29 @@ def clean_boxes(image: ImageRecord) -> tuple[list[ObjectRecord], list[str]]:
         (objects, anomalies); an anomaly reads ``KIND: FILE NAME: object KEY: details``. Nothing is changed in place.
     """
     kept, anomalies = [], []
+    width, height = float(image.width), float(image.height)
     for item in image.objects:
         x1, y1, x2, y2 = item.box
-        clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(image.width)), min(y2, float(image.height)))
-        where = f'{one_line(image.file_name)}: object {one_line(item.key)} ({one_line(item.name)}): {_show(item.box)}'
+        clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
         if x2 <= x1 or y2 <= y1 or (x2 - x1) * (y2 - y1) == 0:  # a product of tiny sides is 0
-            anomalies.append(f'degenerate box dropped: {where}')
+            anomalies.append(f'degenerate box dropped: {_where(image, item)}')
             continue
-        width, height = clipped[2] - clipped[0], clipped[3] - clipped[1]
-        box_area = width * height
-        if min(width, height) <= 0 or box_area == 0:
-            anomalies.append(f'box outside the image dropped: {where} in {image.width}x{image.height}')
+        sides = clipped[2] - clipped[0], clipped[3] - clipped[1]
+        box_area = sides[0] * sides[1]
+        if min(sides) <= 0 or box_area == 0:
+            anomalies.append(f'box outside the image dropped: {_where(image, item)} in {image.width}x{image.height}')
             continue
-        overhang = max(abs(a - b) for a, b in zip(item.box, clipped, strict=True))
-        if overhang > ROUNDING:
-            anomalies.append(f'box clipped to the image: {where} in {image.width}x{image.height}')
+        if clipped != item.box and max(abs(a - b) for a, b in zip(item.box, clipped, strict=True)) > ROUNDING:
+            anomalies.append(f'box clipped to the image: {_where(image, item)} in {image.width}x{image.height}')
         if item.area is not None and item.area <= 0:
-            anomalies.append(f'area replaced by the area of the box: {where} has area {item.area:g}')
+            anomalies.append(f'area replaced by the area of the box: {_where(image, item)} has area {item.area:g}')
         area = item.area if item.area and item.area > 0 else box_area
-        kept.append(replace(item, box=clipped, area=area))
+        kept.append(item if (clipped, area) == (item.box, item.area) else replace(item, box=clipped, area=area))
     return kept, anomalies
+
+
+def _where(image: ImageRecord, item: ObjectRecord) -> str:
+    return f'{one_line(image.file_name)}: object {one_line(item.key)} ({one_line(item.name)}): {_show(item.box)}'
 
 
 def duplicate_boxes(image: ImageRecord, iou: float = 0.9) -> list[str]:

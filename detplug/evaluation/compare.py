@@ -17,7 +17,7 @@ from rich.table import Table
 
 from detplug.cli.run import run
 from detplug.errors import UserError
-from detplug.evaluation.image_result import ImageResult
+from detplug.evaluation.image_result import ImageResult, detection_order
 from detplug.evaluation.matching import match_image
 from detplug.evaluation.results_file import load_results
 
@@ -42,7 +42,9 @@ def class_matches(images: Sequence[ImageResult], classes: int) -> list[ClassMatc
     for number, image in enumerate(images):
         found = [match_image(image, threshold) for threshold in IOUS]
         right, silent = (np.stack([x[k] for x in found], 1) for k in (0, 1))
-        rows.append((np.full(len(image.scores), number), image.labels, image.scores, right >= 0, ~silent))
+        in_order = detection_order(image)
+        columns = (np.full(len(image.scores), number), image.labels, image.scores, right >= 0, ~silent)
+        rows.append([column[in_order] for column in columns])
     image, labels, scores, right, counts = (np.concatenate(x) for x in zip(*rows, strict=True))
     order = np.argsort(-scores, kind='stable')
     tables = []

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detplug.evaluation.image_result import ImageResult
+from detplug.evaluation.image_result import ImageResult, detection_order
 from detplug.evaluation.matching import on_ignored, overlaps
 
 
@@ -27,7 +27,8 @@ def confusion_matrix(
         kept = (image.scores >= score_thr) & (image.labels >= 0) & (image.labels < num_classes)
         objects = image.gt_boxes[~image.gt_ignored]
         truth = image.gt_labels[~image.gt_ignored]
-        order = np.flatnonzero(kept)[np.argsort(-image.scores[kept], kind='stable')]
+        order = detection_order(image)
+        order = order[kept[order]]
         match = match_by_overlap(overlaps(image.boxes[order], objects), iou_thr)
         found = match >= 0
         extra = ~found & ~on_ignored(image, iou_thr, any_class=True)[order]

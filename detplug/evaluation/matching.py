@@ -5,7 +5,7 @@ Letters: D detections, G objects of the truth.
 
 import numpy as np
 
-from detplug.evaluation.image_result import ImageResult
+from detplug.evaluation.image_result import ImageResult, detection_order
 
 
 def overlaps(boxes: np.ndarray, objects: np.ndarray, crowd: np.ndarray | None = None) -> np.ndarray:
@@ -61,9 +61,10 @@ def match_image(image: ImageResult, iou_thr: float = 0.5) -> tuple[np.ndarray, n
         they find no object but lie on an ignored one.
     """
     same = image.labels[:, None] == image.gt_labels
-    match = match_by_score(
-        np.where(same & ~image.gt_ignored, overlaps(image.boxes, image.gt_boxes), -1.0), image.scores, iou_thr
-    )
+    iou = np.where(same & ~image.gt_ignored, overlaps(image.boxes, image.gt_boxes), -1.0)
+    order = detection_order(image)
+    match = np.full(len(order), -1)
+    match[order] = match_by_score(iou[order], image.scores[order], iou_thr)
     return match, (match < 0) & on_ignored(image, iou_thr)
 
 

@@ -91,6 +91,61 @@ def test_each_defect_is_named(tmp_path, content, words):
     assert words in error_of(tmp_path / 'a.json', content)
 
 
+@pytest.mark.parametrize('field', ['iscrowd', 'ignore'])
+@pytest.mark.parametrize(
+    'value, flag',
+    [(0, False), (0.0, False), (-0.0, False), (None, False), (False, False), (KeyError, False)]
+    + [(1, True), (1.0, True), (True, True)],
+)
+def test_flags_are_read_however_other_programs_write_them(tmp_path, field, value, flag):
+    content = coco_content()
+    for entry in content['annotations']:
+        del entry['iscrowd']
+        if value is not KeyError:
+            entry[field] = value
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    objects = read_coco(tmp_path / 'a.json')[1][0].objects
+    assert [item.ignored for item in objects] == [flag] * 3
+
+
+@pytest.mark.parametrize('field, other', [('iscrowd', 'ignore'), ('ignore', 'iscrowd')])
+@pytest.mark.parametrize('value', [2, -1, 0.5, '0', [], float('nan'), 10**400])
+def test_a_flag_that_is_neither_0_nor_1_is_named_alone(tmp_path, field, other, value):
+    text = error_of(tmp_path / 'a.json', changed('annotations', 1, field, value))
+    assert f'annotations[1].{field}: ' in text and 'is not 0 or 1' in text and other not in text
+
+
+@pytest.mark.parametrize('odd', ['NaN', '"\\ud800"', '1e999', '10' * 200])
+def test_what_only_pythons_reader_takes_is_read_where_no_field_needs_it(tmp_path, odd):
+    text = json.dumps(dict(coco_content(), info='here')).replace('"here"', odd)
+    (tmp_path / 'a.json').write_text(text)
+    assert len(read_coco(tmp_path / 'a.json')[1]) == 3
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-32'])
+def test_other_encodings_of_json(tmp_path, encoding):
+    (tmp_path / 'a.json').write_text(json.dumps(coco_content(('worm', 'œuf', 'cyst')), ensure_ascii=False), encoding)
+    assert read_coco(tmp_path / 'a.json')[0] == ['worm', 'œuf', 'cyst']
+
+
+def test_masks_are_read_where_asked_for_and_each_must_be_there(tmp_path):
+    content = coco_content()
+    for entry in content['annotations']:
+        entry['segmentation'] = [[1, 2.5, 3, 4, 5, 6]]
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    assert read_coco(tmp_path / 'a.json')[1][0].objects[0].mask is None
+    assert read_coco(tmp_path / 'a.json', masks=True)[1][0].objects[0].mask == [[1, 2.5, 3, 4, 5, 6]]
+    del content['annotations'][4]['segmentation']
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r'annotations\[4\].segmentation: None is no mask'):
+        read_coco(tmp_path / 'a.json', masks=True)
+
+
+def test_an_annotation_without_id_is_named_by_its_index(tmp_path):
+    (tmp_path / 'a.json').write_text(json.dumps(changed('annotations', 1, 'id', KeyError)))
+    assert read_coco(tmp_path / 'a.json')[1][0].objects[1].key == 'annotations[1]'
+
+
 def test_repeated_files_and_annotation_ids_are_listed(tmp_path):
     content = changed('images', 1, 'file_name', '0.png')
     content['annotations'][1]['id'] = content['annotations'][0]['id']
