@@ -19,7 +19,7 @@ def build_detector(config: Config, checkpoint: str | Path, device: torch.device 
 
     ``model.dataset_meta`` holds its ``classes``, and its ``predicates``, which are empty for a detector.
 
-    A model that adds a class to those of the data has ``class_names(names) -> names``.
+    A model that adds a class to those of the data has a static method ``class_names(names) -> names``.
 
     Raises:
         UserError: a model that does not build; a checkpoint of other classes or of another architecture.

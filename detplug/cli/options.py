@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,29 @@ from detplug.errors import UserError
 REGISTRIES = [value for value in vars(mmdet_registry).values() if isinstance(value, Registry)]
 
 
-def apply_options(config: Config, options: Sequence[str], source: str | Path) -> None:
-    """Merge ``a.b.0.c=value`` options into ``config``, in place.
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Dotted path -> value of ``a.b.0.c=value`` options.
+
+    Raises:
+        UserError: an option without ``=``, or with brackets that do not close.
+    """
+    return dict(_parse(option) for option in options)
+
+
+def apply_options(config: Config, parsed: Mapping[str, Any], source: str | Path) -> None:
+    """Merge values by their dotted paths into ``config``, in place.
 
     A key that the config lacks is added where a parameter of that name has a default in the class that the ``type``
     beside it names, in torch's DataLoader for a loader, or in mmengine's Runner at the top level. Options are read as
     one: a new ``type`` decides which keys may be added beside it.
 
     Raises:
-        UserError: an option without ``=``, or whose path neither the config has nor any of its parts takes.
+        UserError: a path that neither the config has nor any of its parts takes.
     """
-    parsed = dict(_parse(option) for option in options)
-    there = {key: value for key, value in parsed.items() if _reaches(config, key)}
+    there = {key: value for key, value in parsed.items() if reaches(config, key)}
     config.merge_from_dict(there)
     for key in parsed.keys() - there.keys():
-        _check_path(config, key, source)
+        check_path(config, key, source)
     config.merge_from_dict({key: value for key, value in parsed.items() if key not in there})
 
 
@@ -46,7 +54,8 @@ def _parse(option: str) -> tuple[str, Any]:
         raise UserError(f'--cfg-options {option}: unbalanced brackets in the value') from error
 
 
-def _reaches(config: Config, key: str) -> bool:
+def reaches(config: Config, key: str) -> bool:
+    """Whether ``config`` has the dotted path ``key``."""
     node = config._cfg_dict
     for part in key.split('.'):
         if part not in _keys(node):
@@ -65,7 +74,12 @@ def _child(node: Any, part: str) -> Any:
     return node[int(part)] if isinstance(node, list | tuple) else node[part]
 
 
-def _check_path(config: Config, key: str, source: str | Path) -> None:
+def check_path(config: Config, key: str, source: str | Path) -> None:
+    """Refuse a path that ``config`` lacks, unless its last part may be added.
+
+    Raises:
+        UserError: the line names what is there.
+    """
     node, before = config._cfg_dict, ''
     for part in key.split('.'):
         where = before or 'the top level'
