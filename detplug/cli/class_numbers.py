@@ -8,6 +8,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from detplug.data.dataset_config import innermost_datasets, names_of
+from detplug.data.named_coco import NamedCocoDataset
 from detplug.data.names import check_lists
 from detplug.errors import UserError
 
@@ -30,8 +31,8 @@ def check_num_classes(config: Config) -> None:
         if given is not None:
             check_lists(given, (), (), f'{config.filename}: {loader}')
         names = names_of(dataset)
-        wanted = _outputs(model, names)
-        for path, number in _numbers(model, 'model') if wanted else ():
+        wanted = _outputs(model, names) if names else ()
+        for path, number in _numbers(model, 'model') if names else ():
             if number != len(wanted):
                 raise UserError(
                     f'{config.filename}: {path}.num_classes: {number}, but the data have {len(names)} classes '
@@ -41,10 +42,10 @@ def check_num_classes(config: Config) -> None:
 
 
 def _checks_names(dataset: dict) -> bool:
-    """Whether a data set is neither mmdet's own nor read as mmdet does (stuff beside things, masks of other classes)."""
+    """Whether a data set is neither mmdet's own nor read as mmdet does, with stuff beside things."""
     kind = dataset.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return inspect.isclass(kind) and kind.__module__.partition('.')[0] != 'mmdet' and kind.__name__ != 'NamedCocoDataset'
+    return inspect.isclass(kind) and not kind.__module__.startswith('mmdet.') and kind is not NamedCocoDataset
 
 
 def _outputs(model: dict, names: Sequence[str]) -> Sequence[str]:

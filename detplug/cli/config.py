@@ -5,7 +5,7 @@ Config files are Python by design (SECURITY.md); YAML configs are read by the sa
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,12 +36,15 @@ class SafeYamlHandler(YamlHandler):
 _register_handler(SafeYamlHandler(), ['yaml', 'yml'])
 
 
-def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping[str, str] | None = None) -> Config:
     """The config at ``path`` with ``KEY=VALUE`` options applied; its plugins are imported.
 
     ``path`` may be an address, ``detplug::FOLDER/NAME.py`` or ``mmdet::FOLDER/NAME.py``. A config of mmdet itself is
     fitted to our tools, and what was changed is printed (:mod:`detplug.cli.stock_config`). What the config computes
     from a name of its own follows the option for that name (:mod:`detplug.cli.config_variables`).
+
+    Args:
+        replaced: key -> argument of the command that stands above it.
 
     Raises:
         UserError: no such file, a config that does not load, an option whose path the config does not have or that
@@ -58,6 +61,8 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         raise UserError(f'{path}: does not load: {type(error).__name__}: {reason.splitlines()[0]}') from error
     init_default_scope(config.get('default_scope', 'mmdet'))
     given = parse_options(options)
+    for key in given.keys() & (replaced or {}).keys():
+        raise UserError(f'--cfg-options {key}={given[key]}: has no effect here; give {replaced[key]}')
     config = with_variables(config, {key: given[key] for key in given if is_variable(key)}, path)
     apply_options(config, {key: given[key] for key in given if not is_variable(key)}, path)
     if given.keys() & {'default_scope'}:
@@ -69,6 +74,12 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         print(f'{path.name}: a config of mmdet, fitted to our tools:\n  ' + '\n  '.join(changes), flush=True)
     check_num_classes(config)
     return config
+
+
+def default_work_dir(config: Config) -> str:
+    """``work_dir`` of the config, or work_dirs/FOLDER/NAME: configs of one name in two folders stay apart."""
+    path = Path(config.filename).resolve()
+    return config.get('work_dir') or str(Path('work_dirs') / path.parent.name / path.stem)
 
 
 def path_of(node: dict | list, address: str, path: str = '') -> str | None:

@@ -5,26 +5,23 @@ afterwards reaches nothing. An option for such a name is therefore applied while
 statement at the top of a file that assigns it, and all that is computed from it follows.
 """
 
-import ast
-import copy
 import inspect
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.config import config as mmengine_config
 from mmengine.runner import Runner
 
+from detplug.cli.config_reading import read_config
 from detplug.cli.options import check_path, reaches
 from detplug.entry_points import plugins
 from detplug.errors import UserError
 
 # read by detplug, beside the parameters of mmengine's Runner; a plugin reads the section of its own name
 READ = frozenset({'runner_type', 'device', 'find_unused_parameters', 'custom_imports'})
-_values: dict[str, Any] = {}  # dotted path -> value, while a config is read
 
 
 def is_variable(path: str) -> bool:
@@ -32,6 +29,7 @@ def is_variable(path: str) -> bool:
     return path.partition('.')[0] not in read_names()
 
 
+@cache
 def read_names() -> frozenset[str]:
     """Top-level names that mean something once the config is read."""
     return READ | set(inspect.signature(Runner).parameters) | {point.name for point in plugins()}
@@ -46,23 +44,69 @@ def with_variables(config: Config, values: Mapping[str, Any], path: Path) -> Con
     Raises:
         UserError: it has no such path, does not load with the values, or nothing follows from one of them.
     """
-    if not values:
-        return config
     for key in values:
         if not reaches(config, key):
             check_path(config, key, path)
     values = dict(values)
     if 'data_root' in values:
         values['data_root'] = os.path.join(str(values['data_root'] or ''), '')
-    before, stuck = what_is_read(config), {}
-    for key, value in values.items():
-        if not same(_at(config, key), value) and what_is_read(read_config(path, {key: value})) == before:
-            stuck[key] = value
-    result = read_config(path, {key: values[key] for key in values if key not in stuck})
-    for key, value in stuck.items():
-        if key != 'data_root' or not replace_root(result, config.data_root, value):
-            raise UserError(f'--cfg-options {key}={value}: nothing in {path.name} follows from it; {_hint(config, key)}')
-    return result
+    new = {key: value for key, value in values.items() if not same(_at(config, key), value)}
+    before, effective = what_is_read(config), {}
+    for key, value in new.items():
+        config_with = read_config(path, {key: value})
+        if what_is_read(config_with) != before:
+            effective[key] = value
+        elif key != 'data_root' or not replace_root(config_with, config.data_root, value):
+            raise UserError(
+                f'--cfg-options {key}={value}: nothing in {path.name} follows from it; {_cure(path, key, value)}'
+            )
+    if len(effective) > 1:
+        config_with = read_config(path, effective)
+    if new.keys() - effective.keys():
+        replace_root(config_with, config.data_root, values['data_root'])
+    return config_with if new else config
+
+
+def _cure(path: Path, key: str, value: Any) -> str:
+    """What to give in the place of a variable: the parts that follow from it in a base, before they are replaced."""
+    config = read_config(path, {})
+    for base in _bases(path):
+        there = what_is_read(read_config(base, {}))
+        try:
+            paths = differences(there, what_is_read(read_config(base, {key: value})))
+        except UserError:  # the value does not suit it
+            continue
+        paths = [x for x in paths if reaches(config, x)]
+        if paths:
+            return f'a part that did is replaced; give {_some(paths)}'
+    old = _at(config, key)
+    paths = paths_with(what_is_read(config), old) if old is not None and not isinstance(old, bool) else []
+    return f'the same value stands in {_some(paths)}' if paths else 'change the part of the config that you mean'
+
+
+def _some(paths: list[str], shown: int = 4) -> str:
+    return ', '.join(paths[:shown]) + (', ...' if len(paths) > shown else '')
+
+
+def _bases(path: Path) -> list[Path]:
+    """The files that a config is based on, the nearest first."""
+    if path.suffix != '.py' or Config._is_lazy_import(str(path)):
+        return []
+    direct = [Path(Config._get_cfg_path(base, str(path))[0]) for base in Config._get_base_files(str(path))]
+    return list(dict.fromkeys(direct + [file for base in direct for file in _bases(base)]))
+
+
+def differences(one: Any, other: Any, path: str = '') -> list[str]:
+    """Dotted paths of the parts of ``one`` that ``other`` has otherwise, the smallest ones."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        pairs = [(key, one[key], other[key]) for key in one]
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = [(key, *pair) for key, pair in enumerate(zip(one, other, strict=True))]
+        if not any(isinstance(x, dict | list | tuple) for x in one):  # (width, height) is one value
+            return [] if same(one, other) else [path]
+    else:
+        return [] if same(one, other) else [path]
+    return [x for key, a, b in pairs for x in differences(a, b, f'{path}.{key}'.lstrip('.'))]
 
 
 def replace_root(config: Config, old: str, new: str) -> bool:
@@ -93,32 +137,6 @@ def _at(config: Config, path: str) -> Any:
     return node
 
 
-def _hint(config: Config, key: str) -> str:
-    """The paths that hold the value of a variable, in a config that does not say how they are computed."""
-    value = _at(config, key)
-    paths = [] if value is None or isinstance(value, bool) else paths_with(what_is_read(config), value)
-    if not paths:
-        return 'change the part of the config that you mean, as in model.backbone.depth=18'
-    return f'give {", ".join(paths[:4])}{", ..." if len(paths) > 4 else ""}, which {"have" if paths[1:] else "has"} its value'
-
-
-def read_config(path: Path, values: Mapping[str, Any]) -> Config:
-    """The config at ``path``, in whose files the variables have ``values`` wherever they are assigned.
-
-    Raises:
-        UserError: it does not load with them.
-    """
-    try:
-        with _while_reading(values):
-            return Config.fromfile(path)
-    except UserError:
-        raise
-    except Exception as error:  # a config is a program: it raises anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        names = ', '.join(f'{key}={value}' for key, value in values.items())
-        raise UserError(f'--cfg-options {names}: {path} does not load with it: {reason}') from error
-
-
 def what_is_read(config: Config) -> dict[str, Any]:
     """The parts of ``config`` that mean something, without its variables."""
     names = read_names()
@@ -140,65 +158,3 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and one == other
-
-
-def changed(name: str, value: Any) -> Any:
-    """``value`` of the variable ``name`` with the options for it; called by the files of a config."""
-    for path, new in _values.items():
-        first, _, rest = path.partition('.')
-        if first == name:
-            value = _replaced(value, rest.split('.') if rest else [], new)
-    return value
-
-
-def _replaced(node: Any, keys: list[str], new: Any) -> Any:
-    """A copy of ``node`` with ``new`` at ``keys``; ``node`` itself where it does not reach that far."""
-    if not keys:
-        return new
-    key, *rest = keys
-    if isinstance(node, dict) and (key in node or not rest):
-        node = copy.copy(node)
-        node[key] = _replaced(node.get(key), rest, new)
-    elif isinstance(node, list | tuple) and key.isdigit() and int(key) < len(node):
-        items = list(node)
-        items[int(key)] = _replaced(items[int(key)], rest, new)
-        node = type(node)(items)
-    return node
-
-
-@contextmanager
-def _while_reading(values: Mapping[str, Any]) -> Iterator[None]:
-    original = mmengine_config.RemoveAssignFromAST
-    mmengine_config.RemoveAssignFromAST = _Assignments
-    _values.update(values)
-    try:
-        yield
-    finally:
-        mmengine_config.RemoveAssignFromAST = original
-        _values.clear()
-
-
-class _Assignments(mmengine_config.RemoveAssignFromAST):
-    """mmengine's step between the text of a config and its code; ours adds ``name = changed('name', name)``."""
-
-    def visit_Module(self, node: ast.Module) -> ast.Module:
-        self.generic_visit(node)
-        wanted = {path.partition('.')[0] for path in _values}
-        body = ast.parse(f'from {__name__} import changed as __changed').body  # __: such names are in no config
-        for statement in node.body:
-            body.append(statement)
-            for name in sorted(_assigned(statement) & wanted):
-                body += ast.parse(f'{name} = __changed({name!r}, {name})').body
-        node.body = body
-        return ast.fix_missing_locations(node)
-
-
-def _assigned(statement: ast.stmt) -> set[str]:
-    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        return set()
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return {x.id for target in targets for x in ast.walk(target) if isinstance(x, ast.Name) and _is_store(x)}
-
-
-def _is_store(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)

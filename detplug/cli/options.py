@@ -1,7 +1,9 @@
 """Apply ``--cfg-options KEY=VALUE`` to a config: keys that it has, and keys that the parts it names would take."""
 
+import ast
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,12 @@ def _parse(option: str) -> tuple[str, Any]:
     key, equals, value = option.partition('=')
     if not equals:
         raise UserError(f'--cfg-options {option}: no value; write KEY=VALUE')
+    if value[:1] in ('(', '[', '{', "'", '"'):
+        try:
+            return key, ast.literal_eval(value)  # mmengine would take the spaces out of 'red blood cell'
+        except (ValueError, SyntaxError):
+            if re.search(r'\w +\w', value):
+                raise UserError(f'--cfg-options {option}: a text with spaces in brackets; put it in quotes') from None
     try:
         return key, DictAction._parse_iterable(value)
     except AssertionError as error:
