@@ -34,7 +34,8 @@ def options(slides) -> list[str]:
 def trained(slides, options, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('work') / 'run'
     assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', *options]) == 0
-    return folder
+    assert [path.name for path in folder.iterdir()] == ['smoke']
+    return folder / 'smoke'
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_training_leaves_what_the_readme_promises(trained):
 
 
 def test_a_second_training_does_not_overwrite_the_first(trained, options, capsys):
-    wrong(train.main, [CONFIG, '--work-dir', str(trained), '--smoke', *options], capsys, '--resume', '--work-dir')
+    wrong(train.main, [CONFIG, '--work-dir', str(trained), *options], capsys, '--resume', '--work-dir')
 
 
 def test_evaluation_writes_flat_metrics_and_a_report(slides, trained, tmp_path):
