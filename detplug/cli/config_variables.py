@@ -50,21 +50,19 @@ def with_variables(config: Config, values: Mapping[str, Any], path: Path) -> Con
     values = dict(values)
     if 'data_root' in values:
         values['data_root'] = os.path.join(str(values['data_root'] or ''), '')
-    new = {key: value for key, value in values.items() if not same(_at(config, key), value)}
-    before, effective = what_is_read(config), {}
-    for key, value in new.items():
-        config_with = read_config(path, {key: value})
-        if what_is_read(config_with) != before:
-            effective[key] = value
-        elif key != 'data_root' or not replace_root(config_with, config.data_root, value):
-            raise UserError(
-                f'--cfg-options {key}={value}: nothing in {path.name} follows from it; {_cure(path, key, value)}'
-            )
-    if len(effective) > 1:
-        config_with = read_config(path, effective)
-    if new.keys() - effective.keys():
-        replace_root(config_with, config.data_root, values['data_root'])
-    return config_with if new else config
+    before, followed, result = what_is_read(config), {}, config
+    for key, value in values.items():
+        result = read_config(path, {key: value})
+        if what_is_read(result) != before:
+            followed[key] = value
+        elif key != 'data_root' and not same(_at(config, key), value):
+            cure = _cure(path, key, value)
+            raise UserError(f'--cfg-options {key}={value}: nothing in {path.name} follows from it; {cure}')
+    if len(values) > 1:
+        result = read_config(path, followed)
+    if 'data_root' in values.keys() - followed.keys():
+        _replace_root(result, config.data_root, values['data_root'])
+    return result
 
 
 def _cure(path: Path, key: str, value: Any) -> str:
@@ -109,15 +107,18 @@ def differences(one: Any, other: Any, path: str = '') -> list[str]:
     return [x for key, a, b in pairs for x in differences(a, b, f'{path}.{key}'.lstrip('.'))]
 
 
-def replace_root(config: Config, old: str, new: str) -> bool:
-    """Exchange the folder of the data in a config that was dumped, where every path stands as a text of its own.
+def _replace_root(config: Config, old: str, new: str) -> None:
+    """Exchange the folder of the data, in place, in a config where every path stands as a text of its own.
 
-    Returns:
-        Whether there was anything to exchange, beside ``data_root`` itself.
+    Such are those that mmengine writes into work folders.
+
+    Raises:
+        UserError: none does.
     """
     before = what_is_read(config)
     config.merge_from_dict(_with_root(config.to_dict(), old, new))
-    return what_is_read(config) != before
+    if new != old and what_is_read(config) == before:
+        raise UserError(f'--cfg-options data_root={new}: no path of {config.filename} begins with {old!r}; change each')
 
 
 def _with_root(node: Any, old: str, new: str, key: str | int = '') -> Any:

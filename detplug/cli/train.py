@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,9 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.smoke:
         make_smoke(config)
         clear_smoke(config)
-    elif args.keep_epochs:
-        start_group(config.launcher, device=choose_device(config.device))
-        keep_epochs(config, get_world_size())
+    else:
+        say_end(config)
+        if args.keep_epochs:
+            start_group(config.launcher, device=choose_device(config.device))
+            keep_epochs(config, get_world_size())
     train(config)
     return 0
 
@@ -85,7 +88,7 @@ def train(config: Config) -> dict[str, float]:
     with only_training(work_dir), building(config.filename, config):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         if is_main_process():
-            print('\n'.join(filter(None, (describe_batches(runner), describe_end(config)))), flush=True)
+            print(describe_batches(runner), flush=True)
         runner.train()
     if not is_main_process():
         return {}
@@ -133,6 +136,13 @@ def seed_of(config: Config, given: int | None) -> int:
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise UserError(f'{name} {seed}: not a whole number from 0 to {2**32 - 1}')
     return seed
+
+
+def say_end(config: Config) -> None:
+    """Print where the learning rate ends elsewhere than the training."""
+    line = describe_end(config)
+    if line and os.environ.get('RANK', '0') == '0':
+        print(line, flush=True)
 
 
 def clear_smoke(config: Config) -> None:
