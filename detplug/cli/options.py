@@ -52,10 +52,13 @@ def _parse(option: str) -> tuple[str, Any]:
         raise UserError(f'--cfg-options {option}: no value; write KEY=VALUE')
     if value[:1] in ('(', '[', '{', "'", '"'):
         try:
-            return key, ast.literal_eval(value)  # mmengine would take the spaces out of 'red blood cell'
+            return key, ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            if re.search(r'\w +\w', value):
-                raise UserError(f'--cfg-options {option}: a text with spaces in brackets; put it in quotes') from None
+            pass  # (a, b): texts without quotes
+    if re.search(r'\w +\w', value):  # mmengine would take the spaces out of 'red blood cell'
+        if ',' not in value and value[0] not in '([{':
+            return key, value
+        raise UserError(f'--cfg-options {option}: a list of texts with spaces; put each text into quotes')
     try:
         return key, DictAction._parse_iterable(value)
     except AssertionError as error:
