@@ -1,4 +1,4 @@
-"""Options for names that only a config's own files use: what is computed from them follows, or the line names the key."""
+"""Options for names that only a config's own files use: what is computed from them follows, or a line names the key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every name at the top of every config: an option for it changes what is trained, or is refused with a key that does."""
+"""Every name at the top of every config: an option for it changes what is read, or the refusal names keys that do."""
 
 from functools import cache
 from pathlib import Path
