@@ -169,8 +169,8 @@ def require(found: Agreement, what: str) -> None:
     if found.tied:
         raise UserError(
             f'{what}: {found.near_threshold} of {2 * found.boxes + found.near_threshold} boxes have equal scores at '
-            'the end of the list of detections, as those of an untrained detector have, so that which of them are kept is '
-            'chance and nothing can be compared; give a trained checkpoint'
+            'the end of the list of detections, as those of an untrained detector have: which of them are kept is '
+            'chance, so nothing can be compared; give a trained checkpoint'
         )
     if not found.passed:
         raise UserError(

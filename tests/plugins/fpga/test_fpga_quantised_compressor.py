@@ -125,6 +125,7 @@ def test_it_trains_in_mixed_precision(quantised, tmp_path):
     assert run(train.main, [*argv, '--cfg-options', 'optim_wrapper.optimizer.lr=0.01', 'custom_hooks=[]']) == 0
     rows = [row['loss'] for row in read_history(tmp_path / 'smoke' / 'history.jsonl') if 'loss' in row]
     assert len(rows) == 2 and None not in rows
-    before, after = (load_file(path)['state_dict'] for path in (quantised / 'compressed.pth', tmp_path / 'smoke' / 'last.pth'))
+    paths = quantised / 'compressed.pth', tmp_path / 'smoke' / 'last.pth'
+    before, after = (load_file(path)['state_dict'] for path in paths)
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert moved and all(before[name].is_floating_point() for name in moved)
