@@ -109,6 +109,14 @@ def building(source: str | Path, config: Config | None = None) -> Iterator[None]
         raise UserError(f'{error}, or start without it: --cfg-options {path}=None') from error
     except UserError:
         raise
+    except ValueError as error:  # of mmengine's schedulers
+        if 'end should be larger than begin' not in str(error):
+            raise
+        text = str(error).partition('but got ')[2]
+        raise UserError(
+            f'{source}: param_scheduler: {text}; the training ends before a part of the schedule begins: '
+            'more steps (max_iters), or a shorter warm-up (warmup)'
+        ) from error
     except (TypeError, KeyError, ImportError, FileNotFoundError) as error:
         text = str(error)
         argument = re.search(r"unexpected keyword argument '(\w+)'", text)

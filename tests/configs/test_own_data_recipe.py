@@ -40,7 +40,7 @@ def name_the_classes(names: tuple[str, ...]) -> None:
 def test_it_is_followed_to_the_letter(clone, capsys):
     name_the_classes(clone)
     assert run(train.main, [CONFIG, '--smoke', *SMALL]) == 0
-    short = [*SMALL, 'max_iters=2', 'train_cfg.val_interval=2']
+    short = [*SMALL, 'max_iters=2', 'warmup=1', 'train_cfg.val_interval=2']
     assert run(train.main, [CONFIG, *short]) == 0, capsys.readouterr().err
     folder = Path('work_dirs/yolov5/yolov5n_own-data')
     assert {'best.pth', 'metrics.json', 'smoke'} <= {path.name for path in folder.iterdir()}
@@ -50,6 +50,13 @@ def test_it_is_followed_to_the_letter(clone, capsys):
     assert run(test.main, [CONFIG, best, *SMALL]) == 0
     assert (folder / 'test' / 'metrics_test.json').is_file()
     assert run(predict.main, [CONFIG, best, 'data/mine/images', '--out', 'out', *SMALL]) == 0
+
+
+def test_a_warm_up_longer_than_the_training_is_one_line(clone, capsys):
+    name_the_classes(clone)
+    assert run(train.main, [CONFIG, *SMALL, 'max_iters=2']) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and 'param_scheduler' in lines[0] and 'begin=50, end=2' in lines[0]
 
 
 def test_the_names_may_be_given_as_an_option(clone):
