@@ -25,15 +25,18 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Processor name, number of cores and memory."""
+    """Processor name, number of cores, threads of a process (figures of trainings depend on them) and memory."""
+    import torch  # late: a benchmark may measure the memory of a process without it
+
     cpuinfo = Path('/proc/cpuinfo')
     names = (
         [x.split(':')[1].strip() for x in cpuinfo.read_text().splitlines() if x.startswith('model name')]
         if cpuinfo.exists()
         else []
     )
+    threads = f'{os.cpu_count()} cores, {torch.get_num_threads()} threads'
     gib = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
-    return f'{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {gib:.0f} GiB, no GPU'
+    return f'{names[0] if names else platform.processor()}, {threads}, {gib:.0f} GiB, no GPU'
 
 
 def record(name: str, figures: dict[str, float], seeds: list[int], command: str | None = None) -> Path:

@@ -10,8 +10,8 @@ custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_faile
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 detector['roi_head']['bbox_head']['num_classes'] = 3  # red blood cell, ring, gametocyte
-for part in ('rpn', 'rcnn'):
-    detector['train_cfg'][part]['assigner']['ignore_iof_thr'] = -1  # SoftTeacher has no ignored regions
+detector['train_cfg']['rpn']['assigner']['ignore_iof_thr'] = -1  # SoftTeacher has no ignored regions
+detector['train_cfg']['rcnn']['assigner']['ignore_iof_thr'] = -1
 model = dict(
     _delete_=True,
     type='SoftTeacher',
@@ -33,7 +33,7 @@ model = dict(
     semi_test_cfg=dict(predict_on='teacher'),
 )
 # it asks every view for boxes and for a homography; a resize to the size that the image has records one
-begin = [dict(type='LoadEmptyAnnotations'), dict(type='Resize', scale=(320, 320), keep_ratio=True)]
+begin = [dict(type='LoadEmptyAnnotations'), dict(type='Resize', scale=_base_.img_scale, keep_ratio=True)]
 views = _base_.train_dataloader.dataset.dataset.unlabelled.pipeline[0]
 train_dataloader = dict(
     dataset=dict(

@@ -1,5 +1,5 @@
 # The official YOLOv5n of COCO, frozen, and the relation head of V-COCO, on pictures. Without training on pictures:
-# python -m plugins.sabra.join_checkpoints checkpoints/yolov5n_coco.pth work_dirs/sabra_vcoco_boxes/best.pth OUT.pth
+# python -m plugins.sabra.join_checkpoints checkpoints/yolov5n_coco.pth work_dirs/sabra/sabra_vcoco_boxes/best.pth OUT
 # With them the head may see them too: visual=dict(channels=128, stride=16, level=1).
 _base_ = [
     '../_base_/runtime.py',

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
     device = choose_device(args.device)
-    config = load_config(args.config, args.cfg_options)
+    config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
     load_plugin(args.method)
     request = CompressRequest(
         build_detector(config, args.checkpoint, device),

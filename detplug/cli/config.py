@@ -5,7 +5,7 @@ Config files are Python by design (SECURITY.md); YAML configs are read by the sa
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from mmengine.fileio.handlers import YamlHandler
 from mmengine.fileio.handlers.registry_utils import _register_handler
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
 
+from detplug.cli.class_numbers import check_num_classes
 from detplug.cli.config_address import config_path
-from detplug.cli.options import apply_options
+from detplug.cli.config_variables import is_variable, with_variables
+from detplug.cli.options import apply_options, parse_options
 from detplug.cli.stock_config import adapt
 from detplug.engine.published_weights import UnreachableWeights
 from detplug.errors import UserError
@@ -33,15 +36,19 @@ class SafeYamlHandler(YamlHandler):
 _register_handler(SafeYamlHandler(), ['yaml', 'yml'])
 
 
-def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping[str, str] | None = None) -> Config:
     """The config at ``path`` with ``KEY=VALUE`` options applied; its plugins are imported.
 
     ``path`` may be an address, ``detplug::FOLDER/NAME.py`` or ``mmdet::FOLDER/NAME.py``. A config of mmdet itself is
-    fitted to our tools, and what was changed is printed (:mod:`detplug.cli.stock_config`). A new ``data_root`` reaches
-    the data sets too (mmengine alone changes only the top-level key).
+    fitted to our tools, and what was changed is printed (:mod:`detplug.cli.stock_config`). What the config computes
+    from a name of its own follows the option for that name (:mod:`detplug.cli.config_variables`).
+
+    Args:
+        replaced: key -> argument of the command that stands above it.
 
     Raises:
-        UserError: no such file, a config that does not load, or an option whose path the config does not have.
+        UserError: no such file, a config that does not load, an option whose path the config does not have or that
+            would change nothing, or a head with another number of classes than the data.
     """
     path = config_path(path)
     MMLogger.get_current_instance().setLevel('WARNING')  # it would tell of every environment variable
@@ -53,26 +60,26 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         reason = str(error).strip() or 'empty file'
         raise UserError(f'{path}: does not load: {type(error).__name__}: {reason.splitlines()[0]}') from error
     init_default_scope(config.get('default_scope', 'mmdet'))
-    old_root = config.get('data_root')
-    apply_options(config, options, path)
-    if old_root is not None and config.data_root != old_root:
-        new_root = os.path.join(str(config.data_root), '')
-        config.merge_from_dict(_replace_prefix(config.to_dict(), old_root, new_root) | {'data_root': new_root})
+    given = parse_options(options)
+    for key in given.keys() & (replaced or {}).keys():
+        raise UserError(f'--cfg-options {key}={given[key]}: has no effect here; give {replaced[key]}')
+    config = with_variables(config, {key: given[key] for key in given if is_variable(key)}, path)
+    apply_options(config, {key: given[key] for key in given if not is_variable(key)}, path)
+    if given.keys() & {'default_scope'}:
+        init_default_scope(config.default_scope)
+    if any(key.startswith('custom_imports') for key in given):
+        import_modules_from_strings(**(config.custom_imports or {}))
     changes = adapt(config)
     if changes and os.environ.get('RANK', '0') == '0':
         print(f'{path.name}: a config of mmdet, fitted to our tools:\n  ' + '\n  '.join(changes), flush=True)
+    check_num_classes(config)
     return config
 
 
-def _replace_prefix(node, old: str, new: str):
-    """``node`` with every text that starts with ``old`` made to start with ``new``."""
-    if isinstance(node, dict):
-        return {key: _replace_prefix(value, old, new) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return type(node)(_replace_prefix(value, old, new) for value in node)
-    if isinstance(node, str) and node.startswith(old):
-        return new + node[len(old) :]
-    return node
+def default_work_dir(config: Config) -> str:
+    """``work_dir`` of the config, or work_dirs/FOLDER/NAME: configs of one name in two folders stay apart."""
+    path = Path(config.filename).resolve()
+    return config.get('work_dir') or str(Path('work_dirs') / path.parent.name / path.stem)
 
 
 def path_of(node: dict | list, address: str, path: str = '') -> str | None:
@@ -102,6 +109,14 @@ def building(source: str | Path, config: Config | None = None) -> Iterator[None]
         raise UserError(f'{error}, or start without it: --cfg-options {path}=None') from error
     except UserError:
         raise
+    except ValueError as error:  # of mmengine's schedulers
+        if 'end should be larger than begin' not in str(error):
+            raise
+        text = str(error).partition('but got ')[2]
+        raise UserError(
+            f'{source}: param_scheduler: {text}; the training ends before a part of the schedule begins: '
+            'more steps (max_iters), or a shorter warm-up (warmup)'
+        ) from error
     except (TypeError, KeyError, ImportError, FileNotFoundError) as error:
         text = str(error)
         argument = re.search(r"unexpected keyword argument '(\w+)'", text)

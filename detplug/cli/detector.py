@@ -19,7 +19,7 @@ def build_detector(config: Config, checkpoint: str | Path, device: torch.device 
 
     ``model.dataset_meta`` holds its ``classes``, and its ``predicates``, which are empty for a detector.
 
-    A model that adds a class to those of the data has ``class_names(names) -> names``.
+    A model that adds a class to those of the data has a static method ``class_names(names) -> names``.
 
     Raises:
         UserError: a model that does not build; a checkpoint of other classes or of another architecture.
@@ -57,7 +57,13 @@ def evaluation_dataset(config: Config) -> dict:
 
 
 def prediction_pipeline(config: Config) -> list[dict]:
-    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8)."""
+    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8).
+
+    Raises:
+        UserError: a config without a split for tests or validation.
+    """
+    if not config.get('test_dataloader') and not config.get('val_dataloader'):
+        raise UserError(f'{config.filename}: test_dataloader: missing; its pipeline prepares the images, so add it')
     steps = []
     for step in next(innermost_datasets(evaluation_dataset(config))).pipeline:
         kind = str(step['type']).rpartition('.')[2]

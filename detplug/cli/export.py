@@ -12,9 +12,13 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
+    from detplug.cli.plugin import load_plugin
     from detplug.engine.device import AUTO, HELP, choose_device
-    from detplug.export.formats import Bundle, ExportRequest, export
+    from detplug.entry_points import plugins
+    from detplug.export.formats import FORMATS, Bundle, ExportRequest, export
     from detplug.export.manifest import input_side
+
+HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
     device = choose_device(args.device)
-    config = load_config(args.config, args.cfg_options)
+    config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
     request = ExportRequest(
         build_detector(config, args.checkpoint),
         config,
@@ -42,10 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.max_map_loss,
         device,
     )
+    load_format(args.format)
     with building(config.filename):
         bundle = export(args.format, request, args.out)
     Console().print(summary(bundle))
     return 0
+
+
+def load_format(name: str) -> None:
+    """Import the plugin that has the format ``name``, where the config imports none that does.
+
+    What the plugin wants of a model is then its own line, in the place of "no such format".
+    """
+    if name in HOST_FORMATS or name in FORMATS:
+        return
+    for point in plugins():
+        load_plugin(point.name)
+        if name in FORMATS:
+            return
 
 
 def summary(bundle: Bundle) -> Table:

@@ -1,8 +1,10 @@
 """Apply ``--cfg-options KEY=VALUE`` to a config: keys that it has, and keys that the parts it names would take."""
 
+import ast
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +20,29 @@ from detplug.errors import UserError
 REGISTRIES = [value for value in vars(mmdet_registry).values() if isinstance(value, Registry)]
 
 
-def apply_options(config: Config, options: Sequence[str], source: str | Path) -> None:
-    """Merge ``a.b.0.c=value`` options into ``config``, in place.
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Dotted path -> value of ``a.b.0.c=value`` options.
+
+    Raises:
+        UserError: an option without ``=``, or with brackets that do not close.
+    """
+    return dict(_parse(option) for option in options)
+
+
+def apply_options(config: Config, parsed: Mapping[str, Any], source: str | Path) -> None:
+    """Merge values by their dotted paths into ``config``, in place.
 
     A key that the config lacks is added where a parameter of that name has a default in the class that the ``type``
     beside it names, in torch's DataLoader for a loader, or in mmengine's Runner at the top level. Options are read as
     one: a new ``type`` decides which keys may be added beside it.
 
     Raises:
-        UserError: an option without ``=``, or whose path neither the config has nor any of its parts takes.
+        UserError: a path that neither the config has nor any of its parts takes.
     """
-    parsed = dict(_parse(option) for option in options)
-    there = {key: value for key, value in parsed.items() if _reaches(config, key)}
+    there = {key: value for key, value in parsed.items() if reaches(config, key)}
     config.merge_from_dict(there)
     for key in parsed.keys() - there.keys():
-        _check_path(config, key, source)
+        check_path(config, key, source)
     config.merge_from_dict({key: value for key, value in parsed.items() if key not in there})
 
 
@@ -40,13 +50,23 @@ def _parse(option: str) -> tuple[str, Any]:
     key, equals, value = option.partition('=')
     if not equals:
         raise UserError(f'--cfg-options {option}: no value; write KEY=VALUE')
+    if value[:1] in ('(', '[', '{', "'", '"'):
+        try:
+            return key, ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            pass  # (a, b): texts without quotes
+    if re.search(r'\w +\w', value):  # mmengine would take the spaces out of 'red blood cell'
+        if ',' not in value and value[0] not in '([{':
+            return key, value
+        raise UserError(f'--cfg-options {option}: a list of texts with spaces; put each text into quotes')
     try:
         return key, DictAction._parse_iterable(value)
     except AssertionError as error:
         raise UserError(f'--cfg-options {option}: unbalanced brackets in the value') from error
 
 
-def _reaches(config: Config, key: str) -> bool:
+def reaches(config: Config, key: str) -> bool:
+    """Whether ``config`` has the dotted path ``key``."""
     node = config._cfg_dict
     for part in key.split('.'):
         if part not in _keys(node):
@@ -65,7 +85,12 @@ def _child(node: Any, part: str) -> Any:
     return node[int(part)] if isinstance(node, list | tuple) else node[part]
 
 
-def _check_path(config: Config, key: str, source: str | Path) -> None:
+def check_path(config: Config, key: str, source: str | Path) -> None:
+    """Refuse a path that ``config`` lacks, unless its last part may be added.
+
+    Raises:
+        UserError: the line names what is there.
+    """
     node, before = config._cfg_dict, ''
     for part in key.split('.'):
         where = before or 'the top level'

@@ -8,6 +8,7 @@ multiplies the learning rate by the batch of all processes over that of the conf
 
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
@@ -90,11 +91,16 @@ def scale_learning_rate(config: Config) -> None:
 
 
 def describe_batches(runner: Runner) -> str:
-    """Processes, images of a step, steps, epochs and learning rate of a training that is about to start."""
+    """Processes, threads, images of a step, steps, epochs and learning rate of a training that is about to start.
+
+    Sums over another number of threads are rounded otherwise, which moves the figures of a short training.
+    """
     loop, processes = runner.train_loop, get_world_size()
     each = getattr(getattr(loop, '_draw_source', loop.dataloader), 'batch_size', None) or 1
     batch, size = each * processes, len(loop.dataloader.dataset)
     who = f'{processes} processes x {each} images' if processes > 1 else '1 process'
+    threads = torch.get_num_threads()
+    who += f', {threads} thread{"s" if threads > 1 else ""}{" each" if processes > 1 else ""}'
     epochs = loop.max_iters * batch / max(size, 1)
     line = f'{who}: {batch} images a step; {loop.max_iters} steps = {epochs:.3g} epochs of {size} images'
     scale = runner.cfg.get('auto_scale_lr') or {}

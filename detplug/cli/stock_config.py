@@ -14,7 +14,6 @@ from mmengine.config import Config
 
 from detplug.data.dataset_config import innermost_datasets, names_of
 from detplug.data.named_coco import NamedCocoDataset
-from detplug.errors import UserError
 
 RUNNER = 'DetplugRunner'
 LOOPS = dict(EpochBasedTrainLoop='ResumableEpochLoop', IterBasedTrainLoop='ResumableIterLoop')
@@ -29,9 +28,6 @@ def adapt(config: Config) -> list[str]:
     """Fill in and exchange what our tools need; the changes, one line each, none for a config of ours.
 
     A config with a ``runner_type`` of its own that is not ours is left alone.
-
-    Raises:
-        UserError: a head with another number of classes than the data.
     """
     if config.get('runner_type', RUNNER) != RUNNER:
         return []
@@ -41,37 +37,7 @@ def adapt(config: Config) -> list[str]:
         lines.append(f'runner {RUNNER}: safe and atomic checkpoints, history.jsonl, report.html')
     lines += _datasets(config, ours) + _loop(config) + _train_loader(config) + _precision(config) + _evaluation(config)
     lines += _hooks(config)
-    if lines:
-        _check_num_classes(config)
     return lines
-
-
-def _check_num_classes(config: Config) -> None:
-    """Heads of mmdet have as many classes as the data.
-
-    Raises:
-        UserError: one has another number; it would learn or print wrong names.
-    """
-    for _, loader in _loaders(config, 'train_dataloader', 'test_dataloader'):
-        classes = names_of(loader.dataset)
-        if all(_kind(dataset) == 'CheckedCocoDataset' for dataset in innermost_datasets(loader.dataset)):
-            for path, number in _class_numbers(config.get('model') or {}, 'model'):
-                if number != len(classes):
-                    raise UserError(
-                        f'{config.filename}: {path}.num_classes: {number}, but the data have {len(classes)} classes '
-                        f'({", ".join(classes[:5])}{", ..." if len(classes) > 5 else ""}); make them agree'
-                    )
-
-
-def _class_numbers(node: Any, path: str) -> Iterator[tuple[str, int]]:
-    """(path, num_classes) of the box and mask heads of a model."""
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        if isinstance(value, dict | list | tuple):
-            heads = value if isinstance(value, list | tuple) else [value]
-            if key in ('bbox_head', 'mask_head'):
-                yield from ((f'{path}.{key}', x['num_classes']) for x in heads if 'num_classes' in x)
-            else:
-                yield from _class_numbers(value, f'{path}.{key}')
 
 
 def _kind(part: dict) -> str:

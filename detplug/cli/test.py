@@ -15,7 +15,7 @@ with quiet_imports():
 
     import detplug.register  # noqa: F401
     from detplug.cli import accept_anomalies
-    from detplug.cli.config import building, load_config
+    from detplug.cli.config import building, default_work_dir, load_config
     from detplug.cli.detector import config_classes
     from detplug.engine.device import AUTO, HELP
     from detplug.errors import UserError
@@ -33,16 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--split', choices=('val', 'test'), default='test')
     parser.add_argument('--out', help='metrics file; default metrics_SPLIT.json in the work folder')
     parser.add_argument('--results', help='npz file of every image, for python -m detplug.evaluation.compare')
-    parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/NAME-OF-CONFIG/SPLIT')
+    parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/FOLDER/NAME/SPLIT')
     parser.add_argument('--device', help=f'{HELP}; default: device of the config')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
-    config = load_config(args.config, args.cfg_options)
+    replaced = dict(launcher='--launcher', load_from='the checkpoint', resume='the checkpoint')
+    config = load_config(args.config, args.cfg_options, replaced)
     accept_anomalies.apply_option(config, args.accept_anomalies)
-    config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem / args.split)
+    config.work_dir = args.work_dir or str(Path(default_work_dir(config)) / args.split)
     config.device = args.device or config.get('device', AUTO)
     config.launcher = args.launcher
     check_split(config, args.split)

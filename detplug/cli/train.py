@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
+    import torch
     from mmdet.registry import RUNNERS
     from mmengine.config import Config
     from mmengine.dist import get_world_size, is_main_process
 
     import detplug.register  # noqa: F401
     from detplug.cli import accept_anomalies
-    from detplug.cli.config import building, load_config
+    from detplug.cli.config import building, default_work_dir, load_config
     from detplug.cli.detector import config_classes
     from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
+    from detplug.cli.schedule_end import describe_end
     from detplug.data.dataset_config import innermost_datasets
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.device import AUTO, HELP, choose_device
@@ -33,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog='train', description=__doc__)
     parser.add_argument('config')
-    parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/NAME-OF-CONFIG')
+    parser.add_argument(
+        '--work-dir', help='folder for all that is written; default work_dirs/FOLDER/NAME of the config'
+    )
     parser.add_argument('--resume', action='store_true', help='continue from the newest checkpoint that loads')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, help='default: randomness.seed of the config, or 0')
     parser.add_argument('--device', help=f'{HELP}; default: device of the config')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
@@ -45,27 +50,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
     parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
-    parser.add_argument('--smoke', action='store_true', help='2 iterations and 1 validation, to try a config')
+    parser.add_argument(
+        '--smoke',
+        action='store_true',
+        help='2 iterations and 1 validation, to try a config; into WORK-DIR/smoke',
+    )
     accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
-    if not 0 <= args.seed < 2**32:
-        raise UserError(f'--seed {args.seed}: not a whole number from 0 to {2**32 - 1}')
-    config = load_config(args.config, args.cfg_options)
+    config = load_config(args.config, args.cfg_options, replaced=dict(launcher='--launcher'))
     accept_anomalies.apply_option(config, args.accept_anomalies)
     check_trainable(config)
-    config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    config.work_dir = args.work_dir or default_work_dir(config)
     config.device = args.device or config.get('device', AUTO)
-    config.launcher, config.resume = args.launcher, args.resume
-    config.randomness = dict(seed=args.seed)
+    config.launcher, config.resume = args.launcher, args.resume or bool(config.get('resume'))
+    config.randomness = dict(config.get('randomness') or {}, seed=seed_of(config, args.seed))
     if args.amp is not None:
         use_mixed_precision(config, args.amp, choose_device(config.device).type)
     if args.auto_scale_lr:
         scale_learning_rate(config)
     if args.smoke:
         make_smoke(config)
-    elif args.keep_epochs:
-        start_group(config.launcher, device=choose_device(config.device))
-        keep_epochs(config, get_world_size())
+        clear_smoke(config)
+    else:
+        say_end(config)
+        if args.keep_epochs:
+            start_group(config.launcher, device=choose_device(config.device))
+            keep_epochs(config, get_world_size())
     train(config)
     return 0
 
@@ -85,8 +95,9 @@ def train(config: Config) -> dict[str, float]:
         runner.train()
     if not is_main_process():
         return {}
-    key = (config.default_hooks.get('checkpoint') or {}).get('metric') or 'map'
-    metrics = best_metrics(work_dir, f'val/{key}') | {'minutes': (time.monotonic() - began) / 60}
+    hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    metrics = best_metrics(work_dir, f'val/{hook.get("metric") or "map"}')
+    metrics |= {'minutes': (time.monotonic() - began) / 60, 'threads': torch.get_num_threads()}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
     for what, name in (('checkpoint', BEST), ('checkpoint', LAST), ('report    ', 'report.html')):
@@ -104,6 +115,46 @@ def check_trainable(config: Config) -> None:
     for name in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if not config.get(name):
             raise UserError(f'{config.filename}: {name}: missing; a config without it cannot be trained')
+    for split in ('val', 'test'):  # mmengine wants all three or none
+        parts = [f'{split}_{part}' for part in ('dataloader', 'evaluator', 'cfg')]
+        missing = [name for name in parts if not config.get(name)]
+        if missing == parts[1:2]:
+            raise UserError(f'{config.filename}: {parts[1]}: missing; add it, or take {parts[0]} out')
+        if parts[0] in missing:
+            config.update(dict.fromkeys(parts))
+            if split == 'val' and is_main_process():
+                print(f'{config.filename}: val_dataloader: missing; training without validation, so without best.pth')
+        elif missing:
+            config[parts[2]] = dict(type='ValLoop' if split == 'val' else 'TestLoop')
+
+
+def seed_of(config: Config, given: int | None) -> int:
+    """The seed of the command line, or else of the config; 0 by default.
+
+    Raises:
+        UserError: no whole number from 0 to 2**32 - 1.
+    """
+    own = (config.get('randomness') or {}).get('seed')
+    name, seed = ('--seed', given) if given is not None else ('randomness.seed', 0 if own is None else own)
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise UserError(f'{name} {seed}: not a whole number from 0 to {2**32 - 1}')
+    return seed
+
+
+def say_end(config: Config) -> None:
+    """Print where the learning rate ends elsewhere than the training."""
+    line = describe_end(config)
+    if line and os.environ.get('RANK', '0') == '0':
+        print(line, flush=True)
+
+
+def clear_smoke(config: Config) -> None:
+    """Let a smoke run write into a folder of its own, without the checkpoints of the last one unless it is resumed."""
+    folder = Path(config.work_dir) / 'smoke'
+    config.work_dir = str(folder)
+    if is_main_process() and not config.resume:
+        for path in [path for _, path in numbered_checkpoints(folder)] + [folder / LAST, folder / BEST]:
+            path.unlink(missing_ok=True)
 
 
 def best_metrics(work_dir: Path, key: str = 'val/map') -> dict[str, float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmdet.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 
@@ -13,8 +14,8 @@ from mmengine.runner import Runner
 class ExportHook(Hook):
     """Writes ``work_dir``/export/FORMAT of the best checkpoint (the last where no validation ran), on one process.
 
-    A format that does not exist stops before the first step. A bundle that does not match its torch model is not
-    written: the training ends with the exporter's one line and keeps its checkpoints.
+    A format that does not exist, and a detector without an ONNX form, stop before the first step. A bundle that does
+    not match its torch model is not written: the training ends with the exporter's one line and keeps its checkpoints.
 
     Args:
         formats: names as in ``tools/export.py --format``.
@@ -28,15 +29,18 @@ class ExportHook(Hook):
         self.img_size = img_size
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse unknown formats.
+        """Refuse what could not be exported after the training.
 
         Raises:
-            UserError: a format that is not registered.
+            UserError: a format that is not registered, or a detector that the host's own formats cannot write.
         """
         from detplug.export.formats import exporter  # loaded late: trainings without export do without onnxruntime
+        from detplug.export.graph import check_exportable
 
         for name in self.formats:
-            exporter(name)
+            if exporter(name).__module__.startswith('detplug.export.'):  # formats of plugins have rules of their own
+                model = runner.model
+                check_exportable(model.module if is_model_wrapper(model) else model, raw=False)
 
     @master_only
     def after_train(self, runner: Runner) -> None:

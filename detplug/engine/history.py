@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from torch import Tensor
@@ -117,7 +118,8 @@ class HistoryHook(Hook):
     Training rows: step (done so far), lr (of the first parameter group), each value that the model returns, data_time
     and time (seconds a step; ``time`` is the whole step with waiting for data, hooks and checkpoints, without
     validation). With ``interval`` > 1 they are means over the steps since the last row. Validation rows: step,
-    ``val/NAME`` of every metric and val/time, seconds. On resume, rows after the resumed step are taken away.
+    ``val/NAME`` of every metric, val/time, seconds, and the number of threads. On resume, rows after the resumed step
+    are taken away.
 
     Args:
         interval: steps.
@@ -167,7 +169,8 @@ class HistoryHook(Hook):
             for name, value in (metrics or {}).items()
             if isinstance(value, int | float) or getattr(value, 'size', 0) == 1
         }
-        self._write({'step': runner.iter, **numbers, 'val/time': time.perf_counter() - self._started})
+        seconds = time.perf_counter() - self._started
+        self._write({'step': runner.iter, **numbers, 'val/time': seconds, 'threads': torch.get_num_threads()})
 
     def after_val(self, runner) -> None:
         self._before += time.perf_counter() - self._started

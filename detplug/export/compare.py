@@ -83,6 +83,16 @@ class Agreement:
             and self.max_extra_diff < EXTRA_TOLERANCE
         )
 
+    @property
+    def tied(self) -> bool:
+        """Whether all that differs is which of many boxes with equal scores come into a list that is full."""
+        return (
+            self.near_threshold > max(2, self.boxes // 20)
+            and self.unmatched == 0
+            and self.max_score_diff < SCORE_TOLERANCE
+            and self.max_extra_diff < EXTRA_TOLERANCE
+        )
+
     def to_dict(self) -> dict[str, float]:
         """The error table of the manifest."""
         return asdict(self)
@@ -156,6 +166,12 @@ def require(found: Agreement, what: str) -> None:
     Raises:
         UserError: the agreement is outside the tolerances.
     """
+    if found.tied:
+        raise UserError(
+            f'{what}: {found.near_threshold} of {2 * found.boxes + found.near_threshold} boxes have equal scores at '
+            'the end of the list of detections, as those of an untrained detector have: which of them are kept is '
+            'chance, so nothing can be compared; give a trained checkpoint'
+        )
     if not found.passed:
         raise UserError(
             f'{what}: differs from the torch model: {found.unmatched} boxes unmatched of {found.boxes}, '

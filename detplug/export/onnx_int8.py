@@ -39,7 +39,8 @@ def export_onnx_int8(request: ExportRequest, folder: Path) -> dict:
     if before - after > request.max_map_loss:
         raise UserError(
             f'{request.cfg.filename}: onnx-int8: mAP falls from {before:.3f} to {after:.3f} on the val '
-            f'split, more than {request.max_map_loss}; nothing was written; use --format onnx'
+            f'split, more than {request.max_map_loss}; nothing was written; use --format onnx, '
+            'or allow it by --max-map-loss'
         )
     return manifest | {
         'int8': {

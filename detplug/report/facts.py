@@ -28,7 +28,7 @@ def run_facts(**more: str | None) -> Mapping[str, str]:
 
 
 def machine() -> str:
-    """Processor, cores, memory and GPU."""
+    """Processor, cores, threads of a process, memory and GPU."""
     name = platform.processor() or platform.machine()
     try:
         with open('/proc/cpuinfo') as file:
@@ -37,4 +37,4 @@ def machine() -> str:
         pass  # not Linux: the name of the platform will do
     gib = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU'
-    return f'{name}, {os.cpu_count()} cores, {gib:.0f} GiB, {gpu}'
+    return f'{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {gib:.0f} GiB, {gpu}'

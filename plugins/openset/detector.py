@@ -94,7 +94,8 @@ class OpenSetDetector(SemiBaseDetector):
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, self.probe.sigmoid, ood_by_class)
 
-    def class_names(self, names: Sequence[str]) -> tuple[str, ...]:
+    @staticmethod
+    def class_names(names: Sequence[str]) -> tuple[str, ...]:
         """Names by label: the known classes of the data and, last, "unknown"."""
         return (*names, 'unknown')
 

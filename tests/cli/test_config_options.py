@@ -8,7 +8,7 @@ from detplug.errors import UserError
 TEXT = """
 data_root = 'data/eggs/'
 model = dict(type='X', depth=1, layers=[dict(width=4), dict(width=8)])
-val = dict(data_root=data_root, ann=data_root + 'val.json', root=dict(other='elsewhere/'))
+val_dataloader = dict(data_root=data_root, ann=data_root + 'val.json', root=dict(other='elsewhere/'))
 """
 
 
@@ -28,9 +28,9 @@ def test_options_reach_nested_dicts_and_lists(config_file):
 @pytest.mark.parametrize('root', ['new/place', 'new/place/'])
 def test_data_root_reaches_the_data_sets(config_file, root):
     config = load_config(config_file, [f'data_root={root}'])
-    assert config.val.data_root == 'new/place/'
-    assert config.val.ann == 'new/place/val.json'
-    assert config.val.root.other == 'elsewhere/'
+    assert config.val_dataloader.data_root == 'new/place/'
+    assert config.val_dataloader.ann == 'new/place/val.json'
+    assert config.val_dataloader.root.other == 'elsewhere/'
 
 
 @pytest.mark.parametrize(

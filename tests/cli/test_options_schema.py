@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch.utils.data import DataLoader
 
-from detplug.cli.options import addable, apply_options, optional_parameters
+from detplug.cli.options import addable, apply_options, optional_parameters, parse_options
 from detplug.errors import UserError
 
 
@@ -46,7 +46,7 @@ def config() -> Config:
     ],
 )
 def test_a_key_that_the_part_would_take_is_added(config, option, value):
-    apply_options(config, [option], 'x.py')
+    apply_options(config, parse_options([option]), 'x.py')
     node = config
     for part in option.partition('=')[0].split('.'):
         node = node[int(part)] if part.isdigit() else node[part]
@@ -55,7 +55,7 @@ def test_a_key_that_the_part_would_take_is_added(config, option, value):
 
 def test_options_are_read_as_one(config):
     for options in (['optim_wrapper.dtype=bfloat16', 'optim_wrapper.type=AmpOptimWrapper'],) * 2:
-        apply_options(config, options, 'x.py')
+        apply_options(config, parse_options(options), 'x.py')
         options.reverse()
     assert (config.optim_wrapper.type, config.optim_wrapper.dtype) == ('AmpOptimWrapper', 'bfloat16')
 
@@ -77,7 +77,7 @@ def test_options_are_read_as_one(config):
 def test_anything_else_is_one_line(config, option, words):
     before = config.to_dict()
     with pytest.raises(UserError) as error:
-        apply_options(config, [option], 'x.py')
+        apply_options(config, parse_options([option]), 'x.py')
     assert words in str(error.value) and '\n' not in str(error.value) and config.to_dict() == before
 
 

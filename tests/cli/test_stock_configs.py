@@ -100,7 +100,8 @@ def options(name: str, folder: Path, *more: str) -> list[str]:
 def test_the_command_line(name, coco, tmp_path, capsys):
     argv = [f'mmdet::{name}', '--work-dir', str(tmp_path), '--smoke', *options(name, coco)]
     assert run(train.main, argv) == 0
-    files = {path.name for path in tmp_path.iterdir()}
+    folder = tmp_path / 'smoke'
+    files = {path.name for path in folder.iterdir()}
     assert {'iter_2.pth', 'last.pth', 'best.pth', 'metrics.json', 'history.jsonl', 'report.html'} <= files
     shown = capsys.readouterr().out
     for words in (
@@ -108,13 +109,13 @@ def test_the_command_line(name, coco, tmp_path, capsys):
         'EpochBasedTrainLoop -> ResumableEpochLoop',
         'CocoMetric -> CheckedCocoMetric',
         'CheckpointHook -> AtomicCheckpointHook',
-        '2 images a step; 2 steps = 0.5 epochs of 8 images',
+        ': 2 images a step; 2 steps = 0.5 epochs of 8 images',
     ):
         assert words in shown
     if name.startswith('rtmdet'):
-        metrics = json.loads((tmp_path / 'metrics.json').read_text())
+        metrics = json.loads((folder / 'metrics.json').read_text())
         assert metrics['step'] == 2 and metrics['coco/bbox_mAP'] == pytest.approx(metrics['map'], abs=6e-4)
-        check_test_and_predict(name, coco, tmp_path)
+        check_test_and_predict(name, coco, folder)
 
 
 @pytest.mark.parametrize('name', list(CONFIGS)[1:], ids=lambda name: name.partition('/')[0])

@@ -35,7 +35,8 @@ def options(slides) -> list[str]:
 def trained(slides, options, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('work') / 'run'
     assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', *options]) == 0
-    return folder
+    assert [path.name for path in folder.iterdir()] == ['smoke']
+    return folder / 'smoke'
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_training_leaves_what_the_readme_promises(trained):
 
 
 def test_a_second_training_does_not_overwrite_the_first(trained, options, capsys):
-    wrong(train.main, [CONFIG, '--work-dir', str(trained), '--smoke', *options], capsys, '--resume', '--work-dir')
+    wrong(train.main, [CONFIG, '--work-dir', str(trained), *options], capsys, '--resume', '--work-dir')
 
 
 def test_evaluation_writes_flat_metrics_and_a_report(slides, trained, tmp_path):
@@ -211,3 +212,38 @@ def test_an_argument_that_no_part_takes_is_one_line(tmp_path, capsys):
     config = tmp_path / 'typo.py'
     config.write_text(f'_base_ = [{CONFIG!r}]\nmodel = dict(backbone=dict(widht=0.5))\n')
     wrong(train.main, [str(config), '--work-dir', str(tmp_path / 'w')], capsys, 'typo.py', 'widht')
+
+
+def test_a_smoke_run_can_be_repeated_and_is_in_nobodys_way(trained, options):
+    argv = [CONFIG, '--work-dir', str(trained.parent), *options, 'custom_hooks=[]']
+    (trained / 'iter_7.pth').write_bytes(b'of an older run')
+    assert run(train.main, [*argv[:3], '--smoke', *argv[3:]]) == 0
+    assert {path.name for path in trained.glob('*.pth')} == {'iter_2.pth', 'last.pth', 'best.pth'}
+    short = ['max_iters=2', 'warmup=1', 'train_dataloader.batch_size=2', 'val_dataloader=None']
+    assert run(train.main, [*argv, *short]) == 0
+    assert {path.name for path in trained.parent.glob('*.pth')} == {'iter_2.pth', 'last.pth'}
+
+
+def test_a_config_without_a_split(trained, options, slides, tmp_path, capsys):
+    """Without a test split it trains, and predicts by the pipeline for validation; without either it says so."""
+    argv = [CONFIG, '--work-dir', str(tmp_path), '--smoke', *options, 'custom_hooks=[]', 'test_dataloader=None']
+    assert run(train.main, argv) == 0
+    argv = [CONFIG, str(trained / 'best.pth'), str(slides / 'images' / 'val_0000.jpg'), '--out', str(tmp_path / 'out')]
+    assert run(predict.main, [*argv, *options, 'test_dataloader=None']) == 0
+    wrong(
+        predict.main,
+        [*argv, *options, 'test_dataloader=None', 'val_dataloader=None'],
+        capsys,
+        'test_dataloader: missing',
+    )
+
+
+@pytest.mark.parametrize('words', [['--seed', '-1'], ['--cfg-options', 'randomness.seed=-1'], ['--seed', '4294967296']])
+def test_a_seed_out_of_range_is_one_line(words, capsys):
+    wrong(train.main, [CONFIG, *words], capsys, words[-1].rpartition('=')[2], 'not a whole number from 0 to 4294967295')
+
+
+@pytest.mark.parametrize(('name', 'words'), [('fpga', 'compress.py --method fpga'), ('nope', 'no such format; one of')])
+def test_a_format_that_the_config_does_not_import_speaks_for_itself(trained, options, tmp_path, capsys, name, words):
+    argv = [CONFIG, str(trained / 'best.pth'), '--format', name, '--out', str(tmp_path / 'out'), *options]
+    wrong(export.main, argv, capsys, words)

@@ -65,3 +65,10 @@ def test_a_refused_bundle_ends_with_the_line_of_its_exporter(runner, tmp_path):
     with pytest.raises(UserError, match='layer3'):
         ExportHook(['wrong']).after_train(runner)
     assert not (tmp_path / 'export' / 'wrong').exists()
+
+
+@pytest.mark.parametrize('name', ['onnx', 'onnx-int8'])
+def test_a_detector_without_an_onnx_form_stops_before_the_first_step(runner, name):
+    runner.model = nn.Sequential()
+    with pytest.raises(UserError, match='has no .*ONNX form'):
+        ExportHook(['listing', name]).before_train(runner)

@@ -92,3 +92,15 @@ def test_the_last_score_of_a_full_list_decides_as_the_threshold_does():
 def test_require_says_that_nothing_was_written():
     with pytest.raises(UserError, match='1 boxes unmatched of 19.*nothing was written'):
         require(agreement(found(), without(found(), 3)), 'config.py: onnx')
+
+
+def test_many_equal_scores_at_the_end_of_a_full_list_are_called_so():
+    """As of an untrained detector: which of them are kept is chance, and nothing is said of the graph."""
+    base = found()
+    base = changed(base, scores=np.full(20, 0.5, np.float32), labels=np.zeros(20, np.int64))
+    other = changed(base, boxes=np.append(base.boxes[:10], base.boxes[10:] + 4000, axis=0), labels=base.labels.copy())
+    other.labels[10:] = 1
+    with pytest.raises(UserError, match='20 of 40 boxes have equal scores.*give a trained checkpoint'):
+        require(agreement(base, other, limit=20), 'config.py: onnx')
+    with pytest.raises(UserError, match='20 boxes unmatched'):  # where the list is not full they are missing
+        require(agreement(base, other, limit=21), 'config.py: onnx')

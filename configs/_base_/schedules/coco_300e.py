@@ -1,4 +1,6 @@
-# The official recipe: 300 epochs of COCO at batch 16 (118,287 / 16 = 7,393 steps each), learning rate linear to 1 %.
+# 300 epochs of COCO at batch 16 (118,287 / 16 = 7,393 steps each), learning rate linear to 1 %: the length and rates of
+# YOLOv5's recipe, not all of it. YOLOv5 takes an optimizer step every 64 images (so a quarter as many weight decays and
+# averages) and warms the rate of the biases up from .1. No detector was trained with this file here.
 max_iters = 300 * 7393
 warmup = 3 * 7393  # steps
 

@@ -81,13 +81,13 @@ def test_it_evaluates_trains_and_keeps_its_scales(source, quantised, tmp_path):
     argv = [config, checkpoint, '--out', str(tmp_path / 'metrics.json'), '--work-dir', str(tmp_path)]
     assert run(test.main, argv) == 0
     assert run(train.main, [config, '--work-dir', str(work), '--smoke']) == 0
-    before, after = (load_file(path)['state_dict'] for path in (checkpoint, work / 'best.pth'))
+    before, after = (load_file(path)['state_dict'] for path in (checkpoint, work / 'smoke' / 'best.pth'))
     assert before.keys() == after.keys()
     for name, value in before.items():
         if not value.is_floating_point():
             assert torch.equal(value, after[name]), name
     assert any(not torch.equal(value, after[name]) for name, value in before.items())
-    model = build_detector(written, work / 'best.pth')
+    model = build_detector(written, work / 'smoke' / 'best.pth')
     write_graph(model, tmp_path / 'model.onnx', 64, raw=True)
     images = torch.rand(1, 3, 64, 64)
     found = onnxruntime.InferenceSession(tmp_path / 'model.onnx').run(None, {INPUT: images.numpy()})
@@ -123,8 +123,9 @@ def test_it_trains_in_mixed_precision(quantised, tmp_path):
     """Losses are finite, kernels move, whole numbers (the scales) stay."""
     argv = [str(quantised / 'config.py'), '--work-dir', str(tmp_path), '--smoke', '--amp']
     assert run(train.main, [*argv, '--cfg-options', 'optim_wrapper.optimizer.lr=0.01', 'custom_hooks=[]']) == 0
-    rows = [row['loss'] for row in read_history(tmp_path / 'history.jsonl') if 'loss' in row]
+    rows = [row['loss'] for row in read_history(tmp_path / 'smoke' / 'history.jsonl') if 'loss' in row]
     assert len(rows) == 2 and None not in rows
-    before, after = (load_file(path)['state_dict'] for path in (quantised / 'compressed.pth', tmp_path / 'last.pth'))
+    paths = quantised / 'compressed.pth', tmp_path / 'smoke' / 'last.pth'
+    before, after = (load_file(path)['state_dict'] for path in paths)
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert moved and all(before[name].is_floating_point() for name in moved)

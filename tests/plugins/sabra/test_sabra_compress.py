@@ -29,5 +29,5 @@ def test_it_is_compressed_and_trains_on_beside_the_dense_one(tmp_path):
     assert ranks and all(name.startswith(('detector.backbone.', 'detector.neck.')) for name in ranks)
     argv = [str(tmp_path / 'small' / 'distill.py'), '--work-dir', str(tmp_path / 'work'), '--smoke']
     assert run(train.main, argv) == 0
-    rows = [json.loads(line) for line in (tmp_path / 'work' / 'history.jsonl').read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / 'work' / 'smoke' / 'history.jsonl').read_text().splitlines()]
     assert all(row['loss_distill_bbox_head'] > 0 for row in rows if 'loss' in row)

@@ -35,7 +35,7 @@ def options(tmp_path_factory) -> list[str]:
 def trained(options, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp('work') / 'dense'
     assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', *options]) == 0
-    return str(folder / 'best.pth')
+    return str(folder / 'smoke' / 'best.pth')
 
 
 def words(trained: str, out: Path, options: list[str], *more: str) -> list[str]:
@@ -89,6 +89,7 @@ def test_a_file_of_ranks_takes_no_budget(compressed, trained, options, tmp_path,
 def test_it_trains_resumes_and_evaluates(compressed, tmp_path, name):
     config, folder = str(compressed / f'{name}.py'), tmp_path / 'run'
     assert run(train.main, [config, '--work-dir', str(folder), '--smoke']) == 0
+    folder = folder / 'smoke'
     first = load_file(folder / 'last.pth')['state_dict']
     assert not any(key.startswith(('student', 'teacher')) for key in first)
     more = ['--cfg-options', 'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'train_dataloader.batch_size=2']
@@ -111,7 +112,7 @@ def test_admm_trains_the_dense_detector_towards_the_ranks(compressed, trained, o
         f"load_from = '{trained}'\n"
     )
     assert run(train.main, [str(config), '--work-dir', str(tmp_path / 'run'), '--smoke', *options]) == 0
-    rows = [json.loads(line) for line in (tmp_path / 'run' / 'history.jsonl').read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / 'run' / 'smoke' / 'history.jsonl').read_text().splitlines()]
     assert all(0 < row['admm_distance'] < 1 for row in rows if 'loss' in row)
 
 
