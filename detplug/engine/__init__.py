@@ -10,6 +10,7 @@ with quiet_imports():
         epoch_batches,
         epoch_loop,
         export_hook,
+        fit_hook,
         foreach_ema,
         history,
         mixed_precision,

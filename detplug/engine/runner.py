@@ -30,6 +30,7 @@ HOOKS_OF_RUNS = dict(
     progress=dict(type='ProgressHook'),
     guard=dict(type='NonFiniteGuard'),
     equal_buffers=dict(type='EqualBuffersHook'),
+    fit=dict(type='FitReportHook'),
 )
 STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
@@ -43,7 +44,7 @@ class DetplugRunner(CheckpointedRunner):
     loads; testing weights that do not fit is an error; several processes work on CPUs; ``device`` of the config (auto,
     cpu, cuda, cuda:1, ...) is where it runs; only warnings reach the console.
     A default hook is changed or switched off (None) by its key in ``default_hooks``: those of mmengine and history,
-    progress, guard, equal_buffers.
+    progress, guard, equal_buffers, fit.
     """
 
     # -- start ---------------------------------------------------------------------------------------------------------

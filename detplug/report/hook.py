@@ -76,6 +76,7 @@ class ReportHook(Hook):
 
     def _write(self, runner: Runner, loop, split: str, images, metrics, *, facts=None, train=None, **more) -> None:
         # Drawing libraries take a second to load; commands that write no report do without.
+        from detplug.engine.fit_hook import fit_rows
         from detplug.report.facts import run_facts
         from detplug.report.write import Evaluation, count_objects, write_report
         from detplug.report.write_figures import write_figures_report
@@ -85,6 +86,7 @@ class ReportHook(Hook):
         name = runner.cfg.filename or runner.experiment_name
         title = f'{Path(name).stem}: report of the {split} split'
         facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
+        more['fit'] = fit_rows(runner)
         metric = find_metric(loop)
         if not isinstance(metric, BoxAP):
             more['pictures'] = more.get('pictures', {}) | (metric.report_pictures(images) if metric else {})

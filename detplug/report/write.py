@@ -14,7 +14,7 @@ from detplug.evaluation.table import HEADLINES, figure
 from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
-from detplug.report.sections import picture_section, save_plot, training_sections
+from detplug.report.sections import fit_sections, picture_section, save_plot, training_sections
 
 SHOWN = 6  # images in each mosaic
 TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
@@ -39,6 +39,7 @@ def write_report(
     label_counts: Mapping[str, Mapping[str, int]] | None = None,
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    fit: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
@@ -47,6 +48,7 @@ def write_report(
         label_counts: split -> class name -> number of objects; the evaluation's split is counted here if not given.
         facts: name -> text for the run information.
         pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
+        fit: (what, text) of how the boxes suit the network's input; no section where it is empty.
 
     Returns:
         Path of report.html.
@@ -72,6 +74,7 @@ def write_report(
         page.section('Objects a class', '', save_plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
+        *fit_sections(fit),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'

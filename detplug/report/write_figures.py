@@ -7,7 +7,7 @@ import numpy as np
 
 from detplug.evaluation.table import figure
 from detplug.report import page
-from detplug.report.sections import picture_section, training_sections
+from detplug.report.sections import fit_sections, picture_section, training_sections
 
 TABLE_ROWS = 30  # figures in one table; more are set side by side
 
@@ -22,13 +22,14 @@ def write_figures_report(
     history: Sequence[Mapping] = (),
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    fit: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
     Args:
         metrics: flat figures 0 .. 1.
         key: the figure that chooses the checkpoint, whose curve is shown.
-        history, facts, pictures: as :func:`detplug.report.write.write_report` takes them.
+        history, facts, pictures, fit: as :func:`detplug.report.write.write_report` takes them.
 
     Returns:
         Path of report.html.
@@ -42,6 +43,7 @@ def write_figures_report(
         page.section(f'Figures on the {split} split', '', tables or 'none', kind='tables'),
         *training_sections(folder, history, {f'val/{key}': key}),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
+        *fit_sections(fit),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'
