@@ -79,7 +79,7 @@ class YOLOv5Head(BaseDenseHead):
         return (self.raw_predictions(feats),)
 
     def unmatched(self, sizes: Tensor) -> Tensor:
-        """(M,) bool: boxes that fit no anchor and teach nothing; ``sizes`` (M, 2) are width and height, px of the input."""
+        """(M,) bool: boxes that fit no anchor and teach nothing; ``sizes`` (M, 2): width and height in input px."""
         anchors = self.anchors.flatten(0, 1).to(sizes)
         return ~fitting(sizes, anchors, self.criterion.max_ratio).any(1)
 

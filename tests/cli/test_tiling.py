@@ -36,7 +36,7 @@ def detections(trained, options, folder, *more) -> list[bytes]:
     results = folder / 'images.npz'
     argv = [CONFIG, str(trained / 'last.pth'), '--work-dir', str(folder), '--results', str(results), *more, *options]
     assert run(test.main, argv) == 0
-    images = load_results(results).images
+    images, _ = load_results(results)
     assert [(image.width, image.height) for image in images] == [(160, 160)] * 2
     return [image.boxes.tobytes() + image.scores.tobytes() + image.labels.tobytes() for image in images]
 
