@@ -27,11 +27,6 @@ def write(path, pixels, um=(0.25, 0.5), unit='µm', **options):
     if um:
         for axis, size in zip('XY', um, strict=True):
             metadata |= {f'PhysicalSize{axis}': size, f'PhysicalSize{axis}Unit': unit}
-            'PhysicalSizeX': um[0],
-            'PhysicalSizeXUnit': unit,
-            'PhysicalSizeY': um[1],
-            'PhysicalSizeYUnit': unit,
-        }
     tifffile.imwrite(path, pixels, tile=(128, 128), metadata=metadata, **options)
     return path
 
