@@ -4,7 +4,6 @@ import argparse
 
 from mmengine.config import Config, ConfigDict
 
-from detplug.data.dataset_config import innermost_datasets
 from detplug.errors import UserError
 from detplug.images.tiled_engine import check_overlap
 from detplug.images.tiles import check_tiling
@@ -63,7 +62,8 @@ def _training(dataset: ConfigDict, tile: int, overlap: float) -> ConfigDict:
     if 'dataset' in dataset:
         dataset.dataset = _training(dataset.dataset, tile, overlap)
         return dataset
-    dataset = next(innermost_datasets(dataset))
+    if 'pipeline' not in dataset:
+        raise UserError(f'--tile: {dataset.get("type")} of the training reads several sources; leave --tile out')
     dataset.pipeline = _tiled_pipeline(dataset.pipeline)
     return ConfigDict(type='TiledDataset', dataset=dataset, tile=tile, overlap=overlap)
 

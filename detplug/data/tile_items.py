@@ -24,8 +24,8 @@ def tile_items(item: dict, tile: int, overlap: float, min_visible: float = MIN_V
 
     Returns:
         Copies of ``item`` with width, height, instances and unknown_instances of each tile, ``tile`` (x1, y1, x2, y2) px
-        of the picture, ``tiles`` (T, 4), all of them, and ``picture_size`` (width, height). A picture that one tile holds
-        is ``item`` itself.
+        of the picture, ``tiling``, the ``tile`` and ``overlap`` given, and ``picture_size`` (width, height). A picture
+        that one tile holds is ``item`` itself.
 
     Raises:
         UserError: an item without width and height, or with masks.
@@ -47,7 +47,7 @@ def tile_items(item: dict, tile: int, overlap: float, min_visible: float = MIN_V
             width=int(box[2] - box[0]),
             height=int(box[3] - box[1]),
             tile=tuple(int(x) for x in box),
-            tiles=tiles,
+            tiling=(tile, overlap),
             picture_size=size,
             **{field: cut[index] for field, cut in parts.items()},
         )

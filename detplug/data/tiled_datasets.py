@@ -137,7 +137,7 @@ class LoadResizedTile(LoadResizedImage):
         picture = read_image(path)
         check_size(dict(img_path=path, width=size[0], height=size[1]), picture.shape[:2])
         if base and base == image_key(path):  # the file was the same while it was read
-            for box in results['tiles'].tolist():
+            for box in tile_grid(size, *results['tiling']).tolist():
                 if tuple(box) != mine:
                     part = self._resized(picture, box)
                     self.cache.write(_tile_key(base, box, size), part, (box[3] - box[1], box[2] - box[0]))

@@ -36,19 +36,19 @@ class FitReportHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Print the report.
 
-        A data set without sizes, or a test pipeline without Letterbox and Resize, has none; one line says so.
+        A data set without sizes, or pipelines without Letterbox and Resize, have none; a line of the log says so.
         """
         self.lines = []
         scale = network_scale(runner.cfg)
         items, total = sampled_items(runner.train_dataloader.dataset)
-        if scale is None or any(not item.get('width') or not item.get('height') for item in items):
-            what = 'the test pipeline has no Letterbox or Resize' if scale is None else 'the data set says no sizes'
-            self.lines.append(('sizes', f'not looked at: {what}'))
-        else:
-            fit = box_fit(items, *scale)
-            self.lines += fit_lines(fit, runner.model)
-            if total > len(items):
-                self.lines[0] = ('sizes', f'{self.lines[0][1]} (every {total / len(items):.3g}th picture)')
+        if scale is None or not items or any(not item.get('width') or not item.get('height') for item in items):
+            what = 'no pipeline has a Letterbox or Resize' if scale is None else 'the data set says no sizes'
+            runner.logger.info(f'fit of the boxes: not looked at: {what}')
+            return
+        fit = box_fit(items, *scale)
+        self.lines += fit_lines(fit, runner.model)
+        if total > len(items):
+            self.lines[0] = ('sizes', f'{self.lines[0][1]} (every {total / len(items):.3g}th picture)')
         for what, text in self.lines:
             if what == 'warning':
                 runner.logger.warning(text)
@@ -100,6 +100,8 @@ def sampled_items(dataset: Any) -> tuple[list[dict], int]:
         return [item for items, _ in parts for item in items], sum(total for _, total in parts)
     if hasattr(dataset, 'dataset'):
         return sampled_items(dataset.dataset)
+    if not hasattr(dataset, 'get_data_info'):
+        return [], len(dataset)
     total = len(dataset)
     chosen = np.unique(np.linspace(0, total - 1, min(total, MOST_ITEMS)).round().astype(int)) if total else ()
     return [dataset.get_data_info(int(index)) for index in chosen], total
