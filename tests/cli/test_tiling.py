@@ -21,7 +21,7 @@ TINY = ['model.backbone.width=0.125', 'model.neck.in_channels=[32,64,128]', 'mod
 @pytest.fixture(scope='module')
 def options(tmp_path_factory) -> list[str]:
     slides = generate(tmp_path_factory.mktemp('data') / 'slides', counts=dict(train=3, val=2, test=2), size=160)
-    return ['--cfg-options', f'data_root={slides}', *TINY]
+    return ['--cfg-options', f'data_root={slides}', 'test_dataloader.batch_size=1', *TINY]  # equal in every bit
 
 
 @pytest.fixture(scope='module')
