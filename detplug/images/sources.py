@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +110,7 @@ class ItemList(Iterable[Item]):
         part = Path(f'{file}.part')
         with open(part, 'w', encoding='utf-8') as out:
             for item in self:
-                out.write(json.dumps(asdict(item) | {'path': str(item.path)}) + '\n')
+                out.write(json.dumps(vars(item) | {'path': str(item.path)}) + '\n')
             out.flush()
             os.fsync(out.fileno())
         os.replace(part, file)
@@ -146,17 +146,19 @@ class ItemList(Iterable[Item]):
         try:
             place = os.stat(folder)
             with os.scandir(folder) as entries:
-                names = sorted((entry.is_dir(), entry.name) for entry in entries)
+                folders, files = [], []
+                for entry in entries:
+                    hidden = entry.name.startswith('.')
+                    (folders if entry.is_dir() and not hidden else files).append(entry.name)
         except OSError as error:
             return self._skip(f'folder not readable: {error.strerror}', folder)
         here = (place.st_dev, place.st_ino)
         if here in above:
             return self._skip('link to a folder above', folder)
-        for is_folder, name in names:
-            if is_folder and not name.startswith('.'):
-                yield from self._folder(folder / name, (*above, here))
-            else:
-                yield from self._wanted(folder / name)
+        for name in sorted(files):
+            yield from self._wanted(folder / name)
+        for name in sorted(folders):
+            yield from self._folder(folder / name, (*above, here))
 
     def _wanted(self, path: Path) -> Iterator[Path]:
         if path.name.startswith('.'):

@@ -45,6 +45,7 @@ def test_training_and_its_validation_see_tiles(trained):
     config = Config.fromfile(next(trained.glob('*/vis_data/config.py'), None) or next(trained.glob('*.py')))
     assert config.val_cfg.type == 'TiledValLoop'
     assert json.loads((trained / 'metrics.json').read_text()).keys() >= {'map', 'map50'}
+    assert 'Fit of the boxes' in (trained / 'report.html').read_text()
 
 
 def test_a_tile_that_holds_the_picture_changes_nothing_a_smaller_one_does(trained, options, tmp_path):
