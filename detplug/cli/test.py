@@ -17,6 +17,7 @@ with quiet_imports():
     from detplug.cli import accept_anomalies
     from detplug.cli.config import building, default_work_dir, load_config
     from detplug.cli.detector import config_classes
+    from detplug.cli.tiling import add_tile_options, tiling_of, use_tiles
     from detplug.engine.device import AUTO, HELP
     from detplug.errors import UserError
     from detplug.evaluation.image_result import ImageResult
@@ -35,11 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--results', help='npz file of every image, for python -m detplug.evaluation.compare')
     parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/FOLDER/NAME/SPLIT')
     parser.add_argument('--device', help=f'{HELP}; default: device of the config')
+    add_tile_options(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
+    tiling = tiling_of(args)
     replaced = dict(launcher='--launcher', load_from='the checkpoint', resume='the checkpoint')
     config = load_config(args.config, args.cfg_options, replaced)
     accept_anomalies.apply_option(config, args.accept_anomalies)
@@ -49,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_split(config, args.split)
     if args.split == 'val':
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
+    if tiling is not None:
+        use_tiles(config, *tiling)
     out = args.out or Path(config.work_dir) / f'metrics_{args.split}.json'
     evaluate(config, args.checkpoint, args.split, out, args.results)
     return 0

@@ -21,6 +21,7 @@ with quiet_imports():
     from detplug.cli.detector import config_classes
     from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
     from detplug.cli.schedule_end import describe_end
+    from detplug.cli.tiling import add_tile_options, tiling_of, use_tiles
     from detplug.data.dataset_config import innermost_datasets
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.device import AUTO, HELP, choose_device
@@ -55,11 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         action='store_true',
         help='2 iterations and 1 validation, to try a config; into WORK-DIR/smoke',
     )
+    add_tile_options(parser)
     accept_anomalies.add_option(parser)
     args = parser.parse_args(argv)
+    tiling = tiling_of(args)
     config = load_config(args.config, args.cfg_options, replaced=dict(launcher='--launcher'))
     accept_anomalies.apply_option(config, args.accept_anomalies)
     check_trainable(config)
+    if tiling is not None:
+        use_tiles(config, *tiling)
     config.work_dir = args.work_dir or default_work_dir(config)
     config.device = args.device or config.get('device', AUTO)
     config.launcher, config.resume = args.launcher, args.resume or bool(config.get('resume'))

@@ -11,6 +11,7 @@ with quiet_imports():
         epoch_batches,
         epoch_loop,
         export_hook,
+        fit_hook,
         foreach_ema,
         history,
         mixed_precision,
@@ -20,5 +21,6 @@ with quiet_imports():
         sampling,
         seeded_dataset,
         step_info,
+        tiled_loops,
         train_loop,
     )

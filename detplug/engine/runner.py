@@ -31,6 +31,7 @@ HOOKS_OF_RUNS = dict(
     guard=dict(type='NonFiniteGuard'),
     anomalies=dict(type='AnomaliesHook'),
     equal_buffers=dict(type='EqualBuffersHook'),
+    fit=dict(type='FitReportHook'),
 )
 STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
@@ -44,7 +45,7 @@ class DetplugRunner(CheckpointedRunner):
     loads; testing weights that do not fit is an error; several processes work on CPUs; ``device`` of the config (auto,
     cpu, cuda, cuda:1, ...) is where it runs; only warnings reach the console.
     A default hook is changed or switched off (None) by its key in ``default_hooks``: those of mmengine and history,
-    progress, guard, anomalies, equal_buffers.
+    progress, guard, anomalies, equal_buffers, fit.
     """
 
     # -- start ---------------------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class ReportHook(Hook):
     def _write(self, runner: Runner, loop, split: str, images, metrics, *, facts=None, train=None, **more) -> None:
         # Drawing libraries take a second to load; commands that write no report do without.
         from detplug.engine.anomalies_hook import run_audits
+        from detplug.engine.fit_hook import fit_rows
         from detplug.report.facts import run_facts
         from detplug.report.write import Evaluation, count_objects, write_report
         from detplug.report.write_figures import write_figures_report
@@ -87,6 +88,7 @@ class ReportHook(Hook):
         title = f'{Path(name).stem}: report of the {split} split'
         facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
         more['audits'] = run_audits(runner)
+        more['fit'] = fit_rows(runner)
         metric = find_metric(loop)
         if not isinstance(metric, BoxAP):
             more['pictures'] = more.get('pictures', {}) | (metric.report_pictures(images) if metric else {})

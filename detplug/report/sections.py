@@ -46,6 +46,12 @@ def example_of(audit: AnnotationAudit, kind: str) -> str:
     return next(line.partition(': ')[2] for line in audit.anomalies if line.partition(': ')[0] == kind)
 
 
+def fit_sections(lines: Sequence[tuple[str, str]]) -> list[str]:
+    """How the boxes of the training suit the network's input: a row for each line of the fit report."""
+    note = 'Sizes of the training boxes where the network sees them.'
+    return [page.section('Fit of the boxes', note, page.table((), lines, kind='facts'))] if lines else []
+
+
 def picture_section(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:
     """Save ``picture`` as PNG and return its section; the name of the file is the heading's by default."""
     cv2.imwrite(str(folder / f'{name or heading.lower().replace(" ", "_")}.png'), picture)

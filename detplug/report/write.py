@@ -15,7 +15,7 @@ from detplug.evaluation.table import HEADLINES, figure
 from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
-from detplug.report.sections import anomaly_sections, picture_section, save_plot, training_sections
+from detplug.report.sections import anomaly_sections, fit_sections, picture_section, save_plot, training_sections
 
 SHOWN = 6  # images in each mosaic
 TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
@@ -41,6 +41,7 @@ def write_report(
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
     audits: Sequence[AnnotationAudit] = (),
+    fit: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
@@ -50,6 +51,7 @@ def write_report(
         facts: name -> text for the run information.
         pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
         audits: what reading the data sets found odd.
+        fit: (what, text) of how the boxes suit the network's input; no section where it is empty.
 
     Returns:
         Path of report.html.
@@ -76,6 +78,7 @@ def write_report(
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
         *anomaly_sections(audits),
+        *fit_sections(fit),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'

@@ -8,7 +8,7 @@ import numpy as np
 from detplug.data.anomalies import AnnotationAudit
 from detplug.evaluation.table import figure
 from detplug.report import page
-from detplug.report.sections import anomaly_sections, picture_section, training_sections
+from detplug.report.sections import anomaly_sections, fit_sections, picture_section, training_sections
 
 TABLE_ROWS = 30  # figures in one table; more are set side by side
 
@@ -24,13 +24,14 @@ def write_figures_report(
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
     audits: Sequence[AnnotationAudit] = (),
+    fit: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
     Args:
         metrics: flat figures 0 .. 1.
         key: the figure that chooses the checkpoint, whose curve is shown.
-        history, facts, pictures, audits: as :func:`detplug.report.write.write_report` takes them.
+        history, facts, pictures, audits, fit: as :func:`detplug.report.write.write_report` takes them.
 
     Returns:
         Path of report.html.
@@ -45,6 +46,7 @@ def write_figures_report(
         *training_sections(folder, history, {f'val/{key}': key}),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
         *anomaly_sections(audits),
+        *fit_sections(fit),
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'

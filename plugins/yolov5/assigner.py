@@ -18,11 +18,21 @@ class Positives(NamedTuple):
     column: Tensor
 
 
+def fitting(sizes: Tensor, anchors: Tensor, max_ratio: float = 4.0) -> Tensor:
+    """(M, A) bool: neither side of the anchor is ``max_ratio`` times the box's or more, nor the reverse.
+
+    Args:
+        sizes: (M, 2) width, height. anchors: (A, 2), in the same unit.
+    """
+    ratio = sizes[:, None] / anchors
+    return torch.maximum(ratio, 1 / ratio).amax(2) < max_ratio
+
+
 def assign(boxes: Tensor, anchors: Tensor, map_size: tuple[int, int], max_ratio: float = 4.0) -> Positives:
     """Match boxes with anchors by shape and with cells by place; a box may have none, or up to 3 A places.
 
-    An anchor fits if neither side is ``max_ratio`` times the box's or more, nor the reverse. Its places are the cell
-    that holds the box's centre and the nearer neighbour in each direction, where it lies inside the map.
+    An anchor fits by :func:`fitting`. Its places are the cell that holds the box's centre and the nearer neighbour in
+    each direction, where it lies inside the map.
 
     Args:
         boxes: (M, 4) centre x, y, width, height in cells of this map.
@@ -31,9 +41,7 @@ def assign(boxes: Tensor, anchors: Tensor, map_size: tuple[int, int], max_ratio:
 
     A centre at or beyond the map's edge counts for the cell at the edge (ours). A box without area fits no anchor.
     """
-    ratio = boxes[:, None, 2:] / anchors
-    fits = torch.maximum(ratio, 1 / ratio).amax(2) < max_ratio
-    box, anchor = fits.nonzero(as_tuple=True)
+    box, anchor = fitting(boxes[:, 2:], anchors, max_ratio).nonzero(as_tuple=True)
     centre = boxes[box, :2]
     last = centre.new_tensor([map_size[1] - 1, map_size[0] - 1])
     cell = centre.floor().clamp(min=centre.new_zeros(2), max=last)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from detplug.data.letterbox import clip_boxes, original_boxes
 
+from .anchors import cluster_sizes
+from .assigner import fitting
 from .box_coding import decode
 from .loss import ImageBoxes
 from .selection import candidates, suppress
@@ -75,6 +77,17 @@ class YOLOv5Head(BaseDenseHead):
     def forward(self, feats: Sequence[Tensor]) -> tuple[tuple[Tensor, ...]]:
         """Maps of the neck -> one item, the tuple of output maps (mmdet hands the items to loss and predict)."""
         return (self.raw_predictions(feats),)
+
+    def unmatched(self, sizes: Tensor) -> Tensor:
+        """(M,) bool: boxes that fit no anchor and teach nothing; ``sizes`` (M, 2): width and height in input px."""
+        anchors = self.anchors.flatten(0, 1).to(sizes)
+        return ~fitting(sizes, anchors, self.criterion.max_ratio).any(1)
+
+    def suggested_anchors(self, sizes: Tensor) -> str:
+        """The option that sets anchors for boxes of ``sizes`` (M, 2) px of the input."""
+        anchors = cluster_sizes(sizes.cpu().numpy(), self.anchors.shape[0] * self.anchors.shape[1])
+        levels = anchors.reshape(*self.anchors.shape).round(1).tolist()
+        return f'model.bbox_head.anchors={levels}'.replace(' ', '')
 
     def raw_predictions(self, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The network's outputs without decoding, (N, A * (5 + K), H, W) each: for accelerators that end here."""
