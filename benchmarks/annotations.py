@@ -75,14 +75,14 @@ def peak_bytes() -> int:
 
 
 def in_fresh_processes(path: Path, number: int) -> Sequence[dict]:
-    """What :func:`read` prints in each of ``number`` processes at once, that with the most memory first."""
+    """What :func:`read` prints in each of ``number`` processes at once, that which took longest (the reader) first."""
     command = [sys.executable, __file__, str(path)]
     environment = os.environ | {'DETPLUG_CACHE': str(path.parent / 'cache')}
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(number)]
     printed = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         raise SystemExit('reading failed')
-    return sorted((json.loads(text.splitlines()[-1]) for text in printed), key=lambda one: -one['bytes'])
+    return sorted((json.loads(text.splitlines()[-1]) for text in printed), key=lambda one: -one['seconds'])
 
 
 def main() -> None:
