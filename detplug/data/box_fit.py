@@ -49,7 +49,8 @@ class BoxFit:
         large = np.quantile(self.network_sizes.max(1), 1 - RARE)
         return (
             f'{len(self.sizes)} boxes of {len(self.pictures)} pictures at {self.scale[0]}x{self.scale[1]} px: smaller '
-            f'side {middle:.0f} px in the middle, {small:.1f} px or less of 1 %; larger side {large:.0f} px or more of 1 %'
+            f'side {middle:.0f} px in the middle, {small:.1f} px or less of 1 %; '
+            f'larger side {large:.0f} px or more of 1 %'
         )
 
     def advice(self) -> list[str]:

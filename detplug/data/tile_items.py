@@ -23,8 +23,8 @@ def tile_items(item: dict, tile: int, overlap: float, min_visible: float = MIN_V
             ignored region there, neither an object nor background. So an object larger than a tile is learned too.
 
     Returns:
-        Copies of ``item`` with width, height, instances and unknown_instances of each tile, ``tile`` (x1, y1, x2, y2) px
-        of the picture, ``tiling``, the ``tile`` and ``overlap`` given, and ``picture_size`` (width, height). A picture
+        Copies of ``item`` with width, height, instances and unknown_instances of each tile, ``tile`` (x1, y1, x2, y2)
+        px of the picture, ``tiling``, the ``tile`` and ``overlap`` given, and ``picture_size`` (width, height). A picture
         that one tile holds is ``item`` itself.
 
     Raises:
