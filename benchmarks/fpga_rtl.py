@@ -20,7 +20,7 @@ from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.export.images import image_paths
 from detplug.export.letterbox import letterbox
-from detplug.export.runtime import read_image
+from detplug.images.reading import read_image
 from plugins.fpga.accelerator.cycles import total_cycles
 from plugins.fpga.accelerator.fold_stride import fold_conv, fold_map
 from plugins.fpga.accelerator.network import NetworkProgram, network_program

@@ -20,7 +20,7 @@ from detplug.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
 _base_ = ['{root}/configs/yolov5/yolov5n_parasite-samples.py']
-custom_imports = dict(imports=['plugins.yolov5', 'rosette.model', 'rosette.formats'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'rosette.model', 'rosette.formats'], allow_failed_imports=False)
 model = dict(
     type='RosetteDetector',
     backbone=dict(_delete_=True, type='RosetteBackbone', width=8),

@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from detplug.cli.config_address import config_path
 from detplug.cli.options import apply_options
 from detplug.cli.stock_config import adapt
+from detplug.entry_points import register_named
 from detplug.engine.published_weights import UnreachableWeights
 from detplug.errors import UserError
 
@@ -52,6 +53,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     except Exception as error:  # a config is a program: whatever it raises is the user's line to mend
         reason = str(error).strip() or 'empty file'
         raise UserError(f'{path}: does not load: {type(error).__name__}: {reason.splitlines()[0]}') from error
+    register_named((config.get('custom_imports') or {}).get('imports') or ())
     init_default_scope(config.get('default_scope', 'mmdet'))
     old_root = config.get('data_root')
     apply_options(config, options, path)

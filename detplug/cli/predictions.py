@@ -11,7 +11,7 @@ from rich.progress import track
 
 from detplug.export.detections import Detections
 from detplug.export.relations import NO_OBJECT, Relations
-from detplug.export.runtime import read_image
+from detplug.images.reading import read_image
 from detplug.report.drawing import draw_boxes
 from detplug.report.field_drawers import FieldDrawer, field_drawers
 from detplug.report.relation_drawing import draw_relations

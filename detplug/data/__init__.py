@@ -2,6 +2,7 @@
 
 from detplug.data.coco import CheckedCocoDataset
 from detplug.data.colour_jitter import ColourJitter
+from detplug.data.images import LoadImageFromFile
 from detplug.data.letterbox import Letterbox
 from detplug.data.mix_dataset import MixDataset, SourceCache
 from detplug.data.mosaic_affine import MosaicAffine
@@ -14,6 +15,7 @@ __all__ = [
     'CheckedVocDataset',
     'ColourJitter',
     'Letterbox',
+    'LoadImageFromFile',
     'LoadResizedImage',
     'MixDataset',
     'MosaicAffine',

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from detplug.data.image_lists import read_image_list, select_images
-from detplug.data.images import check_image_file, read_image
+from detplug.images.reading import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
 from detplug.data.names import check_lists, check_names
 from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from detplug.data.images import check_image_file
+from detplug.images.reading import check_image_file
 from detplug.data.records import ImageRecord, clean_boxes, duplicate_boxes, one_line
 from detplug.errors import UserError
 

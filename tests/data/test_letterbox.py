@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.data import Letterbox
-from detplug.data.letterbox import fit_size
+from detplug.images.letterbox import fit_size
 from detplug.errors import UserError
 from detplug.export.letterbox import letterbox
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from detplug.export.letterbox import letterbox, network_input
-from detplug.export.runtime import read_image
+from detplug.images.reading import read_image
 
 from ..integer_network import Format
 

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from detplug.data.image_lists import read_image_list, select_images
-from detplug.data.images import check_image_file, read_image
+from detplug.images.reading import check_image_file, read_image
 from detplug.errors import UserError
 
 from ..relations import RelationImage, RelationNames, RelationSet

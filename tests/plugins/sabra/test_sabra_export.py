@@ -12,8 +12,8 @@ with quiet_imports():
     from mmdet.structures import DetDataSample
     from mmengine.registry import init_default_scope
 
-import plugins.sabra  # noqa: F401
-import plugins.yolov5  # noqa: F401
+import plugins.sabra.register  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from detplug.export.compare import Agreement
 from detplug.export.detections import Detections
