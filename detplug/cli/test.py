@@ -16,6 +16,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
+    from detplug.cli.tiling import add_tile_options, tiling_of, use_tiles
     from detplug.engine.device import AUTO, HELP
     from detplug.errors import UserError
     from detplug.evaluation.image_result import ImageResult
@@ -34,10 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--results', help='npz file of every image, for python -m detplug.evaluation.compare')
     parser.add_argument('--work-dir', help='folder of report.html; default work_dirs/NAME-OF-CONFIG/SPLIT')
     parser.add_argument('--device', help=f'{HELP}; default: device of the config')
+    add_tile_options(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
+    tiling = tiling_of(args)
     config = load_config(args.config, args.cfg_options)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem / args.split)
     config.device = args.device or config.get('device', AUTO)
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_split(config, args.split)
     if args.split == 'val':
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
+    if tiling is not None:
+        use_tiles(config, *tiling)
     out = args.out or Path(config.work_dir) / f'metrics_{args.split}.json'
     evaluate(config, args.checkpoint, args.split, out, args.results)
     return 0

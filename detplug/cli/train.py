@@ -17,6 +17,7 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import config_classes
     from detplug.cli.scaling import BARE, describe_batches, keep_epochs, scale_learning_rate, use_mixed_precision
+    from detplug.cli.tiling import add_tile_options, tiling_of, use_tiles
     from detplug.data.dataset_config import innermost_datasets
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.device import AUTO, HELP, choose_device
@@ -44,12 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
     parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
+    add_tile_options(parser)
     parser.add_argument('--smoke', action='store_true', help='2 iterations and 1 validation, to try a config')
     args = parser.parse_args(argv)
     if not 0 <= args.seed < 2**32:
         raise UserError(f'--seed {args.seed}: not a whole number from 0 to {2**32 - 1}')
+    tiling = tiling_of(args)
     config = load_config(args.config, args.cfg_options)
     check_trainable(config)
+    if tiling is not None:
+        use_tiles(config, *tiling)
     config.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
     config.device = args.device or config.get('device', AUTO)
     config.launcher, config.resume = args.launcher, args.resume

@@ -8,17 +8,22 @@ from detplug.data.mix_dataset import MixDataset, SourceCache
 from detplug.data.mosaic_affine import MosaicAffine
 from detplug.data.named_coco import NamedCocoDataset
 from detplug.data.resized_image import LoadResizedImage
+from detplug.data.tiled_datasets import CropToTile, LoadResizedTile, TiledDataset, TiledPictures
 from detplug.data.voc import CheckedVocDataset
 
 __all__ = [
     'CheckedCocoDataset',
     'CheckedVocDataset',
+    'CropToTile',
     'ColourJitter',
     'Letterbox',
     'LoadImageFromFile',
     'LoadResizedImage',
+    'LoadResizedTile',
     'MixDataset',
     'MosaicAffine',
     'NamedCocoDataset',
     'SourceCache',
+    'TiledDataset',
+    'TiledPictures',
 ]

@@ -51,7 +51,7 @@ class LoadResizedImage(BaseTransform):
             )
 
     def transform(self, results: dict) -> dict:
-        image, original = self._pixels(results['img_path'])
+        image, original = self._source(results)
         check_size(results, original)
         size = image.shape[1::-1]
         results['img'], results['img_shape'], results['ori_shape'] = image, image.shape[:2], original
@@ -64,6 +64,9 @@ class LoadResizedImage(BaseTransform):
             boxes[:, 0::2] *= factor[0]
             boxes[:, 1::2] *= factor[1]
         return results
+
+    def _source(self, results: dict) -> tuple[np.ndarray, tuple[int, int]]:
+        return self._pixels(results['img_path'])
 
     def _pixels(self, path: str | Path) -> tuple[np.ndarray, tuple[int, int]]:
         """(resized image, read-only; (height, width) of the original)."""

@@ -19,5 +19,6 @@ with quiet_imports():
         sampling,
         seeded_dataset,
         step_info,
+        tiled_loops,
         train_loop,
     )
