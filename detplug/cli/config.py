@@ -19,8 +19,8 @@ from mmengine.registry import init_default_scope
 from detplug.cli.config_address import config_path
 from detplug.cli.options import apply_options
 from detplug.cli.stock_config import adapt
-from detplug.entry_points import register_named
 from detplug.engine.published_weights import UnreachableWeights
+from detplug.entry_points import register_named
 from detplug.errors import UserError
 
 

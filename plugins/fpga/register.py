@@ -1,6 +1,5 @@
 """Importing this module registers every part of the plugin."""
 
-
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():

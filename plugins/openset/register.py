@@ -1,6 +1,5 @@
 """Importing this module registers every part of the plugin."""
 
-
 import detplug.register  # noqa: F401
 
 from .cce import CategoryControlEmbed

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tiny_bundle import AGES, BOXES, write_bundle, write_pictures
 
-from detplug.cli import predict, predictions
+from detplug.cli import predict
 from detplug.cli.main import main
 from detplug.export.runtime import sha256
-from detplug.report.field_drawers import FieldDrawer
+from detplug.runtime import result_field
+from detplug.runtime.result_field import ResultField
 
 
 @pytest.fixture
@@ -22,6 +23,12 @@ def bundle(tmp_path):
 @pytest.fixture
 def pictures(tmp_path):
     return [str(path) for path in write_pictures(tmp_path / 'pictures')]
+
+
+@pytest.fixture(autouse=True)
+def fresh_fields():
+    yield
+    result_field.result_fields.cache_clear()
 
 
 def wrong(argv, capsys, *words):
@@ -47,8 +54,8 @@ def test_boxes_of_every_picture_are_drawn_and_written_in_pixels_of_the_picture(b
         bbox=[x1, y1, x2 - x1, y2 - y1],
         score=0.9,
     )
-    assert sorted(path.name for path in out.iterdir()) == ['0001_bright.jpg', '0002_dark.jpg', 'predictions.json']
-    drawn = cv2.imread(str(out / '0001_bright.jpg')).astype(int)
+    assert sorted(path.name for path in (out / 'pictures').iterdir()) == ['0001_bright.jpg', '0002_dark.jpg']
+    drawn = cv2.imread(str(out / 'pictures' / '0001_bright.jpg')).astype(int)
     assert np.abs(drawn - cv2.imread(pictures[0])).max() > 60
     assert 'age: neither drawn nor written' in capsys.readouterr().out  # no plugin here draws it
 
@@ -65,11 +72,12 @@ def test_a_field_with_a_drawer_is_drawn_and_has_a_column(bundle, pictures, tmp_p
         assert found.names and len(found) == len(values)
         picture[-4:] = (0, 0, 255)
 
-    drawers = {'age': FieldDrawer(tint)}
-    monkeypatch.setattr(predictions, 'field_drawers', lambda fields: {name: drawers[name] for name in fields})
+    fields = {'age': ResultField(tint, result_field.numbers)}
+    result_field.result_fields.cache_clear()
+    monkeypatch.setattr(result_field, 'plugin_table', lambda *words: fields)
     assert main(['predict', str(bundle), pictures[0], '--out', str(tmp_path / 'o')]) == 0
     assert [row['age'] for row in json.loads((tmp_path / 'o' / 'predictions.json').read_text())] == AGES
-    picture = cv2.imread(str(tmp_path / 'o' / '0001_bright.jpg'))
+    picture = cv2.imread(str(tmp_path / 'o' / 'pictures' / '0001_bright.jpg'))
     assert (np.abs(picture[-3:].astype(int) - (0, 0, 255)).mean()) < 40
 
 

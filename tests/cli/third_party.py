@@ -72,7 +72,9 @@ def read_petals(src):
 SOURCES = {'petals': read_petals}
 ''',
 }  # fmt: skip
-BROKEN = {name: 'from nowhere_at_all import anything\n' for name in ('__init__.py', 'result_fields.py', 'data_sources.py')}
+BROKEN = {
+    name: 'from nowhere_at_all import anything\n' for name in ('__init__.py', 'result_fields.py', 'data_sources.py')
+}
 
 
 def install(folder: Path, name: str, plugin: str, package: str, files: dict[str, str]) -> Path:

@@ -10,7 +10,7 @@ from detplug.cli.predict import bundle_engine
 from detplug.cli.predictions import Engine, write_predictions
 from detplug.cli.torch_engine import detections_of
 from detplug.export import compare
-from detplug.export.relations import Relations
+from plugins.sabra.relation_field import Relations
 
 
 @pytest.fixture

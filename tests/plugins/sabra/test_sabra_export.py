@@ -16,9 +16,9 @@ import plugins.sabra.register  # noqa: F401
 import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from detplug.export.compare import Agreement
-from detplug.export.detections import Detections
 from detplug.export.graph import DETECTIONS, check_exportable, write_graph
-from detplug.export.relations import Relations, relations_of
+from detplug.runtime.detections import Detections
+from plugins.sabra.relation_field import Relations, relations_of
 
 SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 
