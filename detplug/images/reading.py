@@ -105,7 +105,7 @@ def check_image_file(path: str | Path) -> None:
         with open(path, 'rb') as file:
             empty = not file.read(1)
     except FileNotFoundError:
-        raise ImageError(f'{name}: image not found; see data/README.md, or set data_root') from None
+        raise ImageError(f'{name}: image not found; check the path, or data_root (data/README.md)') from None
     except ImageError:
         raise
     except (OSError, ValueError) as error:

@@ -44,7 +44,7 @@ def column_of(values: Sequence[Any]) -> Column:
     kinds = {type(value) for value in values}
     if kinds <= {int} or kinds <= {int, float}:
         return np.asarray(values, np.int64 if kinds == {int} else np.float64)
-    if kinds <= {str, type(None)}:
+    if kinds <= {str, type(None)} or kinds <= {int, type(None)}:
         return list(values)
     return [json.dumps(value) for value in values]
 

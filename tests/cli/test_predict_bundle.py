@@ -13,6 +13,7 @@ from detplug.cli.main import main
 from detplug.export.runtime import sha256
 from detplug.runtime import result_field
 from detplug.runtime.result_field import ResultField
+from detplug.runtime.tables import read_table
 
 
 @pytest.fixture
@@ -108,9 +109,25 @@ def test_a_bundle_that_onnxruntime_does_not_run_is_one_line(bundle, pictures, tm
     wrong([bundle, *pictures, '--out', tmp_path / 'out'], capsys, *words)
 
 
-def test_a_broken_picture_is_one_line(bundle, tmp_path, capsys):
-    (tmp_path / 'a.png').write_bytes(b'rubbish')
-    wrong([bundle, tmp_path / 'a.png', '--out', tmp_path / 'out'], capsys, 'a.png')
+def test_a_broken_picture_is_listed_and_ends_nothing(bundle, pictures, tmp_path, capsys):
+    broken = tmp_path / 'a.png'
+    broken.write_bytes(b'rubbish')
+    out = tmp_path / 'out'
+    assert main(['predict', str(bundle), str(broken), *pictures, '--out', str(out)]) == 0
+    assert {row['file_name'] for row in json.loads((out / 'predictions.json').read_text())} == set(pictures)
+    errors = read_table(out / 'errors.parquet')
+    assert errors['file_name'] == [str(broken)] and 'a.png' in errors['error'][0]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and 'a.png' in lines[0] and '1 of 3 pictures' in lines[1]
+
+
+def test_the_exit_status_is_2_where_no_picture_could_be_used_or_with_strict(bundle, pictures, tmp_path, capsys):
+    broken = tmp_path / 'a.png'
+    broken.write_bytes(b'rubbish')
+    assert main(['predict', str(bundle), str(broken), '--out', str(tmp_path / 'one')]) == 2
+    assert json.loads((tmp_path / 'one' / 'predictions.json').read_text()) == []
+    assert main(['predict', str(bundle), str(broken), *pictures, '--out', str(tmp_path / 'two'), '--strict']) == 2
+    assert len(json.loads((tmp_path / 'two' / 'predictions.json').read_text())) == 4
 
 
 def test_a_config_of_the_package_is_no_folder(tmp_path, monkeypatch):
