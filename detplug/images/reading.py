@@ -71,11 +71,12 @@ def decode(content: bytes, name: str, window: Window | None = None, reduce: int 
 
 
 def reduced(pixels: np.ndarray, factor: int) -> np.ndarray:
-    """(H, W, 3) at 1 / ``factor`` of the size, sides rounded up, each pixel the mean of those it stands for."""
+    """(H, W, 3) at 1 / ``factor`` of the size, sides rounded up: each pixel the mean of the square it stands for."""
     if factor == 1:
         return pixels
-    size = [-(-side // factor) for side in pixels.shape[1::-1]]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    bottom, right = (-side % factor for side in pixels.shape[:2])
+    padded = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return cv2.resize(padded, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from detplug.errors import ImageError, UserError
+from detplug.images.reading import image_size
 from detplug.images.sources import SLIDE, Item
 from detplug.images.tiled_engine import TiledEngine
 from detplug.runtime.detections import Detections
@@ -172,11 +173,13 @@ class Rows:
             if name in result.fields:
                 result.fields[name] = self.fields[name].select(result.fields[name], threshold)
         scale = self.settings.reduce
-        width, height = (int(x) * scale for x in (image.shape[1::-1] if isinstance(image, np.ndarray) else image.size))
+        width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        if scale > 1:
+            height, width = image_size(item.path)
         self.images.append((image_id, item.name, width, height, len(result), None))
         ids = self.settings.category_ids
         categories = [label + 1 if ids is None else ids[result.names[label]] for label in result.labels.tolist()]
-        boxes = result.boxes * np.float32(scale)
+        boxes = (result.boxes * np.float32(scale)).clip(0, np.array([width, height] * 2, np.float32))
         columns = dict(
             image_id=[image_id] * len(result),
             file_name=[item.name] * len(result),

@@ -116,7 +116,8 @@ def test_relations_follow_the_detections_that_are_kept():
         np.array([[0, 2, 0], [1, 2, 0], [2, -1, 1]]), np.array([0.9, 0.8, 0.7], np.float32), ('x', 'y')
     )
     boxes = np.zeros((3, 4), np.float32)
-    found = Detections(boxes, np.array([0.9, 0.1, 0.8]), np.arange(3), ('a', 'b', 'c'), {'relations': relations}).above(0.5)
+    fields = {'relations': relations}
+    found = Detections(boxes, np.array([0.9, 0.1, 0.8]), np.arange(3), ('a', 'b', 'c'), fields).above(0.5)
     assert found.fields['relations'].triplets.tolist() == [[0, 1, 0], [1, -1, 1]]
     assert found.fields['relations'].above(0.8).triplets.tolist() == [[0, 1, 0]]
     assert relations.dense(3)[2, 3, 1] == np.float32(0.7)
