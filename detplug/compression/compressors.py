@@ -19,7 +19,7 @@ from detplug.errors import UserError
 from detplug.export.bundle import staging
 from detplug.named_parts import NamedParts
 
-BUDGETS = ('params', 'macs', 'latency', 'cycles')
+BUDGETS = ('params', 'macs', 'latency')
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_stage(rows, case, stage):
 
 def test_every_synchronisation_has_a_reason(rows):
     new = {kind for row in rows for kind in row.get('kinds', ()) if not RECORDED['reasons'].get(kind)}
-    assert not new, 'avoid them, or give a reason in allowed_synchronisations.json'
+    assert not new, f'{new}: avoid them, or give a reason in allowed_synchronisations.json'
 
 
 def test_no_step_waits_more_often_than_recorded(rows):
@@ -49,4 +49,4 @@ def test_no_step_waits_more_often_than_recorded(rows):
         name = f'{row["case"]}: {row["stage"]}'
         if 'syncs_per_step' in row and row['syncs_per_step'] > RECORDED['per_step'].get(name, -1):
             more[name] = row['syncs_per_step']
-    assert not more, 'avoid them; python tests/device/record_synchronisations.py OUT.json records what is right'
+    assert not more, f'{more}: avoid them; tests/device/record_synchronisations.py OUT.json records what is right'

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
-SIDE, IMAGES, BATCH = 64, 8, 4
+SIDE, IMAGES, BATCH = 64, 12, 4
 BOXES = ('CheckedCocoDataset', 'CheckedVocDataset')
 CORNERS = ((2, 3), (36, 4), (3, 36), (35, 37))  # px, of 24 px squares
 
@@ -89,6 +89,8 @@ def _narrow(part: Any) -> Any:
         part.update(in_channels=[32, 64, 128, 256] if wide else [16, 32, 64, 128])
     elif kind.endswith('BBoxHead'):
         part.update(fc_out_channels=32)
+    elif kind == 'AnchorGenerator':
+        part.update(scales=[24 / part['strides'][0]])  # of the size of the squares: an untrained detector meets some
     if 'min_bbox_size' in part:  # of an RPN
         part['max_per_img'] = min(part['max_per_img'], 100)
     if 'nms_pre' in part:

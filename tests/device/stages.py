@@ -122,8 +122,8 @@ class Run:
         for selector in SELECTORS:
             self._compress(selector, '--ranks', selector, '--budget', BUDGET)
         self._compress('macs', '--ranks', 'energy', '--budget', BUDGET, '--budget-kind', 'macs')
-        for kind in ('latency', 'cycles'):  # of so small layers chains save next to nothing
-            self._compress(kind, '--ranks', 'energy', '--budget', 1, '--budget-kind', kind)
+        # of so small layers chains save next to nothing
+        self._compress('latency', '--ranks', 'energy', '--budget', 1, '--budget-kind', 'latency')
         self._compress('file', '--ranks', self.folder / SELECTORS[0] / 'ranks.csv', '--init', 'svd')
 
     def quantise(self) -> dict:
@@ -236,7 +236,7 @@ def vary(checkpoint: Path, out: Path) -> None:
     """
     saved, generator = load_file(checkpoint), torch.Generator().manual_seed(0)
     for name, value in saved['state_dict'].items():
-        level = re.search(r'bbox_head\.convs\.(\d)\.(bias|weight)', name)
+        level = re.search(r'bbox_head\.convs\.(\d)\.(?:cores\.\d\.)?(bias|weight)', name)
         if level or re.search(r'fc_cls|fc_reg|rpn_cls|rpn_reg', name):
             least = 2.0 if name.endswith('fc_cls.bias') else 0.1
             value += torch.randn(value.shape, generator=generator).to(value) * value.std(correction=0).clamp(min=least)

@@ -23,6 +23,7 @@ WAITING = {
 }
 INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_', '_unsafe_index'}
 ASKED = WAITING | INDEXING | {'_to_copy', 'copy_'}
+COMPREHENSIONS = ('<listcomp>', '<dictcomp>', '<setcomp>', '<genexpr>')  # frames of their own in some Pythons only
 OURS = ('detplug', 'plugins', 'mmdet', 'mmengine', 'mmcv')
 
 
@@ -65,7 +66,7 @@ def caller() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         package = frame.f_globals.get('__name__', '').partition('.')[0]
-        if package in OURS:
+        if package in OURS and frame.f_code.co_name not in COMPREHENSIONS:
             path = frame.f_globals['__name__'].replace('.', '/')
             return f'{path}.py:{frame.f_code.co_name}'
         frame = frame.f_back

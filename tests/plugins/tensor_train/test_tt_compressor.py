@@ -146,7 +146,7 @@ def test_folded_batch_norms_and_relu_give_a_config_that_fits(trained, options, t
         (['--budget', '2'], '--budget 2.0: the share that is kept'),
         (['--ranks', 'best'], '--ranks best: no such rank selector; one of'),
         (['--method', 'magic'], '--method magic: no such compressor'),
-        (['--budget-kind', 'cycles'], '--budget-kind cycles: not counted here'),
+        (['--budget-kind', 'cycles'], '--budget-kind cycles: no such kind'),
         (['--modules', '^nothing'], '--modules ^nothing: none of the'),
         (['--modules', '('], '--modules (: not a pattern'),
     ],
