@@ -72,6 +72,8 @@ def here(job: Job, left: list[int], engine: Engine):
 
 def say(run: RunFolder, total: Counts, fields: dict[str, ResultField], engine: Engine, args: argparse.Namespace) -> int:
     """Write what is made of all shards, say what came of the pictures; returns the exit status."""
+    if total.files > 1:
+        print(f'{total.files} pictures in {total.seconds:.1f} s, {total.files / total.seconds:.1f} a second')
     waiting = run.left()
     if waiting:
         print(f'{total.files} pictures done; {len(waiting)} of {len(run.shards)} shards are left to other jobs')

@@ -6,10 +6,12 @@ images-00012.parquet   a row for each file, with the reason where it could not b
                        shard is finished and never done again
 """
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,14 +61,27 @@ class Settings:
 
 @dataclass(frozen=True)
 class Counts:
-    """What came of a shard."""
+    """What came of a shard; ``began`` and ``ended`` are seconds of the clock (Unix time)."""
 
     files: int = 0
     failed: int = 0
     boxes: int = 0
+    began: float = math.inf
+    ended: float = 0.0
 
     def __add__(self, other: 'Counts') -> 'Counts':
-        return Counts(self.files + other.files, self.failed + other.failed, self.boxes + other.boxes)
+        return Counts(
+            self.files + other.files,
+            self.failed + other.failed,
+            self.boxes + other.boxes,
+            min(self.began, other.began),
+            max(self.ended, other.ended),
+        )
+
+    @property
+    def seconds(self) -> float:
+        """From the first shard's begin to the last one's end."""
+        return max(self.ended - self.began, 1e-9)
 
 
 def finished(out: Path, number: int) -> bool:
@@ -91,7 +106,7 @@ def predict_shard(
     fields = {
         name: value for name, value in (result_fields() if engine.fields else {}).items() if name in engine.fields
     }
-    rows = Rows(fields, settings)
+    rows, began = Rows(fields, settings), time.time()
     with ThreadPoolExecutor(1) as decoder:
         pictures = read_ahead(decoder, zip(items, ids, strict=True), engine.window, settings.reduce)
         while batch := list(islice(pictures, max(1, engine.batch))):
@@ -103,7 +118,7 @@ def predict_shard(
                 if item.number < settings.pictures and isinstance(image, np.ndarray):
                     name = f'{item.number + 1:04d}_{item.path.stem}.jpg'
                     cv2.imwrite(str(out / PICTURES / name), draw(image, result, fields))
-    return rows.write(out, number)
+    return replace(rows.write(out, number), began=began, ended=time.time())
 
 
 def read_ahead(
