@@ -118,6 +118,21 @@ def test_a_picture_that_changed_is_another_run(bundle, many, tmp_path, capsys):
     assert 'another run (inputs differ)' in capsys.readouterr().err
 
 
+def test_ray_writes_equal_rows(bundle, many, tmp_path):
+    pytest.importorskip('ray.data', reason="ray is not installed: pip install 'detplug[ray]'")
+    assert predict(bundle, many, tmp_path / 'whole') == 0
+    words = ['predict', bundle, many, '--out', tmp_path / 'ray', '--engine', 'ray', '--workers', 2]
+    assert main([str(word) for word in words]) == 0
+    assert names(tmp_path / 'ray') == names(tmp_path / 'whole') and boxes(tmp_path / 'ray') == boxes(tmp_path / 'whole')
+
+
+def test_without_ray_the_cure_is_named(bundle, many, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    monkeypatch.setitem(sys.modules, 'ray.data', None)
+    assert predict(bundle, many, tmp_path / 'out', '--engine', 'ray') == 2
+    assert "pip install 'detplug[ray]'" in capsys.readouterr().err
+
+
 def test_ids_are_those_of_the_annotations(bundle, many, tmp_path, capsys):
     import json
 
