@@ -19,8 +19,8 @@ from record import record
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.export.images import image_paths
-from detplug.export.letterbox import letterbox
-from detplug.export.runtime import read_image
+from detplug.images.letterbox import letterbox
+from detplug.images.reading import read_image
 from plugins.fpga.accelerator.cycles import total_cycles
 from plugins.fpga.accelerator.fold_stride import fold_conv, fold_map
 from plugins.fpga.accelerator.network import NetworkProgram, network_program
@@ -51,7 +51,7 @@ def integer_network(config, checkpoint: Path, side: int) -> IntegerNetwork:
 
 def image_integers(config, form: Format, side: int) -> np.ndarray:
     """(3, side, side) int64 of the first image of the validation split."""
-    canvas = letterbox(read_image(image_paths(config, 'val', 1)[0]), side)[0]
+    canvas = letterbox(read_image(image_paths(config, 'val', 1)[0]), (side, side))[0]
     return to_integers(canvas[..., ::-1].transpose(2, 0, 1) / 255, form)
 
 

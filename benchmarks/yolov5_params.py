@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from record import record
 
-from plugins.yolov5 import fuse
+from plugins.yolov5.fuse import fuse
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_' / 'models'
 

@@ -1,17 +1,19 @@
 """The plugins that are installed, ours and anybody's: the entry points of the group ``detplug.plugins``.
 
 A distribution says in its metadata ``NAME = PACKAGE``. Nothing of a plugin is imported before it is needed, and a
-plugin that does not import ends or disturbs only the commands that use it. What a plugin may bring, beside what its
-package registers when it is imported (mmdet's registries, ``register_format``, ``register_compressor``):
+plugin that does not import ends or disturbs only the commands that use it. What a plugin may bring:
 
+    PACKAGE/register.py       what registers its parts (mmdet's registries, ``register_format``,
+                              ``register_compressor``); imported for a config that names the package or this module
     PACKAGE/data_sources.py   SOURCES: name -> reader, for ``prepare_data NAME``
-    PACKAGE/drawers.py        DRAWERS: name of a result field -> FieldDrawer, for ``predict``
+    PACKAGE/result_fields.py  FIELDS: name of a field of detections -> ResultField; imports no torch, and
+                              neither does ``PACKAGE/__init__.py``
 """
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -50,7 +52,22 @@ def load_plugin(name: str) -> None:
         owners = ' and '.join(_owner(point) for point in named)
         raise UserError(f'plugin {name}: {owners} both have one of this name; uninstall one of them')
     for point in named:
-        _import(point, point.module)
+        _register(point)
+
+
+def register_named(modules: Sequence[str]) -> None:
+    """Register the plugins among ``modules``, the packages that a config imports.
+
+    Raises:
+        UserError: a plugin that does not import.
+    """
+    for point in plugins() if modules else ():
+        if point.module in modules:
+            _register(point)
+
+
+def _register(point: EntryPoint) -> None:
+    _import(point, f'{point.module}.register' if _has(point, 'register') else point.module)
 
 
 def plugin_table(submodule: str, table: str, ours: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Which ``pip install`` brings a module that is missing: names of imports, which metadata does not hold."""
 
-BASE = ('PIL', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
+BASE = ('PIL', 'arro3', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
 TRAIN = (
     'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
     'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'msgspec', 'onnx', 'onnxscript', 'psutil',

@@ -20,7 +20,7 @@ from detplug.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
 _base_ = ['{root}/configs/yolov5/yolov5n_parasite-samples.py']
-custom_imports = dict(imports=['plugins.yolov5', 'rosette.model', 'rosette.formats'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'rosette.model', 'rosette.formats'])
 model = dict(
     type='RosetteDetector',
     backbone=dict(_delete_=True, type='RosetteBackbone', width=8),
@@ -74,7 +74,7 @@ def test_a_backbone_a_format_a_field_of_a_checkpoint_and_a_data_source(site, tmp
     assert manifest['format'] == 'rosette' and (tmp_path / 'exported' / 'rosette.txt').read_text().isdecimal()
     rows = json.loads((tmp_path / 'found' / 'predictions.json').read_text())
     assert rows and all(row['age'] == f'{row["category_id"] - 0.5:.2f} days' for row in rows)
-    check_drawn(tmp_path / 'found', '0001_bright.jpg')
+    check_drawn(tmp_path / 'found', 'pictures/0001_bright.jpg')
     assert (tmp_path / 'petals' / 'petals.json').read_text() == '[]'
     assert [line for line in done.stderr.splitlines() if 'broken' in line]  # named, and nothing stopped
 
@@ -87,7 +87,7 @@ def test_a_field_of_a_bundle_without_torch(site, tmp_path):
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'found' / 'predictions.json').read_text())
     assert [row['age'] for row in rows] == ['7.50 days', '2.25 days', '31.00 days']
-    check_drawn(tmp_path / 'found', '0001_bright.jpg')
+    check_drawn(tmp_path / 'found', 'pictures/0001_bright.jpg')
     assert len(done.stderr.splitlines()) == 1 and 'broken' in done.stderr and 'uninstall broken-thing' in done.stderr
 
 

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/openset_malaria_320.py',
     '../_base_/schedules/semi.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
 model = dict(
     classes=3,
     detector=dict(roi_head=dict(bbox_head=dict(num_classes=4))),

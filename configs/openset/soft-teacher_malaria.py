@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/datasets/openset_malaria_320.py',
     '../_base_/schedules/semi.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 detector['roi_head']['bbox_head']['num_classes'] = 3  # red blood cell, ring, gametocyte

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/openset_bccd7.py',
     '../_base_/schedules/semi.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
 # cls_weight: six cells in seven are RBC; with 1.5 the white cells are not told apart (val, supervised: .326, .418)
 model = dict(classes=5, detector=dict(bbox_head=dict(num_classes=6, criterion=dict(cls_weight=6.0))))
 custom_hooks = [dict(type='OpenSetHook', momentum=0.01, refit=100, interval=50), dict(type='ReportHook')]

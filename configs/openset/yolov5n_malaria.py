@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/openset_malaria.py',
     '../_base_/schedules/semi.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.openset'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
 model = dict(
     classes=3,
     # cls_weight: one cell in a hundred is no plain red blood cell; with 1.5 the rest is never told apart

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/vrd.py',
     '../_base_/schedules/relations.py',
 ]
-custom_imports = dict(imports=['plugins.sabra'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.sabra.register'], allow_failed_imports=False)
 kinds = [0 if name == 'person' else 1 for name in _base_.classes]  # person, anything else
 model = dict(
     detector=dict(roi_head=dict(bbox_head=dict(num_classes=len(kinds)))),

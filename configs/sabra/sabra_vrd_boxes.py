@@ -1,6 +1,6 @@
 # SABRA on VRD from boxes alone: no picture is needed, annotations and detections are.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/vrd_boxes.py', '../_base_/schedules/relations.py']
-custom_imports = dict(imports=['plugins.sabra'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.sabra.register'], allow_failed_imports=False)
 model = dict(
     type='RelationDetector',
     max_boxes=32,

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/relation_samples.py',
     '../_base_/schedules/samples.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.sabra'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.sabra.register'], allow_failed_imports=False)
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 classes = 7

@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/datasets/vcoco.py',
     '../_base_/schedules/relations.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.sabra'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.sabra.register'], allow_failed_imports=False)
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 detector['test_cfg'].update(score_thr=0.05, multi_label=False)  # a box has one name

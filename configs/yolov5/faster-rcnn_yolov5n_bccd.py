@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/datasets/bccd.py',
     '../_base_/schedules/finetune.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register'], allow_failed_imports=False)
 model = dict(roi_head=dict(bbox_head=dict(num_classes=3)))  # RBC, WBC, Platelets
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py; only the backbone's tensors fit

@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/datasets/chula_egg11.py',
     '../_base_/schedules/finetune.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register'], allow_failed_imports=False)
 model = dict(bbox_head=dict(num_classes=11))
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py

@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/datasets/coco_tiny.py',
     '../_base_/schedules/finetune.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register'], allow_failed_imports=False)
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py

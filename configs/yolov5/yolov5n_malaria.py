@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/malaria.py',
     '../_base_/schedules/finetune.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register'], allow_failed_imports=False)
 # cls_weight: as yolov5n_bccd.py
 model = dict(bbox_head=dict(num_classes=3, criterion=dict(cls_weight=1.5)))
 load_from = 'checkpoints/yolov5n_coco.pth'  # made by tools/convert_weights.py

@@ -4,4 +4,4 @@ _base_ = [
     '../_base_/datasets/coco.py',
     '../_base_/schedules/coco_300e.py',
 ]
-custom_imports = dict(imports=['plugins.yolov5'], allow_failed_imports=False)
+custom_imports = dict(imports=['plugins.yolov5.register'], allow_failed_imports=False)

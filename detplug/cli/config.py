@@ -23,6 +23,7 @@ from detplug.cli.config_variables import is_variable, with_variables
 from detplug.cli.options import apply_options, parse_options
 from detplug.cli.stock_config import adapt
 from detplug.engine.published_weights import UnreachableWeights
+from detplug.entry_points import register_named
 from detplug.errors import UserError
 
 
@@ -59,6 +60,7 @@ def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping
     except Exception as error:  # a config is a program: whatever it raises is the user's line to mend
         reason = str(error).strip() or 'empty file'
         raise UserError(f'{path}: does not load: {type(error).__name__}: {reason.splitlines()[0]}') from error
+    register_named((config.get('custom_imports') or {}).get('imports') or ())
     init_default_scope(config.get('default_scope', 'mmdet'))
     given = parse_options(options)
     for key in given.keys() & (replaced or {}).keys():

@@ -12,6 +12,7 @@ from detplug.data.dataset_config import innermost_datasets, names_of
 from detplug.engine.checkpoint import load_file, load_weights
 from detplug.engine.weights import classes_of
 from detplug.errors import UserError
+from detplug.images.window import Window, check_window
 
 
 def build_detector(config: Config, checkpoint: str | Path, device: torch.device | str = 'cpu') -> nn.Module:
@@ -75,6 +76,13 @@ def prediction_pipeline(config: Config) -> list[dict]:
             step = dict(step, meta_keys=tuple(key for key in step['meta_keys'] if key != 'instances'))
         steps.append(step)
     return steps
+
+
+def window_of(config: Config) -> Window | None:
+    """The window of the test pipeline's LoadImageFromFile."""
+    steps = next(innermost_datasets(evaluation_dataset(config))).pipeline
+    windows = [x.get('window') for x in steps if str(x['type']).rpartition('.')[2] == 'LoadImageFromFile']
+    return check_window(windows[0] if windows else None, config.filename)
 
 
 def check_classes(saved: dict, config: Config, source: str | Path) -> None:

@@ -1,7 +1,11 @@
-"""``predict``: pictures with boxes, predictions.json, and relations.json beside.
+"""``predict``: the objects in pictures, as tables, predictions.json and pictures with boxes.
 
 ``predict BUNDLE PICTURES... --out D`` runs a folder that ``export`` wrote and needs no torch;
 ``predict CONFIG CHECKPOINT PICTURES... --out D`` runs a checkpoint. A first argument that is a folder is a bundle.
+
+PICTURES are files, folders with all below, globs, lists (.txt), videos, TIFF stacks and slides. D/part-*.parquet hold
+the boxes, D/images-*.parquet a row for each picture, D/errors.parquet those that could not be read. A run that was
+stopped goes on when the same command is given again.
 """
 
 import argparse
@@ -12,46 +16,89 @@ from typing import TYPE_CHECKING
 from detplug.errors import UserError
 
 if TYPE_CHECKING:
-    from detplug.cli.predictions import Engine
+    from detplug.runtime.engine import EngineSource
 
 USAGE = """predict BUNDLE PICTURES... --out D [options]
        predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
+DRAWN = 200  # pictures that are drawn where nothing else is said
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Predict every picture; returns the exit status."""
     args = make_parser().parse_args(argv)
-    from detplug.cli.inputs import find_images  # after --help, which needs none of them
-    from detplug.cli.predictions import write_predictions
-
     if is_bundle(args.model):
         if args.cfg_options:
             raise UserError(f'--cfg-options: {args.model} is a bundle, which has no config; leave them out')
-        images, engine = find_images(args.paths), bundle_engine(args.model, args.device)
+        paths, source = args.paths, bundle_source(args)
     else:
         checkpoint, *paths = args.paths
         if not paths:
             raise UserError(f'{args.model}: is no folder, so a checkpoint and pictures follow; add them')
-        images = find_images(paths)
-        engine = checkpoint_engine(args.model, checkpoint, args.cfg_options, args.device)
-    print(f'device {engine.device}')
-    write_predictions(engine, images, Path(args.out), args.score_thr, args.relation_thr)
-    return 0
+        source = checkpoint_source(args, checkpoint)
+    from detplug.cli.predictions import predict
+
+    return predict(source, paths, Path(args.out), args)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line of both forms."""
+    """The command line of both forms, with the options that plugins add for their fields."""
+    from detplug.runtime.result_field import result_fields
+
     parser = argparse.ArgumentParser(
         prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('model', metavar='BUNDLE | CONFIG', help='folder that export wrote, or config of a checkpoint')
-    parser.add_argument('paths', metavar='PICTURES', nargs='+', help='files, folders or globs; first the checkpoint')
-    parser.add_argument('--out', required=True, help='folder for the pictures and predictions.json')
-    parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score that is kept, 0 to 1')
-    parser.add_argument('--relation-thr', type=float, default=0.1, help='lowest score of a relation, 0 to 1')
+    parser.add_argument('paths', metavar='PICTURES', nargs='+', help='what to predict; first the checkpoint')
+    parser.add_argument('--out', required=True, help='folder of the results')
+    parser.add_argument('--score-thr', type=share, default=0.25, help='lowest score that is kept, 0 to 1')
+    for field in result_fields().values():
+        if field.option is not None:
+            option = field.option
+            parser.add_argument(f'--{option.name}', type=share, default=option.default, help=option.help)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...; auto: an accelerator if any')
+    parser.add_argument('--batch', type=natural, default=8, help='pictures at once, where the detector takes several')
+    parser.add_argument('--workers', type=natural, help='processes; by default as many as cores for many pictures')
+    parser.add_argument('--tile', type=natural, help='predict in tiles of this side, px, with --overlap')
+    parser.add_argument('--overlap', type=share, help='of neighbouring tiles, a share of --tile; by default 0.2')
+    parser.add_argument(
+        '--reduce', type=int, choices=(1, 2, 4, 8), default=1, help='decode at 1/2, 1/4, 1/8 of the size'
+    )
+    parser.add_argument('--annotations', help='COCO json whose image and category ids the results get')
+    parser.add_argument('--pictures', type=int, help=f'how many pictures are drawn, the first; by default {DRAWN}')
+    parser.add_argument('--no-pictures', action='store_true', help='draw none')
+    parser.add_argument('--json', action='store_true', help='predictions.json of more than 10,000 pictures too')
+    parser.add_argument('--shard', default='1/1', metavar='I/N', help='do the I-th of N equal parts, of an array job')
+    parser.add_argument('--strict', action='store_true', help='exit status 2 if any picture could not be read')
+    parser.add_argument('--overwrite', action='store_true', help='remove the results of another run in D')
+    parser.add_argument('--engine', choices=('processes', 'ray'), default='processes', help='what the shards run on')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of CONFIG')
     return parser
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not from 0 to 1')
+    return value
+
+
+def natural(text: str) -> int:
+    """A whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return int(text)
 
 
 def is_bundle(model: str) -> bool:
@@ -70,30 +117,17 @@ def is_bundle(model: str) -> bool:
     return False
 
 
-def bundle_engine(folder: str, device: str = 'auto') -> 'Engine':
-    """The engine of ``predict BUNDLE``: onnxruntime.
+def bundle_source(args: argparse.Namespace) -> 'EngineSource':
+    """What opens the bundle: onnxruntime."""
+    from detplug.runtime.onnx_engine import BundleSource
 
-    Raises:
-        UserError: the folder is no bundle, its model is not the one the manifest was written for, or no such device.
-    """
-    from detplug.cli.predictions import Engine
-    from detplug.export.relations import RELATION_OUTPUTS
-    from detplug.export.runtime import Detector
-
-    detector = Detector(folder, device=device)
-    fields = detector.manifest['outputs'].get('extra', ())
-    return Engine(
-        lambda image, path, image_id: detector(image),
-        tuple(name for name in fields if name not in RELATION_OUTPUTS),
-        bool(detector.manifest.get('predicates')),
-        f'{device}: {detector.provider} of onnxruntime',
-    )
+    return BundleSource(args.model, args.device, args.batch)
 
 
-def checkpoint_engine(config: str, checkpoint: str, options: Sequence[str], device: str = 'auto') -> 'Engine':
-    """The engine of ``predict CONFIG CHECKPOINT``: torch."""
+def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSource':
+    """What opens the checkpoint: torch."""
     from detplug.engine.quiet import quiet_imports
 
     with quiet_imports():
-        from detplug.cli.torch_engine import torch_engine
-    return torch_engine(config, checkpoint, options, device)
+        from detplug.cli.torch_engine import CheckpointSource
+    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch)

@@ -1,129 +1,159 @@
-"""What ``predict`` writes, whichever engine detects: pictures, predictions.json and relations.json. Needs no torch."""
+"""``predict``, whichever engine detects: list the pictures, run the shards, say what came of them. Needs no torch."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import argparse
+import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-from rich.progress import track
+from rich.progress import Progress
 
-from detplug.export.detections import Detections
-from detplug.export.relations import NO_OBJECT, Relations
-from detplug.export.runtime import read_image
-from detplug.report.drawing import draw_boxes
-from detplug.report.field_drawers import FieldDrawer, field_drawers
-from detplug.report.relation_drawing import draw_relations
+from detplug.cli.predict import DRAWN
+from detplug.errors import UserError
+from detplug.images.sources import list_items
+from detplug.runtime.collect import counts_of, write_errors, write_predictions
+from detplug.runtime.engine import Engine, EngineSource
+from detplug.runtime.ids import ids_of
+from detplug.runtime.result_field import ResultField, result_fields
+from detplug.runtime.run_folder import RunFolder, open_run
+from detplug.runtime.shard import Counts, Settings
+from detplug.runtime.workers import Job, cores, run_shards
 
-
-@dataclass(frozen=True)
-class Engine:
-    """A detector that is ready to predict.
-
-    Attributes:
-        detect: ``(image (H, W, 3) uint8 BGR, its path, its number) -> Detections``, in descending order of score.
-        fields: names of what it states that it says of each detection beside box, score and label; the user is told
-            which of them are not shown.
-        has_relations: whether it tells relations between detections.
-        device: what it computes on, for the screen.
-    """
-
-    detect: Callable[[np.ndarray, Path, int], Detections]
-    fields: tuple[str, ...] = ()
-    has_relations: bool = False
-    device: str = 'cpu'
+MOST_IN_JSON = 10_000  # pictures
+WORTH_PROCESSES = 64  # pictures; starting processes takes longer than fewer
 
 
-def write_predictions(
-    engine: Engine, images: Sequence[Path], out: Path, score_thr: float = 0.25, relation_thr: float = 0.1
-) -> None:
-    """Write a picture of every image, predictions.json, and relations.json where the engine tells relations.
-
-    A box: image_id (position in ``images``, from 1), file_name, category_id (label + 1), category_name, bbox (x, y,
-    width, height; pixels of the original image) and score, as COCO's result format has it, and a column for each field
-    that has a drawer. A relation: image_id, file_name, subject and object (positions in the list of boxes, from 0; no
-    object in the picture is null), predicate_id (label + 1), predicate and score.
+def predict(source: EngineSource, paths: Sequence[str], out: Path, args: argparse.Namespace) -> int:
+    """Predict the pictures of ``paths`` into ``out`` as the command line says; returns the exit status.
 
     Raises:
-        UserError: an image that does not decode.
+        UserError: wrong options, an engine that does not open, or results of another run in ``out``.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    boxes, relations = [], []
-    drawers: dict[str, FieldDrawer] | None = None
-    for image_id, path in enumerate(track(images, 'predict', disable=len(images) < 2), start=1):
-        image = read_image(path)
-        found = engine.detect(image, path, image_id)
-        if drawers is None:
-            drawers = field_drawers(tuple(found.extra))
-        found = found.where(found.scores >= score_thr)
-        if found.relations is not None:
-            found = with_relations(found, relation_thr)
-            rows = relation_rows(found.relations, len(boxes))
-            relations += [dict(image_id=image_id, file_name=str(path)) | row for row in rows]
-        boxes += [dict(image_id=image_id, file_name=str(path)) | row for row in box_rows(found, drawers)]
-        cv2.imwrite(str(out / f'{image_id:04d}_{path.stem}.jpg'), draw(image, found, drawers))
-    (out / 'predictions.json').write_text(json.dumps(boxes, indent=1) + '\n')
-    print(f'{len(boxes)} boxes in {len(images)} pictures: {out}/predictions.json')
-    if engine.has_relations:
-        (out / 'relations.json').write_text(json.dumps(relations, indent=1) + '\n')
-        print(f'{len(relations)} relations: {out}/relations.json')
-    for name in engine.fields:
-        if name not in drawers:
-            print(f'{name}: neither drawn nor written, no installed plugin has a drawer for this field')
+    part, parts = shard_of(args.shard)
+    engine = source.open()  # what is wrong with it is said before anything is listed or written
+    print(f'device {engine.device}')
+    settings, ids = settings_of(args, engine), ids_of(args.annotations, engine.names)
+    items = list_items(paths)
+    run = open_run(out, items, settings, source.identity(), args.overwrite)
+    for line in items.skipped_lines():
+        print(line)
+    left = run.left(part, parts)
+    job = Job(source, settings, run, ids)
+    if run.resumed:
+        print(f'{out}: holds this run: {len(run.shards) - len(run.left())} of {len(run.shards)} shards are there')
+    workers = workers_of(args, engine, len(left), run.files)
+    total = run_all(job, left, workers, engine, args.engine)
+    return say(run, total, fields_of(engine), engine, args)
 
 
-def draw(image: np.ndarray, found: Detections, drawers: dict[str, FieldDrawer]) -> np.ndarray:
-    """A copy of the picture with boxes, relations, and the fields that have a drawer."""
-    shown = found.boxes, found.labels, found.scores, found.names
-    relations = found.relations
-    if relations is None:
-        picture = draw_boxes(image, *shown)
+def run_all(job: Job, left: list[int], workers: int, engine: Engine, on: str) -> Counts:
+    """Do the shards that are left, with progress on the screen."""
+    if on == 'ray':
+        from detplug.runtime.ray_workers import run_on_ray as runner
     else:
-        picture = draw_relations(image, *shown, relations.triplets, relations.scores, relations.names)
-    for name, drawer in drawers.items():
-        drawer.draw(picture, found, found.extra[name])
-    return picture
+        runner = run_shards
+    if workers > 1:
+        print(f'{workers} processes')
+    total = Counts()
+    size = job.run.shard_size
+    with Progress(transient=True, disable=len(left) * size < 2) as progress:
+        task = progress.add_task('predict', total=min(len(left) * size, job.run.files))
+        for counts in runner(job, left, workers) if workers > 1 or on == 'ray' else here(job, left, engine):
+            total += counts
+            progress.advance(task, counts.files)
+    return total
 
 
-def box_rows(found: Detections, drawers: dict[str, FieldDrawer]) -> list[dict]:
-    """A row of predictions.json for each detection of an image."""
-    rows = [
-        dict(
-            category_id=label + 1,
-            category_name=found.names[label],
-            bbox=[round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-            score=round(score, 5),
-        )
-        for (x1, y1, x2, y2), label, score in zip(
-            found.boxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True
-        )
-    ]
-    for name, drawer in drawers.items():
-        for row, value in zip(rows, drawer.column(found.extra[name]), strict=True):
-            row[name] = value
-    return rows
+def here(job: Job, left: list[int], engine: Engine):
+    """The shards in this process, whose engine is open."""
+    engine = job.settings.engine(engine)
+    return (job.do(engine, number) for number in left)
 
 
-def with_relations(found: Detections, relation_thr: float) -> Detections:
-    """``found`` with only the relations of at least ``relation_thr``."""
-    relations = found.relations
-    good = relations.scores >= relation_thr
-    kept = Relations(relations.triplets[good], relations.scores[good], relations.names)
-    return Detections(found.boxes, found.scores, found.labels, found.names, found.extra, kept)
+def say(run: RunFolder, total: Counts, fields: dict[str, ResultField], engine: Engine, args: argparse.Namespace) -> int:
+    """Write what is made of all shards, say what came of the pictures; returns the exit status."""
+    if total.files > 1:
+        print(f'{total.files} pictures in {total.seconds:.1f} s, {total.files / total.seconds:.1f} a second')
+    waiting = run.left()
+    if waiting:
+        print(f'{total.files} pictures done; {len(waiting)} of {len(run.shards)} shards are left to other jobs')
+        return status_of(total, args.strict)
+    total = counts_of(run, list(run.shards))
+    print(f'{total.boxes} boxes in {total.files - total.failed} pictures: {run.out}')
+    if run.files <= MOST_IN_JSON or args.json:
+        for name, rows in write_predictions(run, fields).items():
+            print(f'{rows} {"boxes" if name == "predictions" else name}: {run.out}/{name}.json')
+    else:
+        print(f'no predictions.json of {run.files} pictures; --json writes it, part-*.parquet hold the boxes')
+    drawn = min(run.files, settings_pictures(args))
+    if drawn < run.files and not args.no_pictures:
+        print(f'the first {drawn} of {run.files} pictures are drawn; --pictures N for others')
+    for name in engine.fields:
+        if name not in fields:
+            print(f'{name}: neither drawn nor written, no installed plugin has this field')
+    errors = write_errors(run)
+    for row in errors:
+        print(f'not used: {row["error"]}', file=sys.stderr)
+    if total.failed:
+        print(f'{total.failed} of {total.files} pictures could not be used: {run.out}/errors.parquet', file=sys.stderr)
+    return status_of(total, args.strict)
 
 
-def relation_rows(relations: Relations, first: int) -> list[dict]:
-    """A row of relations.json for each relation; ``first`` is the position of the image's first box."""
-    return [
-        dict(
-            subject=first + subject,
-            object=None if target == NO_OBJECT else first + target,
-            predicate_id=predicate + 1,
-            predicate=relations.names[predicate],
-            score=round(score, 5),
-        )
-        for (subject, target, predicate), score in zip(
-            relations.triplets.tolist(), relations.scores.tolist(), strict=True
-        )
-    ]
+def status_of(total: Counts, strict: bool) -> int:
+    """2 if no picture could be used, or with ``strict`` any could not."""
+    return 2 if total.failed and (strict or total.failed == total.files) else 0
+
+
+def settings_of(args: argparse.Namespace, engine: Engine) -> Settings:
+    """The settings of the command line.
+
+    Raises:
+        UserError: options that have no effect.
+    """
+    fields = fields_of(engine)
+    thresholds = {
+        name: getattr(args, field.option.name.replace('-', '_')) for name, field in fields.items() if field.option
+    }
+    if args.overlap is not None and not args.tile:
+        raise UserError('--overlap: has no effect without --tile; add it')
+    overlap = 0.2 if args.overlap is None else args.overlap
+    ids = ids_of(args.annotations, engine.names)
+    settings = Settings(
+        args.score_thr, thresholds, args.tile or 0, overlap, args.reduce, settings_pictures(args), ids.categories
+    )
+    settings.engine(engine)  # refuses a tile that cannot be
+    return settings
+
+
+def settings_pictures(args: argparse.Namespace) -> int:
+    """How many pictures are drawn."""
+    return 0 if args.no_pictures else DRAWN if args.pictures is None else max(args.pictures, 0)
+
+
+def fields_of(engine: Engine) -> dict[str, ResultField]:
+    """The fields that the engine may have and a plugin knows."""
+    if not engine.fields:
+        return {}
+    return {name: field for name, field in result_fields().items() if name in engine.fields}
+
+
+def workers_of(args: argparse.Namespace, engine: Engine, shards: int, files: int) -> int:
+    """Processes: as asked for; else a core each on a CPU where there are many pictures, one on an accelerator."""
+    if args.workers is not None:
+        return min(args.workers, max(shards, 1))
+    if 'cuda' in engine.device.lower() or files < WORTH_PROCESSES:
+        return 1
+    return min(cores(), max(shards, 1))
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """(i, n) of ``i/n``.
+
+    Raises:
+        UserError: anything else.
+    """
+    match = re.fullmatch(r'(\d+)/(\d+)', text)
+    part, parts = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise UserError(f'--shard {text}: the first number is from 1 to the second; such as 1/2')
+    return part, parts

@@ -2,6 +2,7 @@
 
 from detplug.data.coco import CheckedCocoDataset
 from detplug.data.colour_jitter import ColourJitter
+from detplug.data.images import LoadImageFromFile
 from detplug.data.letterbox import Letterbox
 from detplug.data.mix_dataset import MixDataset, SourceCache
 from detplug.data.mosaic_affine import MosaicAffine
@@ -16,6 +17,7 @@ __all__ = [
     'CropToTile',
     'ColourJitter',
     'Letterbox',
+    'LoadImageFromFile',
     'LoadResizedImage',
     'LoadResizedTile',
     'MixDataset',

@@ -9,13 +9,13 @@ from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
 from detplug.data.collector import paused_collector
-from detplug.data.image_header import fill_sizes
 from detplug.data.image_lists import list_name, read_image_list, select_images
-from detplug.data.images import check_image_file, read_image
 from detplug.data.label_errors import apply_label_errors
+from detplug.data.missing_sizes import fill_sizes
 from detplug.data.names import check_lists, check_names
 from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes, one_line
 from detplug.errors import UserError
+from detplug.images.reading import check_image_file, read_image
 
 
 class CheckedDataset(BaseDetDataset):

@@ -26,9 +26,9 @@ import cv2
 import numpy as np
 
 from detplug.data.cache_file import locked, open_cache_file, say_once
-from detplug.data.letterbox import fit_size
+from detplug.images.letterbox import fit_size
 
-RULE = 1  # raised whenever read_image, fit_size or LoadResizedImage gives other pixels than before
+RULE = 2  # raised whenever read_image, fit_size or LoadResizedImage gives other pixels than before
 PAGE = 4096  # bytes; the header
 ENTRY = struct.Struct('<16sIIII')  # key, original height and width in px, checksum, spare
 FILLED = struct.Struct('<III')  # what is written after the pixels
@@ -44,8 +44,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')) / 'detplug' / 'images'
 
 
-def image_key(path: str | Path) -> bytes:
-    """16 bytes that stand for the content of an image file: path, size, time of the last change, and of its record.
+def image_key(path: str | Path, window: tuple[float, float] | None = None) -> bytes:
+    """16 bytes that stand for the pixels of an image file: path, size, time of the last change, and of its record.
 
     The latter (ctime) cannot be set by a program: unpacking another file of the same size with the same date is seen.
 
@@ -53,7 +53,7 @@ def image_key(path: str | Path) -> bytes:
         OSError: no such file.
     """
     stat = os.stat(path)
-    text = f'{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {os.path.abspath(path)}'
+    text = f'{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {os.path.abspath(path)}{window or ""}'
     return hashlib.blake2b(os.fsencode(text), digest_size=16).digest()
 
 

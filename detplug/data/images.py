@@ -1,55 +1,49 @@
-"""Read an image file, or say in one line which file is missing or broken."""
+"""The transform that reads an image, and the check that it is the one that was annotated."""
 
-import os
-from pathlib import Path
-
-import cv2
 import numpy as np
+from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
+from mmdet.registry import TRANSFORMS
 
-from detplug.data.records import one_line
-from detplug.errors import UserError
+from detplug.errors import UserError, one_line
+from detplug.images.reading import REDUCTIONS, read_image
+from detplug.images.window import check_window
 
-TAIL = 4096  # bytes from the end in which the end marker of a whole file lies (some writers append a few)
-END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG; decoders fill what is cut off with grey
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """(H, W, 3) uint8 BGR of an image file; grey images become three channels.
-
-    Raises:
-        UserError: missing, unreadable, cut off or not an image.
-    """
-    check_image_file(path)
-    image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{one_line(path)}: not an image that can be decoded; get the file again')
-    return image
+PLAIN = dict(color_type='color', imdecode_backend='cv2', file_client_args=None, backend_args=None, ignore_empty=False)
 
 
-def check_image_file(path: str | Path) -> None:
-    """Refuse a missing, empty or cut-off image file by looking at its first and last bytes (about 20 us).
+@TRANSFORMS.register_module()
+class LoadImageFromFile(MMCVLoadImageFromFile):
+    """Read an image with :func:`detplug.images.reading.read_image`, in place of mmcv's transform of this name.
+
+    Args:
+        window: (low, high) pixel values that become 0 and 255, for images of more than 8 bit.
+        reduce: 1, 2, 4 or 8: decode at that part of the size; boxes must be of the reduced image.
+        to_float32: float32 pixels.
+        **kwargs: as mmcv's; with any but its defaults (a remote file, another decoder) mmcv reads, in 8 bit.
+
+    Sets img ((H, W, 3) uint8 BGR), img_shape and ori_shape, both (height, width).
 
     Raises:
-        UserError: see above.
+        ImageError: as read_image.
+        UserError: a window that is none, or one beside what only mmcv reads.
     """
-    name = one_line(path, longest=200)
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise UserError(f'{name}: not a file; correct the file name in the annotations')
-        with open(path, 'rb') as file:
-            head = file.read(2)
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-            tail = file.read()
-    except FileNotFoundError:
-        raise UserError(f'{name}: image not found; see data/README.md, or set data_root') from None
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UserError(f'{name}: image not readable ({one_line(error)})') from None
-    if not tail:
-        raise UserError(f'{name}: image file is empty; get the file again')
-    if END_MARKERS.get(head, b'') not in tail:
-        raise UserError(f'{name}: image file is cut off (no end marker); get the file again')
+
+    def __init__(self, window=None, reduce: int = 1, to_float32: bool = False, **kwargs) -> None:
+        super().__init__(to_float32=to_float32, **kwargs)
+        self.window, self.reduce = check_window(window, type(self).__name__), reduce
+        self.plain = all(PLAIN.get(key, value) == value for key, value in kwargs.items())
+        if reduce not in REDUCTIONS:
+            raise UserError(f'{type(self).__name__}: reduce: {reduce!r} is not 1, 2, 4 or 8')
+        if not self.plain and (self.window or reduce != 1):
+            raise UserError(f'{type(self).__name__}: window, reduce: not with {kwargs}; leave one of both out')
+
+    def transform(self, results: dict) -> dict:
+        if not self.plain:
+            return super().transform(results)
+        image = read_image(results['img_path'], self.window, self.reduce)
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
 
 def check_size(results: dict, shape: tuple[int, int]) -> None:

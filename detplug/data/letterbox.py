@@ -1,28 +1,14 @@
 """The test transform: keep-ratio resize and padding; and the way back for boxes."""
 
-import math
 from collections.abc import Mapping, Sequence
 
-import cv2
-import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from torch import Tensor
 
 from detplug.data.images import check_size
-
-STRIDE = 32  # px; the coarsest grid of the detectors
-
-
-def fit_size(shape: tuple[int, int], scale: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of an image of ``shape`` = (height, width) resized, ratio kept, to fit ``scale`` = (w, h).
-
-    Smaller images grow. Sides are rounded to the nearest pixel and are at least 1.
-    """
-    height, width = shape
-    ratio = min(scale[0] / width, scale[1] / height)
-    return max(int(width * ratio + 0.5), 1), max(int(height * ratio + 0.5), 1)
+from detplug.images.letterbox import letterbox
 
 
 def original_boxes(boxes: Tensor, meta: Mapping) -> Tensor:
@@ -66,18 +52,10 @@ class Letterbox(BaseTransform):
     def transform(self, results: dict) -> dict:
         image = results['img']
         check_size(results, image.shape[:2])
-        height, width = image.shape[:2]
-        size = fit_size((height, width), self.scale)
-        if size != (width, height):
-            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        outer = self.scale if self.fixed else tuple(STRIDE * math.ceil(side / STRIDE) for side in size)
-        canvas = np.full((outer[1], outer[0], *image.shape[2:]), self.pad_val, dtype=image.dtype)
-        left, top = ((outer[0] - size[0]) // 2, (outer[1] - size[1]) // 2) if self.centre else (0, 0)
-        canvas[top : top + size[1], left : left + size[0]] = image
+        canvas, place = letterbox(image, self.scale, self.fixed, self.pad_val, self.centre)
         results['img'] = canvas
-        results['img_shape'], results['pad_shape'] = size[::-1], canvas.shape[:2]
-        results['scale_factor'] = (size[0] / width, size[1] / height)
-        results['pad_offset'] = (left, top)
+        results['img_shape'], results['pad_shape'] = place.inner[::-1], canvas.shape[:2]
+        results['scale_factor'], results['pad_offset'] = place.scale, place.offset
         results['keep_ratio'] = True
         return results
 

@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 from mmengine.dist import is_main_process
 
 from detplug.data.anomalies import AnnotationAudit
-from detplug.data.image_header import fill_sizes
+from detplug.data.missing_sizes import fill_sizes
 from detplug.data.names import check_names
 from detplug.data.records import ImageRecord, one_line
 from detplug.errors import UserError

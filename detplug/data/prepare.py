@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from detplug.data.image_header import fill_size, read_header
+from detplug.data.missing_sizes import fill_size
 from detplug.data.records import ImageRecord, clean_boxes, duplicate_boxes, one_line
 from detplug.errors import UserError
+from detplug.images.header import read_header
 
 
 @dataclass

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from detplug.errors import one_line
+
 ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of the file, not an anomaly
 
 
@@ -100,13 +102,6 @@ def finite_number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e9 or not math.isfinite(value):
         return None
     return float(value)
-
-
-def one_line(text: Any, longest: int = 120) -> str:
-    """``text`` from a file for a message: printable, one line, not too long."""
-    text = str(text)
-    text = text if text.isprintable() else repr(text)
-    return text if len(text) <= longest else f'{text[:longest]}...'
 
 
 def _show(box: tuple[float, ...]) -> str:

@@ -9,9 +9,11 @@ from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
 from detplug.data.image_cache import ImageCache, image_key
-from detplug.data.images import check_size, read_image
-from detplug.data.letterbox import fit_size
+from detplug.data.images import check_size
 from detplug.errors import UserError
+from detplug.images.letterbox import fit_size
+from detplug.images.reading import read_image
+from detplug.images.window import check_window
 
 
 @TRANSFORMS.register_module()
@@ -24,6 +26,7 @@ class LoadResizedImage(BaseTransform):
         scale: (width, height) px that the resized image fits.
         cache_mb: disk for resized images of this scale (2**20 bytes), see :class:`ImageCache`; 0 caches none.
         cache_dir: folder of the cache; by default :func:`detplug.data.image_cache.cache_folder`.
+        window: (low, high) pixel values that become 0 and 255, for images of more than 8 bit.
 
     Sets img (uint8 BGR, read-only: a transform that changes it in place is an error), img_shape, ori_shape (both
     height, width) and scale_factor (x, y).
@@ -33,8 +36,10 @@ class LoadResizedImage(BaseTransform):
             no size or less than one image takes.
     """
 
-    def __init__(self, scale: tuple[int, int], cache_mb: float = 8192, cache_dir: str | None = None) -> None:
-        self.scale = tuple(scale)
+    def __init__(
+        self, scale: tuple[int, int], cache_mb: float = 8192, cache_dir: str | None = None, window=None
+    ) -> None:
+        self.scale, self.window = tuple(scale), check_window(window, type(self).__name__)
         if isinstance(cache_mb, bool) or not isinstance(cache_mb, int | float) or not 0 <= cache_mb < math.inf:
             raise UserError(f'LoadResizedImage: cache_mb: {cache_mb!r} is no size; give MB, or 0 for no cache')
         self.cache = ImageCache(self.scale, cache_mb, cache_dir)
@@ -69,7 +74,7 @@ class LoadResizedImage(BaseTransform):
         found = self.cache.read(key) if key else None
         if found is not None:
             return found
-        image = read_image(path)
+        image = read_image(path, self.window)
         original = image.shape[:2]
         size = fit_size(original, self.scale)
         if size != original[::-1]:
@@ -81,7 +86,7 @@ class LoadResizedImage(BaseTransform):
 
     def _key(self, path: str | Path) -> bytes | None:
         try:
-            return image_key(path) if self.cache.slots else None
+            return image_key(path, self.window) if self.cache.slots else None
         except (OSError, ValueError):  # no such file: read_image says so
             return None
 

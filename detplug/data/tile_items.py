@@ -24,8 +24,8 @@ def tile_items(item: dict, tile: int, overlap: float, min_visible: float = MIN_V
 
     Returns:
         Copies of ``item`` with width, height, instances and unknown_instances of each tile, ``tile`` (x1, y1, x2, y2)
-        px of the picture, ``tiling``, the ``tile`` and ``overlap`` given, and ``picture_size`` (width, height). A picture
-        that one tile holds is ``item`` itself.
+        px of the picture, ``tiling``, the ``tile`` and ``overlap`` given, and ``picture_size`` (width, height). A
+        picture that one tile holds is ``item`` itself.
 
     Raises:
         UserError: an item without width and height, or with masks.

@@ -11,12 +11,13 @@ from mmcv.transforms import BaseTransform
 from mmdet.registry import DATASETS, TRANSFORMS
 
 from detplug.data.image_cache import image_key
-from detplug.data.images import check_image_file, check_size, read_image
-from detplug.data.letterbox import fit_size
+from detplug.data.images import check_size
 from detplug.data.resized_image import LoadResizedImage
 from detplug.data.tile_items import MIN_VISIBLE, tile_items
 from detplug.engine.dataset_wrapper import DatasetWrapper
 from detplug.errors import UserError
+from detplug.images.letterbox import fit_size
+from detplug.images.reading import check_image_file, read_image
 from detplug.images.tiled_engine import crop
 from detplug.images.tiles import check_tiling, tile_grid
 

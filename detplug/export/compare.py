@@ -15,10 +15,9 @@ from mmdet.registry import TRANSFORMS
 from torch import nn
 
 from detplug.errors import UserError
-from detplug.export.detections import Detections
-from detplug.export.graph import extra_outputs
-from detplug.export.relations import Relations
 from detplug.export.runtime import Detector
+from detplug.runtime.detections import Detections
+from detplug.runtime.result_field import ResultField, fields_of_sample, result_fields
 
 BOX_TOLERANCE = 0.05  # pixels of the original image
 SCORE_TOLERANCE = 1e-4
@@ -32,8 +31,7 @@ class Agreement:
     Attributes:
         max_box_px: largest difference of a coordinate of two matched boxes, pixels of the original image.
         max_score_diff: largest difference of their scores.
-        max_extra_diff: largest difference of their extra outputs (``Detections.extra``) and of the scores of relations
-            between them.
+        max_extra_diff: largest difference of their fields (``Detections.fields``).
         images, boxes: how many were compared.
         unmatched: detections that only one of the two has.
         near_threshold: such detections whose score is within 1e-4 of the score that decides about keeping them;
@@ -56,21 +54,16 @@ class Agreement:
         if len(i):
             self.max_box_px = max(self.max_box_px, float(np.abs(torch_found.boxes[i] - found.boxes[j]).max()))
             self.max_score_diff = max(self.max_score_diff, float(np.abs(torch_found.scores[i] - found.scores[j]).max()))
-            for name, values in found.extra.items():
-                self._differ(torch_found.extra[name][i] - values[j])
-            if found.relations is not None:
-                first, second = torch_found.relations.dense(len(torch_found)), found.relations.dense(len(found))
-                rows, columns = np.append(i, len(torch_found)), np.append(j, len(found))  # the last column: no object
-                self._differ(first[i][:, rows] - second[j][:, columns])
+            for name, value in found.fields.items():
+                known = result_fields().get(name, ResultField())
+                difference = known.difference(torch_found.fields[name], value, i, j)
+                self.max_extra_diff = max(self.max_extra_diff, difference)
         # the last score of a full list decides as the threshold does
         decisive = max([score_thr] + [float(x.scores[-1]) for x in (torch_found, found) if len(x) >= limit])
         alone = np.concatenate([np.delete(torch_found.scores, i), np.delete(found.scores, j)])
         excused = int((alone <= decisive + SCORE_TOLERANCE).sum())
         self.near_threshold += excused
         self.unmatched += len(alone) - excused
-
-    def _differ(self, difference: np.ndarray) -> None:
-        self.max_extra_diff = max(self.max_extra_diff, float(np.abs(difference).max(initial=0)))
 
     @property
     def passed(self) -> bool:
@@ -132,13 +125,9 @@ class TorchDetector:
         data = self.pipeline(dict(img_path=str(path)))
         with torch.no_grad():
             sample = self.model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
-        found = sample.pred_instances.cpu().numpy()
-        extra = {name: found[name] for name in extra_outputs(self.model) if name in found}
-        relations = None
-        if 'pred_relations' in sample:
-            told = sample.pred_relations
-            relations = Relations(told.triplets, told.triplet_scores, tuple(self.model.dataset_meta['predicates']))
-        return Detections(found.bboxes, found.scores, found.labels, self.names, extra, relations)
+        found = sample.pred_instances = sample.pred_instances.cpu().numpy()
+        fields = fields_of_sample(sample, self.model)
+        return Detections(found.bboxes, found.scores, found.labels, self.names, fields)
 
 
 def compare(

@@ -2,7 +2,7 @@
 
 found = Detector('bundle')('image.jpg').above(0.25)
 print(found.boxes, found.scores, [found.names[i] for i in found.labels])
-found.relations holds triplets (subject, object, predicate) where the model tells relations, else it is None.
+found.fields holds what else the model says, such as relations.
 """
 
 import hashlib
@@ -10,16 +10,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnxruntime
 
 from detplug.errors import UserError
 from detplug.export.decode import DECODERS
-from detplug.export.detections import Detections, select
-from detplug.export.letterbox import Placement, letterbox, network_input
 from detplug.export.providers import Provider, check_started, providers_of
-from detplug.export.relations import Relations, relations_of
+from detplug.images.letterbox import Placement, letterbox, network_input
+from detplug.images.reading import read_image as read_file
+from detplug.runtime.detections import Detections, select
+from detplug.runtime.result_field import fields_of_outputs
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
 NEEDED = ('classes', 'input', 'letterbox', 'outputs', 'nms')  # entries of a manifest that the runtime reads
@@ -77,7 +77,8 @@ class Detector:
     def prepare(self, images: Sequence[str | Path | np.ndarray]) -> tuple[np.ndarray, list[Placement]]:
         """Network input (N, 3, S, S) float32 of the images, and where each lies in it."""
         rule = self.manifest['letterbox']
-        placed = [letterbox(read_image(x), self.side, rule['pad_value'], rule['centre']) for x in images]
+        scale = (self.side, self.side)
+        placed = [letterbox(read_image(x), scale, True, rule['pad_value'], rule['centre']) for x in images]
         canvases, placements = zip(*placed, strict=True)
         return network_input(list(canvases), self.manifest['input']), list(placements)
 
@@ -115,16 +116,9 @@ class Detector:
         found = []
         for (boxes, scores, labels, *more), place in zip(self.run(batch, placements), placements, strict=True):
             named = dict(zip(extra, more, strict=True))
-            relations = self._relations(named, len(scores))
-            found.append(Detections(place.to_original(boxes), scores, labels, self.names, named, relations))
+            fields = fields_of_outputs(named, self.manifest, len(scores))
+            found.append(Detections(place.to_original(boxes), scores, labels, self.names, fields))
         return found
-
-    def _relations(self, named: dict[str, np.ndarray], count: int) -> Relations | None:
-        """The relations among the extra outputs, which leave ``named``; None where the model has none."""
-        predicates = self.manifest.get('predicates')
-        if not predicates:
-            return None
-        return relations_of(named.pop('relation_scores')[:, :count], named.pop('solo_scores', None), tuple(predicates))
 
 
 def read_image(image: str | Path | np.ndarray) -> np.ndarray:
@@ -137,12 +131,7 @@ def read_image(image: str | Path | np.ndarray) -> np.ndarray:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise UserError(f'image: {image.dtype} array of shape {image.shape}; give (H, W, 3) uint8 in BGR order')
         return image
-    if not Path(image).is_file():
-        raise UserError(f'{image}: no such image; check the path')
-    pixels = cv2.imdecode(np.fromfile(image, dtype=np.uint8), cv2.IMREAD_COLOR) if Path(image).stat().st_size else None
-    if pixels is None:
-        raise UserError(f'{image}: is not an image that OpenCV reads; convert it to PNG or JPEG')
-    return pixels
+    return read_file(image)
 
 
 def read_manifest(folder: Path) -> dict:

@@ -10,13 +10,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from detplug.errors import UserError
+from detplug.errors import ImageError, UserError
 from detplug.images import slides, video
+from detplug.images.reading import read_image
 from detplug.images.tiff_pages import read_page, tiff_pages
+from detplug.images.window import Window
 
 PICTURES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.btf', '.webp'}
 TIFFS = {'.tif', '.tiff', '.btf'}
@@ -46,19 +49,33 @@ class Item:
     index: int = 0
     size: tuple[int, int] | None = None
 
-    def read(self) -> np.ndarray:
+    def read(self, window: Window | None = None, reduce: int = 1) -> np.ndarray:
         """The whole picture, (H, W, 3) uint8 BGR.
 
+        Args:
+            window: (low, high) pixel values that become 0 and 255, where there are more than 8 bit.
+            reduce: 1, 2, 4 or 8: decode an image file at that part of its size.
+
         Raises:
-            UserError: it cannot be read.
+            UserError: it cannot be read, or ``reduce`` with another kind than an image file.
         """
+        if reduce != 1 and self.kind != IMAGE:
+            raise ImageError(f'{self.name}: a {self.kind} is not read at a part of its size; leave --reduce out')
         if self.kind == PAGE:
-            return read_page(self.path, self.index)
+            return read_page(self.path, self.index, window)
         if self.kind == FRAME:
             return video.frames_of(self.path).read(self.index)
         if self.kind == SLIDE:
             return self.read_region(0, 0, *slides.slide_of(self.path).size)
-        return _read_file(self.path)
+        return read_image(self.path, window, reduce)
+
+    def open_slide(self) -> slides.Slide:
+        """The slide, to be read by regions.
+
+        Raises:
+            UserError: as :class:`detplug.images.slides.Slide`.
+        """
+        return slides.slide_of(self.path)
 
     def read_region(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """(height, width, 3) uint8 BGR of a part of a slide; of another picture, which is read whole for it.
@@ -235,17 +252,25 @@ class FrozenList(Iterable[Item]):
             with open(self.file, encoding='utf-8') as lines:
                 for number, line in enumerate(lines):
                     if number % self.parts == self.part - 1:
-                        row = json.loads(line)
-                        size = row['size'] and tuple(row['size'])
-                        yield Item(**row | {'path': Path(row['path']), 'size': size})
+                        yield _item(line)
         except OSError as error:
             raise UserError(f'{self.file}: list of pictures not readable ({error.strerror}); list them again') from None
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f'{self.file}: not a list of pictures that was written here; list them again') from error
 
+    def part_of(self, first: int, count: int) -> list[Item]:
+        """``count`` pictures from number ``first`` of the whole list on."""
+        with open(self.file, encoding='utf-8') as lines:
+            return [_item(line) for line in islice(lines, first, first + count)]
+
     def count(self) -> int:
         """Pictures of this part; reads the list once."""
         return sum(1 for _ in self)
+
+
+def _item(line: str) -> Item:
+    row = json.loads(line)
+    return Item(**row | {'path': Path(row['path']), 'size': row['size'] and tuple(row['size'])})
 
 
 def list_items(paths: Sequence[str]) -> ItemList:
@@ -265,9 +290,3 @@ def _frames(path: Path) -> int:
         return video.FrameReader(path).count()
     except UserError:
         return 0
-
-
-def _read_file(path: Path) -> np.ndarray:
-    from detplug.data.images import read_image  # until the reader without torch is here
-
-    return read_image(path)

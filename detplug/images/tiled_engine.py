@@ -1,7 +1,7 @@
 """An engine that looks at a picture in overlapping tiles and gives each object once."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ class TiledEngine:
     Memory: one batch of tiles and the detections so far, however large a slide is.
 
     Args:
-        engine: ``names``, ``device``, ``batch`` and ``engine(images) -> [Detections]``; its detections have ``boxes``
+        engine: as :class:`detplug.runtime.engine.Engine`; its detections have ``boxes``
             (D, 4) xyxy px, ``scores``, ``labels`` (D,) and other fields, one value a detection.
         tile: side of a tile, px of the picture.
         overlap: of neighbours, as a share of ``tile``: above 0 up to 0.5. Objects that are not larger than it are whole
@@ -40,7 +40,8 @@ class TiledEngine:
         check_tiling(tile, overlap)
         check_overlap(overlap)
         self.engine, self.tile, self.overlap = engine, tile, overlap
-        self.names, self.device = engine.names, engine.device
+        self.names, self.fields, self.device = engine.names, engine.fields, engine.device
+        self.window = engine.window
         self.batch = 1  # pictures; each is many images for the engine inside
 
     def __call__(self, pictures: Sequence[np.ndarray | Regions]) -> list[Any]:
@@ -81,19 +82,14 @@ def join_detections(parts: Sequence[Any], tiles: np.ndarray, size: tuple[int, in
     Raises:
         UserError: they have relations between detections.
     """
-    if any(getattr(part, 'relations', None) is not None for part in parts):
-        raise UserError('--tile: relations are told of one tile only, pairs across tiles would be lost; leave it out')
+    for name, value in parts[0].fields.items():
+        if not isinstance(value, np.ndarray):
+            raise UserError(f'--tile: {name} are of one tile only, those across tiles would be lost; leave --tile out')
     tile = np.repeat(np.arange(len(parts)), [len(part.scores) for part in parts])
     moved = np.concatenate([part.boxes for part in parts]).astype(np.float64) + np.tile(tiles[tile, :2], 2)
     scores, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ('scores', 'labels'))
     joined = join_tiles(moved, scores, labels, tile, tiles, size)
     first = parts[0]
-    more = {
-        field.name: {
-            name: np.concatenate([getattr(part, field.name)[name] for part in parts])[joined.view] for name in values
-        }
-        for field in fields(first)
-        if isinstance(values := getattr(first, field.name), dict)
-    }
+    more = {name: np.concatenate([part.fields[name] for part in parts])[joined.view] for name in first.fields}
     boxes = joined.boxes.astype(first.boxes.dtype)
-    return replace(first, boxes=boxes, scores=joined.scores, labels=labels[joined.view], **more)
+    return replace(first, boxes=boxes, scores=joined.scores, labels=labels[joined.view], fields=more)

@@ -5,9 +5,9 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from detplug.data.images import read_image
 from detplug.data.letterbox import Letterbox
 from detplug.export.images import image_paths
+from detplug.images.reading import read_image
 
 BATCH = 8
 

@@ -12,10 +12,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from detplug.data.images import read_image
 from detplug.data.letterbox import Letterbox
 from detplug.errors import UserError
 from detplug.export.images import image_paths, split_items
+from detplug.images.reading import read_image
 
 from .ranks import CalibrationData
 

@@ -71,7 +71,7 @@ def write_configs(request: CompressRequest, folder: Path, flags: Sequence[str]) 
     config.model = model | dict.fromkeys(flags, True)
     config.load_from = f'{HERE}/compressed.pth'
     imports = config.get('custom_imports', dict(imports=[], allow_failed_imports=False))
-    imports['imports'] = [*imports['imports'], __package__]
+    imports['imports'] = [*imports['imports'], f'{__package__}.register']
     config.custom_imports = imports
     (folder / 'config.py').write_text(config.pretty_text)
     parts = {name: 1.0 for name in ('neck', 'bbox_head', 'rpn_head') if hasattr(request.model, name)}

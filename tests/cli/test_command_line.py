@@ -1,8 +1,7 @@
-"""The frame of every command: exit status, one-line errors, inputs named by files, folders and globs."""
+"""The frame of every command: exit status, one-line errors."""
 
 import pytest
 
-from detplug.cli.inputs import find_images
 from detplug.cli.main import COMMANDS, main
 from detplug.cli.run import run
 from detplug.errors import UserError
@@ -28,17 +27,3 @@ def test_unknown_command_lists_the_commands(capsys):
     assert main(['trian']) == 2
     printed = capsys.readouterr().err
     assert all(name in printed for name in COMMANDS)
-
-
-def test_images_by_file_folder_and_glob(tmp_path):
-    for name in ('b.jpg', 'a.PNG', 'notes.txt'):
-        (tmp_path / name).touch()
-    folder = find_images([str(tmp_path)])
-    assert [x.name for x in folder] == ['a.PNG', 'b.jpg']
-    assert find_images([str(tmp_path / '*.jpg'), str(tmp_path)]) == [tmp_path / 'b.jpg', tmp_path / 'a.PNG']
-
-
-@pytest.mark.parametrize('name', ['missing.jpg', 'nothing*.png', ''])
-def test_no_images_is_an_error(tmp_path, name):
-    with pytest.raises(UserError, match='no '):
-        find_images([str(tmp_path / name)])

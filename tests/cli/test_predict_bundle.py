@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from tiny_bundle import AGES, BOXES, write_bundle, write_pictures
 
-from detplug.cli import predict, predictions
+from detplug.cli import predict
 from detplug.cli.main import main
 from detplug.export.runtime import sha256
-from detplug.report.field_drawers import FieldDrawer
+from detplug.runtime import result_field
+from detplug.runtime.result_field import ResultField
+from detplug.runtime.tables import read_table
 
 
 @pytest.fixture
@@ -22,6 +24,12 @@ def bundle(tmp_path):
 @pytest.fixture
 def pictures(tmp_path):
     return [str(path) for path in write_pictures(tmp_path / 'pictures')]
+
+
+@pytest.fixture(autouse=True)
+def fresh_fields():
+    yield
+    result_field.result_fields.cache_clear()
 
 
 def wrong(argv, capsys, *words):
@@ -47,8 +55,8 @@ def test_boxes_of_every_picture_are_drawn_and_written_in_pixels_of_the_picture(b
         bbox=[x1, y1, x2 - x1, y2 - y1],
         score=0.9,
     )
-    assert sorted(path.name for path in out.iterdir()) == ['0001_bright.jpg', '0002_dark.jpg', 'predictions.json']
-    drawn = cv2.imread(str(out / '0001_bright.jpg')).astype(int)
+    assert sorted(path.name for path in (out / 'pictures').iterdir()) == ['0001_bright.jpg', '0002_dark.jpg']
+    drawn = cv2.imread(str(out / 'pictures' / '0001_bright.jpg')).astype(int)
     assert np.abs(drawn - cv2.imread(pictures[0])).max() > 60
     assert 'age: neither drawn nor written' in capsys.readouterr().out  # no plugin here draws it
 
@@ -65,11 +73,12 @@ def test_a_field_with_a_drawer_is_drawn_and_has_a_column(bundle, pictures, tmp_p
         assert found.names and len(found) == len(values)
         picture[-4:] = (0, 0, 255)
 
-    drawers = {'age': FieldDrawer(tint)}
-    monkeypatch.setattr(predictions, 'field_drawers', lambda fields: {name: drawers[name] for name in fields})
+    fields = {'age': ResultField(tint, result_field.numbers)}
+    result_field.result_fields.cache_clear()
+    monkeypatch.setattr(result_field, 'plugin_table', lambda *words: fields)
     assert main(['predict', str(bundle), pictures[0], '--out', str(tmp_path / 'o')]) == 0
     assert [row['age'] for row in json.loads((tmp_path / 'o' / 'predictions.json').read_text())] == AGES
-    picture = cv2.imread(str(tmp_path / 'o' / '0001_bright.jpg'))
+    picture = cv2.imread(str(tmp_path / 'o' / 'pictures' / '0001_bright.jpg'))
     assert (np.abs(picture[-3:].astype(int) - (0, 0, 255)).mean()) < 40
 
 
@@ -100,9 +109,25 @@ def test_a_bundle_that_onnxruntime_does_not_run_is_one_line(bundle, pictures, tm
     wrong([bundle, *pictures, '--out', tmp_path / 'out'], capsys, *words)
 
 
-def test_a_broken_picture_is_one_line(bundle, tmp_path, capsys):
-    (tmp_path / 'a.png').write_bytes(b'rubbish')
-    wrong([bundle, tmp_path / 'a.png', '--out', tmp_path / 'out'], capsys, 'a.png')
+def test_a_broken_picture_is_listed_and_ends_nothing(bundle, pictures, tmp_path, capsys):
+    broken = tmp_path / 'a.png'
+    broken.write_bytes(b'rubbish')
+    out = tmp_path / 'out'
+    assert main(['predict', str(bundle), str(broken), *pictures, '--out', str(out)]) == 0
+    assert {row['file_name'] for row in json.loads((out / 'predictions.json').read_text())} == set(pictures)
+    errors = read_table(out / 'errors.parquet')
+    assert errors['file_name'] == [str(broken)] and 'a.png' in errors['error'][0]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and 'a.png' in lines[0] and '1 of 3 pictures' in lines[1]
+
+
+def test_the_exit_status_is_2_where_no_picture_could_be_used_or_with_strict(bundle, pictures, tmp_path, capsys):
+    broken = tmp_path / 'a.png'
+    broken.write_bytes(b'rubbish')
+    assert main(['predict', str(bundle), str(broken), '--out', str(tmp_path / 'one')]) == 2
+    assert json.loads((tmp_path / 'one' / 'predictions.json').read_text()) == []
+    assert main(['predict', str(bundle), str(broken), *pictures, '--out', str(tmp_path / 'two'), '--strict']) == 2
+    assert len(json.loads((tmp_path / 'two' / 'predictions.json').read_text())) == 4
 
 
 def test_a_config_of_the_package_is_no_folder(tmp_path, monkeypatch):

@@ -54,14 +54,14 @@ def export_rosette(request, folder):
     (folder / 'rosette.txt').write_text(str(request.img_size))
     return {'classes': list(request.classes)}
 ''',
-    'drawers.py': '''
-from detplug.report.field_drawers import FieldDrawer
+    'result_fields.py': '''
+from detplug.runtime.result_field import ResultField
 
 def blue_corner(picture, detections, values):
     assert len(values) == len(detections)
     picture[:8, -8:] = (255, 0, 0)
 
-DRAWERS = {'age': FieldDrawer(blue_corner, column=lambda values: [f'{value:.2f} days' for value in values])}
+FIELDS = {'age': ResultField(blue_corner, column=lambda values: [f'{value:.2f} days' for value in values])}
 ''',
     'data_sources.py': '''
 from detplug.data.prepare import Prepared
@@ -72,7 +72,9 @@ def read_petals(src):
 SOURCES = {'petals': read_petals}
 ''',
 }  # fmt: skip
-BROKEN = {name: 'from nowhere_at_all import anything\n' for name in ('__init__.py', 'drawers.py', 'data_sources.py')}
+BROKEN = {
+    name: 'from nowhere_at_all import anything\n' for name in ('__init__.py', 'result_fields.py', 'data_sources.py')
+}
 
 
 def install(folder: Path, name: str, plugin: str, package: str, files: dict[str, str]) -> Path:

@@ -9,10 +9,10 @@ from PIL import Image
 from tiny_sets import coco_content, write_coco
 
 from detplug.data import CheckedCocoDataset, NamedCocoDataset
-from detplug.data.image_header import EXIF_ORIENTATION, read_header
 from detplug.data.prepare import check_image
 from detplug.data.records import ImageRecord
 from detplug.errors import UserError
+from detplug.images.header import EXIF_ORIENTATION, read_header
 
 
 def write_turned(path, orientation, size=(48, 32)):

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.data import Letterbox
-from detplug.data.letterbox import fit_size
 from detplug.errors import UserError
-from detplug.export.letterbox import letterbox
+from detplug.images.letterbox import fit_size, letterbox
 
 SIDES = st.integers(1, 300)
 
@@ -47,7 +46,7 @@ def test_centred_padding_is_equal_on_opposite_sides(height, width):
 @given(st.integers(4, 300), st.integers(4, 300), st.booleans())
 def test_the_exported_detector_places_images_alike(height, width, centre):
     image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    canvas, placement = letterbox(image, 64, centre=centre)
+    canvas, placement = letterbox(image, (64, 64), centre=centre)
     out = Letterbox(scale=(64, 64), fixed=True, centre=centre)(dict(img=image))
     np.testing.assert_array_equal(out['img'], canvas)
     np.testing.assert_allclose(out['scale_factor'], placement.scale)

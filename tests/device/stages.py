@@ -111,7 +111,7 @@ class Run:
         hook = dict(type='ADMMHook', ranks=str(folder / 'ranks.csv'), interval=1)
         config = Config.fromfile(self.config)
         config.custom_hooks = [hook]
-        config.custom_imports.imports = [*config.custom_imports.imports, 'plugins.tensor_train']
+        config.custom_imports.imports = [*config.custom_imports.imports, 'plugins.tensor_train.register']
         config.load_from = str(self.checkpoint)
         dump(config, self.folder / 'admm.py')
         self._fine_tune(self.folder / 'admm.py')

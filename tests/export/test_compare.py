@@ -5,7 +5,7 @@ import pytest
 
 from detplug.errors import UserError
 from detplug.export.compare import Agreement, mutual_nearest, require
-from detplug.export.detections import Detections
+from detplug.runtime.detections import Detections
 
 THRESHOLD, LIMIT = 0.05, 50
 

@@ -48,7 +48,7 @@ def test_a_missing_or_broken_image_is_one_line(bundle, tmp_path, content):
     path = tmp_path / 'image.jpg'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match='no such image' if content is None else 'not an image') as error:
+    with pytest.raises(UserError, match='image not found' if content is None else 'empty|not an image') as error:
         Detector(bundle.folder)(path)
     assert '\n' not in str(error.value)
 

@@ -5,9 +5,9 @@ import onnxruntime
 import pytest
 import torch
 
-from detplug.export.detections import select
 from detplug.export.graph import DETECTIONS, quiet_exporter
 from detplug.export.nms_op import OPSET, TRANSLATIONS, select_detections
+from detplug.runtime.detections import select
 
 NMS = dict(score_thr=0.2, iou_threshold=0.6, max_per_img=25, multi_label=True)
 

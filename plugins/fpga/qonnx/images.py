@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.export.letterbox import letterbox, network_input
-from detplug.export.runtime import read_image
+from detplug.images.letterbox import letterbox, network_input
+from detplug.images.reading import read_image
 
 from ..integer_network import Format
 
@@ -19,7 +19,7 @@ def network_images(paths: Sequence[str | Path], manifest: dict) -> np.ndarray:
     """
     rule, spec = manifest['letterbox'], manifest['input']
     side = spec['shape'][-1]
-    canvases = [letterbox(read_image(path), side, rule['pad_value'], rule['centre'])[0] for path in paths]
+    canvases = [letterbox(read_image(path), (side, side), True, rule['pad_value'], rule['centre'])[0] for path in paths]
     return network_input(canvases, spec)
 
 

@@ -2,8 +2,9 @@
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
+from mmengine.logging import print_log
 
-from detplug.cli.inputs import find_images
+from detplug.images.sources import IMAGE, list_items
 
 
 @DATASETS.register_module()
@@ -11,7 +12,7 @@ class ImageFolder(BaseDetDataset):
     """The pictures of one folder as unlabelled images; without hidden labels there is no diagnosis.
 
     Args:
-        folder: its pictures are taken, not those of folders in it.
+        folder: its image files are taken, and those of all folders in it.
         metainfo: ``dict(classes=(...))`` of the labelled data set.
         pipeline: as of the unlabelled part of any other data set.
     """
@@ -21,7 +22,11 @@ class ImageFolder(BaseDetDataset):
         super().__init__(metainfo=metainfo, pipeline=list(pipeline))
 
     def load_data_list(self) -> list[dict]:
-        return [dict(img_path=str(path), img_id=path.name) for path in find_images([self.folder])]
+        items = list_items([self.folder])
+        paths = [item.path for item in items if item.kind == IMAGE]
+        for line in items.skipped_lines():
+            print_log(line, logger='current')
+        return [dict(img_path=str(path), img_id=str(path.relative_to(self.folder))) for path in paths]
 
     def filter_data(self) -> list[dict]:
         """Every picture stays."""

@@ -13,8 +13,8 @@ from mmengine.utils import is_abs
 
 from detplug.data.anomalies import AnnotationAudit
 from detplug.data.image_lists import list_name, read_image_list, select_images
-from detplug.data.images import check_image_file, read_image
 from detplug.errors import UserError
+from detplug.images.reading import check_image_file, read_image
 
 from ..relations import RelationImage, RelationNames
 from .anomalies import degenerate_boxes

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detplug.data.coco_file import read_coco, read_json
-from detplug.data.image_header import fill_sizes
+from detplug.data.missing_sizes import fill_sizes
 from detplug.data.records import ImageRecord, one_line
 from detplug.errors import UserError
 

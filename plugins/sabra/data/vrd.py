@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from detplug.data.coco_file import read_json
-from detplug.data.image_header import read_header
 from detplug.data.prepare import Prepared
 from detplug.data.records import finite_number, one_line
 from detplug.errors import UserError
+from detplug.images.header import read_header
 
 from ..relations import RelationImage, RelationNames, RelationSet, relation_image
 from .distinct_objects import DistinctObjects

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from detplug.report.relation_drawing import draw_relations
+from plugins.sabra.relation_drawing import draw_relations
 
 from ..relations import RelationNames
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detplug.export.decode import anchor_grid
-from detplug.export.detections import select
+from detplug.runtime.detections import select
 from plugins.fpga.bundle.postprocess import postprocessor
 
 RULE = dict(type='anchor_grid', anchors=[[[10, 13], [16, 30]], [[30, 61], [62, 45]]], strides=[8, 16])

@@ -32,7 +32,7 @@ from plugins.fpga.qonnx.images import network_images, to_integers
 from plugins.fpga.qonnx.write import write_qonnx
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
-from plugins.tensor_train import TTConv2d
+from plugins.tensor_train.tt_conv import TTConv2d
 
 CONFIG = Path(__file__).resolve().parents[3] / 'configs/yolov5/yolov5n_parasite-samples.py'
 SIDE = 32

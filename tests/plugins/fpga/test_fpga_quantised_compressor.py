@@ -24,7 +24,7 @@ from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
 _base_ = '{root}/configs/yolov5/yolov5n_parasite-samples.py'
-custom_imports = dict(imports=['plugins.yolov5', 'plugins.tensor_train'])
+custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.tensor_train.register'])
 model = dict(
     type='TTCompressed',
     of='SingleStageDetector',

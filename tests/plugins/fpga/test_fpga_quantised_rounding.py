@@ -12,7 +12,7 @@ pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 from plugins.fpga.quantised.balance import balance, balanced_factors, rotation
 from plugins.fpga.quantised.error_feedback import input_correlation, round_kernel, round_with_feedback
 from plugins.fpga.quantised.fixed_point import to_integers
-from plugins.tensor_train import TTConv2d
+from plugins.tensor_train.tt_conv import TTConv2d
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

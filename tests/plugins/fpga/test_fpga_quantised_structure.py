@@ -15,8 +15,8 @@ pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 from brevitas.nn import QuantIdentity, QuantReLU
 from tiny_quantised import ConvReLU, random_images
 
-import plugins.tensor_train
-import plugins.yolov5  # noqa: F401
+import plugins.tensor_train.register
+import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.fpga.model import Quantised, quantised_detector
 from plugins.fpga.quantised.calibration import calibrate

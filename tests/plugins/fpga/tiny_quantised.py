@@ -8,7 +8,7 @@ from plugins.fpga.integer_network import Add, Concat, Conv, Format, IntegerNetwo
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.replace import quantise
 from plugins.fpga.tt_kernel import TTKernel
-from plugins.tensor_train import TTConv2d
+from plugins.tensor_train.tt_conv import TTConv2d
 
 SIDE = 16
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmdet.registry import DATASETS
 from tiny_sets import NAMES, write_coco
 
-import plugins.openset  # noqa: F401
+import plugins.openset.register  # noqa: F401
 from detplug.evaluation.matching import overlaps
 from plugins.openset.cce import Crop, EmbedRule, ForegroundLibrary, cut_out, draw_probabilities, effective_number, embed
 from plugins.openset.cce.embedding import mixing_weight, uncovered, vary

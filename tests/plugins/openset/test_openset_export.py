@@ -7,8 +7,8 @@ import torch
 from tiny_open_set import SIDE, build_detector, sample
 
 from detplug.export.compare import Agreement
-from detplug.export.detections import Detections
 from detplug.export.graph import DETECTIONS, write_graph
+from detplug.runtime.detections import Detections
 from plugins.openset.scores import Head
 
 

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-import plugins.openset  # noqa: F401
-import plugins.yolov5  # noqa: F401
+import plugins.openset.register  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[3]
 SIDE, CLASSES, UNKNOWN = 64, ('red', 'green'), ('blue',)

@@ -10,8 +10,8 @@ with quiet_imports():
     from mmdet.structures import DetDataSample
     from mmengine.registry import init_default_scope
 
-import plugins.sabra  # noqa: F401
-import plugins.yolov5  # noqa: F401
+import plugins.sabra.register  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 
 CLASSES, PREDICATES = 4, 5
 CHANNELS = [32, 64, 128]

@@ -12,13 +12,13 @@ with quiet_imports():
     from mmdet.structures import DetDataSample
     from mmengine.registry import init_default_scope
 
-import plugins.sabra  # noqa: F401
-import plugins.yolov5  # noqa: F401
+import plugins.sabra.register  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from detplug.export.compare import Agreement
-from detplug.export.detections import Detections
 from detplug.export.graph import DETECTIONS, check_exportable, write_graph
-from detplug.export.relations import Relations, relations_of
+from detplug.runtime.detections import Detections
+from plugins.sabra.relation_field import Relations, relations_of
 
 SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 
@@ -87,9 +87,9 @@ def test_the_graph_tells_what_torch_tells(tmp_path, visual, solo, size):
     n = count[0]
     assert n == len(torch_found) == 12
     relations = relations_of(more[0][0, :n, :n], more[1][0, :n] if solo else None, PREDICATES)
-    ours = Detections(boxes[0, :n].clip(0, size * 2), scores[0, :n], labels[0, :n], (), {}, relations)
+    ours = Detections(boxes[0, :n].clip(0, size * 2), scores[0, :n], labels[0, :n], (), {'relations': relations})
     expected = Relations(told.triplets, told.triplet_scores, PREDICATES)
-    there = Detections(torch_found.bboxes, torch_found.scores, torch_found.labels, (), {}, expected)
+    there = Detections(torch_found.bboxes, torch_found.scores, torch_found.labels, (), {'relations': expected})
     agreement = Agreement()
     agreement.add(there, ours, 0.01, 12)
     assert agreement.passed and agreement.boxes == 12, agreement
@@ -103,7 +103,7 @@ def test_a_difference_of_relations_is_a_failure():
 
     def told(score):
         relations = Relations(np.array([[0, 1, 0], [1, -1, 1]]), np.array([0.5, score], np.float32), ('x', 'y'))
-        return Detections(found.boxes, found.scores, found.labels, found.names, {}, relations)
+        return Detections(found.boxes, found.scores, found.labels, found.names, {'relations': relations})
 
     same, other = Agreement(), Agreement()
     same.add(told(0.4), told(0.4), 0.1, 100)
@@ -116,9 +116,10 @@ def test_relations_follow_the_detections_that_are_kept():
         np.array([[0, 2, 0], [1, 2, 0], [2, -1, 1]]), np.array([0.9, 0.8, 0.7], np.float32), ('x', 'y')
     )
     boxes = np.zeros((3, 4), np.float32)
-    found = Detections(boxes, np.array([0.9, 0.1, 0.8]), np.arange(3), ('a', 'b', 'c'), {}, relations).above(0.5)
-    assert found.relations.triplets.tolist() == [[0, 1, 0], [1, -1, 1]]
-    assert found.relations.above(0.8).triplets.tolist() == [[0, 1, 0]]
+    fields = {'relations': relations}
+    found = Detections(boxes, np.array([0.9, 0.1, 0.8]), np.arange(3), ('a', 'b', 'c'), fields).above(0.5)
+    assert found.fields['relations'].triplets.tolist() == [[0, 1, 0], [1, -1, 1]]
+    assert found.fields['relations'].above(0.8).triplets.tolist() == [[0, 1, 0]]
     assert relations.dense(3)[2, 3, 1] == np.float32(0.7)
     again = relations_of(relations.dense(3)[:, :3], relations.dense(3)[:, 3], ('x', 'y'))
     np.testing.assert_array_equal(again.triplets, relations.triplets)
@@ -127,7 +128,7 @@ def test_relations_follow_the_detections_that_are_kept():
 def test_nothing_found_tells_nothing():
     empty = relations_of(np.zeros((0, 0, 2), np.float32), np.zeros((0, 2), np.float32), ('x', 'y'))
     assert len(empty) == 0 and empty.dense(0).shape == (0, 1, 2)
-    assert len(empty.between(np.zeros(0, bool))) == 0
+    assert len(empty.where(np.zeros(0, bool))) == 0
 
 
 def test_a_model_without_detector_is_refused_in_one_line():

@@ -5,7 +5,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import nn
 
-import plugins.yolov5  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.tensor_train.compressed import replace_layers, uniform_ranks
 from plugins.tensor_train.ranks_file import write_ranks

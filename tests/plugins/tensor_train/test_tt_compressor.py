@@ -106,7 +106,7 @@ def test_admm_trains_the_dense_detector_towards_the_ranks(compressed, trained, o
     config = tmp_path / 'admm.py'
     config.write_text(
         f"_base_ = '{CONFIG}'\n"
-        "custom_imports = dict(imports=['plugins.yolov5', 'plugins.tensor_train'])\n"
+        "custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.tensor_train.register'])\n"
         f"hook = dict(type='ADMMHook', ranks='{compressed / 'ranks.csv'}', interval=1)\n"
         'custom_hooks = [*_base_.custom_hooks, hook]\n'
         f"load_from = '{trained}'\n"

@@ -8,7 +8,7 @@ from mmdet.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import plugins.yolov5  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.cli.config import load_config
 from detplug.errors import UserError
 from plugins.tensor_train.conv_layers import conv_layers

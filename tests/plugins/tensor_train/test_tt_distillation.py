@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-import plugins.yolov5  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.tensor_train.distillation import DistillationHook, map_distance, maps_of
 

@@ -7,7 +7,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-import plugins.yolov5  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 from detplug.engine.history import to_number
 from detplug.engine.mixed_precision import DetplugAmpOptimWrapper
 from plugins.tensor_train.distillation import DistillationHook

@@ -7,7 +7,9 @@ from mmengine.config import ConfigDict
 from tiny_yolov5 import SIDE, sample, tiny_detector
 from torch import nn
 
-from plugins.yolov5 import YOLOv5Backbone, YOLOv5Neck, fuse
+from plugins.yolov5.backbone import YOLOv5Backbone
+from plugins.yolov5.fuse import fuse
+from plugins.yolov5.neck import YOLOv5Neck
 
 
 def randomise_statistics(model):

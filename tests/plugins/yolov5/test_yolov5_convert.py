@@ -15,7 +15,7 @@ from test_yolov5_parameters import MODELS_FOLDER
 from detplug.cli.convert_weights import main
 from detplug.engine.checkpoint import load_file
 from detplug.errors import UserError
-from plugins.yolov5 import convert
+from plugins.yolov5.convert import convert
 
 
 def our_model(size, num_classes, checkpoint):

@@ -122,7 +122,7 @@ def test_state_dict_round_trip_keeps_custom_anchors():
 
 
 def test_levels_that_do_not_fit_are_refused():
-    from plugins.yolov5 import YOLOv5Head
+    from plugins.yolov5.head import YOLOv5Head
 
     with pytest.raises(ValueError, match='levels'):
         YOLOv5Head(3, in_channels=[32, 64])

@@ -8,7 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from plugins.yolov5 import fuse
+from plugins.yolov5.fuse import fuse
 
 MODELS_FOLDER = Path(__file__).resolve().parents[3] / 'configs' / '_base_' / 'models'
 PUBLISHED = {

@@ -6,7 +6,7 @@ from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-import plugins.yolov5  # noqa: F401
+import plugins.yolov5.register  # noqa: F401
 
 CHANNELS = [32, 64, 128]
 SIDE = 64

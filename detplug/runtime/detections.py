@@ -1,13 +1,19 @@
-"""What a detector found in one image, and how such findings are selected from dense predictions, in numpy.
+"""The detections of one image, and how they are selected from dense predictions, in numpy.
 
 A anchors, K classes, D detections. Boxes are xyxy in pixels.
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from detplug.export.relations import Relations
+
+class FieldValue(Protocol):
+    """What a plugin's field holds where it is no array with a row for each detection: pairs, for one."""
+
+    def where(self, kept: np.ndarray) -> 'FieldValue':
+        """The value for the detections at ``kept`` (D,) bool alone."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +25,14 @@ class Detections:
         scores: (D,) float32, 0 to 1.
         labels: (D,) int64, index into ``names``.
         names: names of the classes in label order.
-        extra: what else the model says of each detection, name -> (D, ...).
-        relations: between the detections; None where the model tells none.
+        fields: what else the model says, name -> (D, ...) array or :class:`FieldValue`; see result_field.py.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
-    extra: dict[str, np.ndarray] = field(default_factory=dict)
-    relations: Relations | None = None
+    fields: dict[str, np.ndarray | FieldValue] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -38,10 +42,12 @@ class Detections:
         return self.where(self.scores > score_thr)
 
     def where(self, kept: np.ndarray) -> 'Detections':
-        """The detections at ``kept`` (D,) bool, and the relations between them."""
-        extra = {name: values[kept] for name, values in self.extra.items()}
-        relations = None if self.relations is None else self.relations.between(kept)
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, extra, relations)
+        """The detections at ``kept`` (D,) bool, with what their fields say of them."""
+        fields = {
+            name: value[kept] if isinstance(value, np.ndarray) else value.where(kept)
+            for name, value in self.fields.items()
+        }
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.names, fields)
 
 
 def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

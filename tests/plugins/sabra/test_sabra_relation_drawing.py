@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detplug.report.relation_drawing import draw_relations
+from plugins.sabra.relation_drawing import draw_relations
 
 BOXES = np.array([[10.0, 10, 60, 110], [120, 60, 180, 110]])
 LABELS, SCORES = np.array([0, 1]), np.array([0.9, 0.8])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detplug.export.detections import Detections, select
+from detplug.runtime.detections import Detections, select
 
 NMS = dict(score_thr=0.2, iou_threshold=0.6, max_per_img=25, multi_label=True)
 

@@ -1,4 +1,4 @@
-"""Relations between the detections of an image, in numpy.
+"""Relations between the detections of an image: a field of the detections, in numpy.
 
 D detections, T relations, C predicates.
 """
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_OBJECT = -1
-RELATION_OUTPUTS = ('relation_scores', 'solo_scores')  # outputs of a network that :func:`relations_of` reads
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Relations:
         kept = self.scores > score_thr
         return Relations(self.triplets[kept], self.scores[kept], self.names)
 
-    def between(self, kept: np.ndarray) -> 'Relations':
+    def where(self, kept: np.ndarray) -> 'Relations':
         """The relations whose ends are among the detections ``kept`` (D,) bool, renumbered as those will be."""
         place = np.append(np.where(kept, kept.cumsum() - 1, -2), NO_OBJECT)  # position -1 stays NO_OBJECT
         triplets = self.triplets.copy()

@@ -34,14 +34,27 @@ def draw_relations(
     Returns:
         (H, W, 3) uint8 BGR.
     """
-    shown = triplets[:MOST]
-    used = np.unique(shown[:, :2][shown[:, :2] >= 0]) if len(shown) else np.arange(len(boxes))
+    used = drawn_boxes(triplets, len(boxes))
     picture = draw_boxes(image_bgr, boxes[used], labels[used], None if scores is None else scores[used], classes)
-    if not len(shown):
-        return picture
+    draw_arrows(picture, boxes, triplets, chances, predicates)
+    return picture
+
+
+def drawn_boxes(triplets: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool: the boxes that take part in a relation that is drawn; all where there is none."""
+    shown = triplets[:MOST, :2]
+    used = np.zeros(count, bool)
+    used[shown[shown >= 0]] = True
+    return used if len(shown) else ~used
+
+
+def draw_arrows(
+    picture: np.ndarray, boxes: np.ndarray, triplets: np.ndarray, chances: np.ndarray | None, predicates: Sequence[str]
+) -> None:
+    """Arrows and predicates of the best relations, in place; arguments as of :func:`draw_relations`."""
     thickness = max(1, round(min(picture.shape[:2]) / 240))
     places, texts, colours, taken = [], [], [], {}
-    for number, (subject, target, predicate) in enumerate(shown.tolist()):
+    for number, (subject, target, predicate) in enumerate(triplets[:MOST].tolist()):
         colour = class_colour(predicate)
         start = centre(boxes[subject])
         end = centre(boxes[target]) if target >= 0 else start
@@ -55,8 +68,7 @@ def draw_relations(
         places.append(middle + (0, line * step))
         texts.append(text)
         colours.append(colour)
-    write_labels(picture, np.array(places), texts, colours)
-    return picture
+    write_labels(picture, np.array(places).reshape(-1, 2), texts, colours)
 
 
 def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], thickness: int) -> None:

@@ -1,0 +1,53 @@
+"""An exported bundle as an engine: onnxruntime."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from detplug.export.runtime import Detector, read_manifest
+from detplug.images.window import check_window
+from detplug.runtime.detections import Detections
+from detplug.runtime.engine import field_names
+
+
+class OnnxEngine:
+    """The engine of a bundle; see :class:`detplug.runtime.engine.Engine`.
+
+    Args:
+        folder: what ``export`` wrote.
+        device: auto, cpu, cuda, cuda:1, ...
+        threads: inside an operator, all cores by default.
+        batch: images at once, of a bundle with a dynamic batch size; others take one.
+    """
+
+    def __init__(self, folder: str | Path, device: str = 'auto', threads: int | None = None, batch: int = 8) -> None:
+        self.detector = Detector(folder, threads, device)
+        manifest = self.detector.manifest
+        self.names, self.batch = self.detector.names, batch if self.detector.dynamic_batch else 1
+        self.fields = field_names(manifest['outputs'].get('extra', ()))
+        self.device = f'{device}: {self.detector.provider} of onnxruntime'
+        self.window = check_window(manifest['input'].get('window'), f'{folder}/manifest.json')
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        return self.detector.detect(images)
+
+
+@dataclass(frozen=True)
+class BundleSource:
+    """Opens a bundle in each process."""
+
+    folder: str
+    device: str = 'auto'
+    batch: int = 8
+
+    def open(self, threads: int | None = None) -> OnnxEngine:
+        """As :class:`detplug.runtime.engine.EngineSource` says."""
+        return OnnxEngine(self.folder, self.device, threads, self.batch)
+
+    def identity(self) -> dict:
+        """The sha256 of the model and what the manifest says of its preparation."""
+        manifest = read_manifest(Path(self.folder))
+        keys = ('model', 'input', 'letterbox', 'outputs', 'nms', 'classes')
+        return {'bundle': {key: manifest[key] for key in keys}}

@@ -1,0 +1,24 @@
+"""Importing this module registers every part of the plugin."""
+
+import detplug.register  # noqa: F401
+
+from .cce import CategoryControlEmbed
+from .data import ImageFolder, TwoSources, TwoSourceSampler
+from .detector import OpenSetDetector
+from .hook import OpenSetHook
+from .open_set_metric import OpenSetMetric
+from .student_optimizer import StudentOptimWrapperConstructor
+from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
+
+__all__ = [
+    'CategoryControlEmbed',
+    'ImageFolder',
+    'OpenSetDetector',
+    'OpenSetHook',
+    'OpenSetMetric',
+    'StudentOptimWrapperConstructor',
+    'TwoSourceSampler',
+    'TwoSources',
+    'WeightedBBoxHead',
+    'WeightedRoIHead',
+]
