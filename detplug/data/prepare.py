@@ -12,6 +12,7 @@ from detplug.data.missing_sizes import fill_size
 from detplug.data.records import ImageRecord, clean_boxes, duplicate_boxes, one_line
 from detplug.errors import UserError
 from detplug.images.header import read_header
+from detplug.images.reading import check_whole
 
 
 @dataclass
@@ -94,6 +95,7 @@ def check_image(record: ImageRecord, path: Path) -> list[str]:
         return [f'missing image: {one_line(path)}']
     try:
         header = read_header(path)
+        check_whole(path)
     except UserError as error:
         return [f'broken image: {one_line(path)}: {one_line(error)}']
     stored, shown, annotated = (header.width, header.height), header.shown_size, (record.width, record.height)

@@ -23,6 +23,8 @@ REDUCTIONS = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
+TAIL = 4096  # bytes from the end in which the end marker of a whole file usually lies
+END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 MOST_PIXELS = 2**30  # OpenCV's limit; larger pictures are slides, read in parts
 JPEG, PNG, WEBP, TIFF, GIF = 'JPEG', 'PNG', 'WEBP', 'TIFF', 'GIF'
 STARTS = {b'\xff\xd8': JPEG, b'\x89PNG': PNG, b'RIFF': WEBP, b'II*\0': TIFF, b'MM\0*': TIFF, b'GIF8': GIF}
@@ -113,6 +115,21 @@ def check_image_file(path: str | Path) -> None:
         raise ImageError(f'{name}: image not readable ({one_line(error)})') from None
     if empty:
         raise ImageError(f'{name}: image file is empty; get the file again')
+
+
+def check_whole(path: str | Path) -> None:
+    """Refuse an image file that is cut off; only one without an end marker in its last bytes is decoded for that.
+
+    Raises:
+        ImageError: as :func:`read_image`.
+    """
+    check_image_file(path)
+    with open(path, 'rb') as file:
+        start = file.read(4)
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+        tail = file.read()
+    if not any(start.startswith(first) and end in tail for first, end in END_MARKERS.items()):
+        read_image(path, window=(0, 1))  # whole or not, whatever its depth
 
 
 def _by_header(content: bytes, name: str, window: Window | None, reduce: int) -> np.ndarray:
