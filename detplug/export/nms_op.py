@@ -5,6 +5,7 @@ that exists in the traced program only; the exporter's translation table replace
 what orders, limits and pads its result. N images, A anchors, K classes, M selected, D = ``max_per_img``.
 """
 
+import numpy as np
 import onnx
 import torch
 from onnxscript import opset20 as op
@@ -51,13 +52,13 @@ def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float
     image are the TopK of its row in an (N, M + D) table that is 0 at the boxes of other images, so that no operator
     and no K depends on what was selected: TensorRT has no Compress, and its TopK a constant K.
     """
-    limit, zero, one, three = (op.Constant(value_int=x) for x in (max_per_img, 0, 1, 3))
+    limit, zero, one = (op.Constant(value_int=x) for x in (max_per_img, 0, 1))
     first, last, minus = (op.Constant(value_ints=[x]) for x in (0, 1, -1))
     by_class = op.Transpose(scores, perm=[0, 2, 1])
     chosen = op.NonMaxSuppression(
         boxes, by_class, limit, op.Constant(value_float=iou_threshold), op.Constant(value_float=score_thr)
     )  # (M, 3): image, class, anchor
-    none = op.Constant(value=onnx.helper.make_tensor('none', onnx.TensorProto.INT64, [max_per_img, 3], [0] * 3 * max_per_img))
+    none = op.Constant(value=onnx.numpy_helper.from_array(np.zeros((max_per_img, 3), np.int64)))
     score = op.Concat(op.GatherND(by_class, chosen), op.Constant(value_floats=[0.0] * max_per_img), axis=0)  # (M + D,)
     chosen = op.Concat(chosen, none, axis=0)
     images = op.Squeeze(op.Shape(boxes, start=0, end=1), first)

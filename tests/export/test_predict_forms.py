@@ -10,16 +10,17 @@ from detplug.cli.predict import bundle_engine
 from detplug.cli.predictions import Engine, write_predictions
 from detplug.cli.torch_engine import detections_of
 from detplug.export import compare
+from detplug.export.pipeline import reference_steps
 from detplug.export.relations import Relations
 
 
 @pytest.fixture
-def torch_side(toy, monkeypatch) -> Engine:
+def torch_side(toy, drawn_config, monkeypatch) -> Engine:
     """The toy detector in torch, its results made by what ``predict CONFIG CHECKPOINT`` makes them of."""
     samples = []
     monkeypatch.setattr(toy, 'test_step', lambda data, step=toy.test_step: samples.append(step(data)) or samples[-1])
     monkeypatch.setitem(toy.dataset_meta, 'predicates', ())
-    detector = compare.TorchDetector(toy, 64, centre=True)
+    detector = compare.TorchDetector(toy, reference_steps(drawn_config, 64))
 
     def detect(image, path, image_id):
         detector(path)
