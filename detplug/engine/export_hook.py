@@ -54,5 +54,9 @@ class ExportHook(Hook):
         side = input_side(runner.cfg, self.img_size)
         for name in self.formats:
             model = build_detector(runner.cfg, best if best.exists() else last)
-            bundle = export(name, ExportRequest(model, runner.cfg, side, as_pipeline=self.img_size is None), folder / 'export' / name)
+            bundle = export(
+                name,
+                ExportRequest(model, runner.cfg, side, as_pipeline=self.img_size is None),
+                folder / 'export' / name,
+            )
             runner.logger.info(f'exported: {bundle.folder}')

@@ -77,7 +77,7 @@ def has_own_predictions(model: nn.Module) -> bool:
 
 
 def needs_image_sizes(model: nn.Module) -> bool:
-    """Whether the graph needs to know where an image ends in its padded input: mmdet clips boxes before it suppresses."""
+    """Whether the graph needs to know where an image ends in its input: mmdet clips boxes before it suppresses."""
     if getattr(model, 'needs_image_sizes', False):
         return True
     clips = type(getattr(model, 'bbox_head', None)).__name__ not in WITHOUT_CLIPPING

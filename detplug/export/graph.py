@@ -39,7 +39,9 @@ class InputSize:
 
     def dynamic(self, batch: bool) -> dict:
         """Dimensions of (N, 3, H, W) that are not fixed, for torch.export."""
-        sides = {axis: name for axis, name, side in ((2, 'rows', self.height), (3, 'columns', self.width)) if side is None}
+        sides = {
+            axis: name for axis, name, side in ((2, 'rows', self.height), (3, 'columns', self.width)) if side is None
+        }
         return ({0: torch.export.Dim('batch')} if batch else {}) | {
             axis: self.multiple * torch.export.Dim(name, min=1, max=1024) for axis, name in sides.items()
         }

@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from detplug import __version__
-from detplug.export.formats import ExportRequest
 from detplug.export.exportable import Selection, needs_image_sizes
+from detplug.export.formats import ExportRequest
 from detplug.export.graph import INPUT, SIZES, extra_outputs
 from detplug.export.nms_op import OPSET
 from detplug.export.pipeline import image_rule, input_multiple

@@ -69,7 +69,9 @@ def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float
     picked = op.Gather(chosen, row, axis=0)  # (N, D, 3)
     anchor = op.Where(found, op.Gather(picked, op.Constant(value_int=2), axis=2), zero)
     label = op.Where(found, op.Gather(picked, one, axis=2), op.Constant(value_int=-1))
-    corners = op.GatherElements(boxes, op.Expand(op.Unsqueeze(anchor, minus), op.Constant(value_ints=[1, 1, 4])), axis=1)
+    corners = op.GatherElements(
+        boxes, op.Expand(op.Unsqueeze(anchor, minus), op.Constant(value_ints=[1, 1, 4])), axis=1
+    )
     corners = op.Where(op.Unsqueeze(found, minus), corners, op.Constant(value_float=0.0))
     count = op.ReduceSum(op.Cast(found, to=7), last, keepdims=0)
     return count, corners, best, label, anchor

@@ -22,7 +22,7 @@ MAP_TOLERANCE = 0.005  # boxes at a threshold move mAP a little; another prepara
 def export_onnx(request: ExportRequest, folder: Path) -> dict:
     """Write ``model.onnx`` and ``manifest.json`` into ``folder``; returns the manifest.
 
-    ``errors`` says how far its boxes are from the torch model's, ``metrics`` the mAP of both on images of the val split.
+    ``errors`` says how far its boxes are from the torch model's, ``metrics`` the mAP of both on images of val.
     The torch model is on the road of ``predict``: the config's own test pipeline.
 
     Raises:
@@ -53,7 +53,7 @@ def metrics_of(request: ExportRequest, reference: TorchDetector, detector: Detec
     found = mean_precision(both, request.cfg, 'val', request.map_images)
     if found['map_torch'] is not None and abs(found['map_torch'] - found['map_onnx']) > MAP_TOLERANCE:
         raise UserError(
-            f'{request.cfg.filename}: onnx: mAP {found["map_onnx"]:.4f}, of the torch model {found["map_torch"]:.4f} on '
+            f'{request.cfg.filename}: onnx: mAP {found["map_onnx"]:.4f}, of torch {found["map_torch"]:.4f} on '
             f'{found["images"]} images of the val split, more than {MAP_TOLERANCE} apart; nothing was written'
         )
     return found

@@ -47,8 +47,8 @@ def image_rule(cfg: Config, side: int | None = None) -> tuple[dict, list]:
         rule |= _of_step(step, f'{cfg.filename}: test_dataloader: {kind_of(step)}', side)
     if 'scale' not in rule:
         raise UserError(
-            f'{cfg.filename}: test_dataloader: its pipeline has neither Letterbox nor Resize, so nothing says how large '
-            "the input is; add dict(type='Letterbox', scale=(S, S))"
+            f'{cfg.filename}: test_dataloader: its pipeline has neither Letterbox nor Resize, so nothing says how '
+            "large the input is; add dict(type='Letterbox', scale=(S, S))"
         )
     width, height = rule.pop('size', None) or (None, None)
     if rule['pad'] == 'square' and len(set(rule['scale'])) == 1:
@@ -81,7 +81,7 @@ def _of_step(step: dict, where: str, side: int | None) -> dict:
         return _of_pad(step, where)
     build = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
     if kind not in KEPT and getattr(build, '__module__', '').startswith(('mmdet.', 'mmcv.')):
-        raise UserError(f'{where}: the runtime does Letterbox, or Resize (ratio kept) and Pad; leave it out of the test')
+        raise UserError(f'{where}: the runtime does Letterbox, or Resize (ratio kept) and Pad; leave it out')
     return {}  # what a plugin adds changes no pixels, or the comparison with torch refuses the bundle
 
 

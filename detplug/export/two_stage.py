@@ -8,8 +8,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-
-from detplug.export.dense_heads import apply_deltas, by_class, candidates, class_scores, clip, priors, rows, select_by_level, take
+from detplug.export.dense_heads import (
+    apply_deltas,
+    by_class,
+    candidates,
+    class_scores,
+    clip,
+    priors,
+    rows,
+    select_by_level,
+    take,
+)
 from detplug.export.nms_op import select_detections
 from detplug.export.roi_align_op import roi_align_rows
 
@@ -26,7 +35,7 @@ def proposals(head: nn.Module, feats: Sequence[Tensor], sizes: Tensor) -> tuple[
 
 
 def pooled(extractor: nn.Module, feats: Sequence[Tensor], boxes: Tensor) -> Tensor:
-    """What SingleRoIExtractor takes for boxes (N, R, 4) from the level that fits their size: (N * R, channels, S, S)."""
+    """What SingleRoIExtractor takes for boxes (N, R, 4) from the level of their size: (N * R, channels, S, S)."""
     images = torch.arange(boxes.shape[0])[:, None].expand(boxes.shape[:2])
     rois = torch.cat([images[..., None].to(boxes), boxes], 2).flatten(0, 1)
     levels = extractor.map_roi_levels(rois, extractor.num_inputs)

@@ -37,7 +37,9 @@ PLAIN = {'channel_order': 'BGR', 'mean': [0.0] * 3, 'std': [1.0] * 3}
 
 def config_of(steps: list[dict], preprocessor: dict = PREPROCESSORS[0]) -> Config:
     pipeline = [LOAD, *steps, dict(type='LoadAnnotations', with_bbox=True), PACK]
-    return Config(dict(model=dict(data_preprocessor=preprocessor), test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    return Config(
+        dict(model=dict(data_preprocessor=preprocessor), test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+    )
 
 
 @settings(max_examples=80, deadline=None)
