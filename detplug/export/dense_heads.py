@@ -31,7 +31,7 @@ def candidates(scores: Sequence[Tensor], score_thr: float, nms_pre: int) -> tupl
     for level in scores:
         classes = level.shape[2]
         flat = torch.where(level > score_thr, level, 0.0).flatten(1)
-        flat = torch.cat([flat, flat.new_zeros(len(flat), limit)], 1)  # a level may have fewer
+        flat = torch.cat([flat, flat.new_zeros(flat.shape[0], limit)], 1)  # a level may have fewer
         best, index = flat.topk(limit)
         index = torch.where(best > 0, index, 0)
         anchors.append(start + index // classes)

@@ -107,10 +107,10 @@ def best_anchors(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]
     """
     count = boxes.shape[1]
     if isinstance(count, int) and count <= MOST:
-        return boxes, scores, torch.arange(count).expand(len(boxes), -1)
+        return boxes, scores, torch.arange(count).expand(boxes.shape[0], -1)
     best = scores.amax(-1)
     if not isinstance(count, int):  # of an input of any size, which may have fewer
-        best = torch.cat([best, best.new_full((len(best), MOST), -1.0)], 1)
+        best = torch.cat([best, best.new_full((best.shape[0], MOST), -1.0)], 1)
     index = best.topk(MOST).indices
     index = torch.where(index < count, index, 0) if not isinstance(count, int) else index
     scores = take(scores, index)
