@@ -24,21 +24,21 @@ from detplug.cli.detector import build_detector
 from detplug.export.compare import TorchDetector, compare, require
 from detplug.export.formats import Bundle, ExportRequest, export
 from detplug.export.images import image_paths
-from detplug.export.runtime import Detector
+from detplug.export.onnx_format import reference_of
+from detplug.export.runtime import Detector, read_image
 
 CONFIG = 'configs/yolov5/yolov5n_coco-tiny.py'
 THREADS, CALLS, REST = 2, 40, 0.02  # REST: seconds until the threads of the other one sleep
 
 
-def latencies(model, bundles: dict[str, Bundle], image: Path) -> dict[str, float]:
+def latencies(reference: TorchDetector, bundles: dict[str, Bundle], image: Path) -> dict[str, float]:
     """Median seconds a call of torch and of each bundle on one prepared image, measured in turn."""
     detectors = {name: Detector(bundle.folder, THREADS) for name, bundle in bundles.items()}
-    batch, placements = next(iter(detectors.values())).prepare([image])
-    centre = bundles['onnx'].manifest['letterbox']['centre']
-    data = TorchDetector(model, batch.shape[-1], centre).pipeline(dict(img_path=str(image)))
-    inputs, samples = torch.from_numpy(batch), [data['data_samples']]
-    calls = {'torch': lambda: model.predict(inputs, samples)}
-    calls |= {name: lambda run=detector.run: run(batch, placements) for name, detector in detectors.items()}
+    prepared = next(iter(detectors.values())).prepare(image)
+    data = reference.pipeline(dict(img=read_image(image)))
+    inputs, samples = torch.from_numpy(prepared.pixels[None]), [data['data_samples']]
+    calls = {'torch': lambda: reference.model.predict(inputs, samples)}
+    calls |= {name: lambda run=detector.run: run([prepared]) for name, detector in detectors.items()}
     times = {name: [] for name in calls}
     with torch.no_grad():
         for _ in range(CALLS + 3):
@@ -58,9 +58,10 @@ def main() -> None:
     request, out = ExportRequest(model, config, img_size=640), ROOT / 'work_dirs/benchmarks/onnx'
     bundles = {name: export(name, request, out / name) for name in ('onnx', 'onnx-int8')}
     images = image_paths(config, 'val', 80)
-    agreement = compare(model, Detector(bundles['onnx'].folder, THREADS), images)
+    reference = reference_of(request)
+    agreement = compare(reference, Detector(bundles['onnx'].folder, THREADS), images)
     require(agreement, CONFIG)
-    seconds = latencies(model, bundles, images[0])
+    seconds = latencies(reference, bundles, images[0])
     int8 = bundles['onnx-int8'].manifest['int8']
     record(
         'onnx',

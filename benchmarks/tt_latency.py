@@ -26,41 +26,43 @@ from detplug.cli.detector import build_detector
 from detplug.export.compare import TorchDetector
 from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
-from detplug.export.runtime import Detector
+from detplug.export.pipeline import reference_steps
+from detplug.export.runtime import Detector, read_image
 
 SIDE, ROUNDS, CALLS, WARM_UP, REST = 640, 6, 6, 2, 0.02  # REST: seconds between calls, in which threads fall asleep
 os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))
 
 
-def detectors() -> tuple[dict, dict]:
-    """The dense and the compressed detectors by name, and their bundles."""
+def detectors() -> tuple[dict, dict, list]:
+    """The dense and the compressed detectors by name, their bundles, and the transforms of an image."""
     files = {'dense': (CONFIG, start())}
     for ratio, selection in itertools.product(RATIOS, ('sensitivity', 'lwiq')):
         folder = compressed(ratio, selection)
         name = ratio if selection == 'sensitivity' else f'{ratio}.{selection}'
         files[name] = folder / 'config.py', folder / 'compressed.pth'
-    models, bundles = {}, {}
+    models, bundles, steps = {}, {}, []
     for name, (config_file, checkpoint) in files.items():
         config = load_config(ROOT / config_file)
         models[name] = build_detector(config, ROOT / checkpoint)
         request = ExportRequest(models[name], config, img_size=SIDE)
+        steps = steps or reference_steps(config, SIDE)
         bundles[name] = export('onnx', request, ROOT / 'work_dirs/benchmarks/tt_latency' / name)
-    return models, bundles
+    return models, bundles, steps
 
 
-def milliseconds(models: dict, bundles: dict, image: Path, threads: int) -> dict[str, float]:
+def milliseconds(models: dict, bundles: dict, steps: list, image: Path, threads: int) -> dict[str, float]:
     """Median of each call, RUNTIME.THREADS.NAME."""
     torch.set_num_threads(threads)
-    prepared, placements = Detector(bundles['dense'].folder, threads).prepare([image])
-    data = TorchDetector(models['dense'], SIDE, True).pipeline(dict(img_path=str(image)))
-    inputs, samples = torch.from_numpy(prepared), [data['data_samples']]
+    prepared = Detector(bundles['dense'].folder, threads).prepare(image)
+    data = TorchDetector(models['dense'], steps).pipeline(dict(img=read_image(image)))
+    inputs, samples = torch.from_numpy(prepared.pixels[None]), [data['data_samples']]
 
     def with_torch(name: str) -> Callable:
         return lambda: models[name].predict(inputs, samples)
 
     def with_onnxruntime(name: str) -> Callable:
         detector = Detector(bundles[name].folder, threads)
-        return lambda: detector.run(prepared, placements)
+        return lambda: detector.run([prepared])
 
     turns = {f'torch.{threads}.{name}': partial(with_torch, name) for name in models}
     turns |= {f'onnxruntime.{threads}.{name}': partial(with_onnxruntime, name) for name in bundles}
@@ -84,11 +86,11 @@ def timed(call: Callable) -> list[float]:
 
 
 def main() -> None:
-    models, bundles = detectors()
+    models, bundles, steps = detectors()
     image = image_paths(load_config(ROOT / CONFIG), 'val', 1)[0]
     figures = {}
     for threads in (1, 2):
-        figures |= milliseconds(models, bundles, image, threads)
+        figures |= milliseconds(models, bundles, steps, image, threads)
     record('tt_latency', figures, [])
 
 

@@ -23,7 +23,7 @@ from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.cli.test import evaluate
 from detplug.engine.checkpoint import save_atomic
-from detplug.export.manifest import input_side
+from detplug.export.pipeline import input_side
 from plugins.tensor_train.calibration import calibration_data
 from plugins.tensor_train.compress import Compression
 from plugins.tensor_train.ranks.lwiq import Significance

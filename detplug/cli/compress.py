@@ -20,7 +20,7 @@ with quiet_imports():
     from detplug.cli.plugin import load_plugin
     from detplug.compression.compressors import BUDGETS, CompressRequest, compress
     from detplug.engine.device import AUTO, HELP, choose_device
-    from detplug.export.manifest import input_side
+    from detplug.export.pipeline import input_side
 
 # what only one compressor knows; left to it where not given
 SETTINGS = ('modules', 'images', 'fold_bn', 'relu', 'rank_multiple', 'form')

@@ -16,7 +16,7 @@ with quiet_imports():
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.entry_points import plugins
     from detplug.export.formats import FORMATS, Bundle, ExportRequest, export
-    from detplug.export.manifest import input_side
+    from detplug.export.pipeline import input_side
 
 HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
 
@@ -28,10 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('checkpoint')
     parser.add_argument('--format', default='onnx', help='onnx, onnx-int8, or a format of a plugin of the config')
     parser.add_argument('--out', required=True, help='folder for model.onnx and manifest.json')
-    parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
+    parser.add_argument(
+        '--img-size', type=int, help="side of a square input, pixels; default: the test pipeline's height and width"
+    )
     parser.add_argument('--raw', action='store_true', help='leave decoding and NMS out of the graph')
     parser.add_argument('--dynamic-batch', action='store_true', help='any number of images at once')
     parser.add_argument('--max-map-loss', type=float, default=0.03, help='refuse int8 that loses more mAP on val')
+    parser.add_argument('--map-images', type=int, default=500, help='images of val, at most, that mAP is measured on')
     parser.add_argument('--device', default=AUTO, help=f'of the torch model that the export is compared with: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args(argv)
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.dynamic_batch,
         args.max_map_loss,
         device,
+        as_pipeline=args.img_size is None,
+        map_images=args.map_images,
     )
     load_format(args.format)
     with building(config.filename):
@@ -69,7 +74,7 @@ def load_format(name: str) -> None:
 def summary(bundle: Bundle) -> Table:
     """What was written and how far it is from the torch model."""
     table = Table(title=f'{bundle.manifest["format"]} in {bundle.folder}', show_header=False)
-    for part in ('errors', 'int8'):
+    for part in ('errors', 'metrics', 'int8'):
         for name, value in bundle.manifest.get(part, {}).items():
             table.add_row(f'{part}: {name}', f'{value:.3g}' if isinstance(value, float) else str(value))
     return table

@@ -19,7 +19,7 @@ class ExportHook(Hook):
 
     Args:
         formats: names as in ``tools/export.py --format``.
-        img_size: side of the square input, pixels; default the test pipeline's.
+        img_size: side of a square input, pixels; default: the test pipeline's height and width.
     """
 
     priority = 'LOWEST'  # after the hooks that write checkpoints and the report
@@ -51,12 +51,16 @@ class ExportHook(Hook):
         """
         from detplug.cli.detector import build_detector
         from detplug.export.formats import ExportRequest, export
-        from detplug.export.manifest import input_side
+        from detplug.export.pipeline import input_side
 
         folder = Path(runner.work_dir)
         best, last = folder / 'best.pth', folder / 'last.pth'
         side = input_side(runner.cfg, self.img_size)
         for name in self.formats:
             model = build_detector(runner.cfg, best if best.exists() else last)
-            bundle = export(name, ExportRequest(model, runner.cfg, side), folder / 'export' / name)
+            bundle = export(
+                name,
+                ExportRequest(model, runner.cfg, side, as_pipeline=self.img_size is None),
+                folder / 'export' / name,
+            )
             runner.logger.info(f'exported: {bundle.folder}')

@@ -4,7 +4,8 @@ D detections, A anchors, K classes. Tolerances are those of float32 sums in anot
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mmdet.registry import TRANSFORMS
 from torch import nn
 
 from detplug.errors import UserError
-from detplug.export.runtime import Detector
+from detplug.export.runtime import Detector, read_image
 from detplug.runtime.detections import Detections
 from detplug.runtime.result_field import ResultField, fields_of_sample, result_fields
 
@@ -95,11 +96,13 @@ def mutual_nearest(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray
     """Indices (into ``a``, into ``b``) of the pairs of one class that are each other's nearest.
 
     The distance is the largest difference of a coordinate; it has no limit, so a shifted box is a pair with a large
-    difference, not a missing box.
+    difference, not a missing box. Of boxes that are equal, as some beyond the image's edge are once they are clipped,
+    the score decides.
     """
     if not len(a) or not len(b):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     distance = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=2)
+    distance = distance + BOX_TOLERANCE * np.abs(a.scores[:, None] - b.scores[None])
     distance[a.labels[:, None] != b.labels[None]] = np.inf
     nearest = distance.argmin(axis=1)
     rows = np.arange(len(a))
@@ -108,44 +111,60 @@ def mutual_nearest(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray
 
 
 class TorchDetector:
-    """The torch model behind the same call as the runtime's, with the host's own transforms."""
+    """The torch model behind the same call as the runtime's, with the transforms of a test pipeline.
 
-    def __init__(self, model: nn.Module, side: int, centre: bool = False):
-        self.model, self.names = model, tuple(model.dataset_meta['classes'])
-        keys = ('img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_offset')
-        steps = (
-            dict(type='LoadImageFromFile'),
-            dict(type='Letterbox', scale=(side, side), fixed=True, centre=centre),
-            dict(type='PackDetInputs', meta_keys=keys),
-        )
+    It computes in whole float32: 19-bit sums (TF32), which cuDNN takes for convolutions otherwise, are not within the
+    tolerances. Boxes are clipped to the image, as ``Detections`` are; mmdet clips some to the padded image, or not.
+
+    Args:
+        steps: :func:`detplug.export.pipeline.reference_steps`.
+        side: pad the model's input to a square of this many px.
+        device: where it computes; a model that is elsewhere is copied.
+    """
+
+    def __init__(
+        self, model: nn.Module, steps: Sequence[dict], side: int | None = None, device: torch.device | str = 'cpu'
+    ):
+        if next(model.parameters()).device != torch.device(device):
+            model = copy.deepcopy(model).to(device)
+        self.model, self.names, self.side = model, tuple(model.dataset_meta['classes']), side
         self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
 
     def __call__(self, path: str | Path) -> Detections:
         """Detect in one image file."""
-        data = self.pipeline(dict(img_path=str(path)))
-        with torch.no_grad():
-            sample = self.model.test_step(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
+        return self.detect(read_image(path), str(path))
+
+    def detect(self, image: np.ndarray, path: str = '') -> Detections:
+        """Detect in one image (H, W, 3) uint8 BGR."""
+        data = self.pipeline(dict(img=image, img_path=path, img_id=0))
+        batch = dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
+        with torch.no_grad(), self._padding(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            sample = self.model.test_step(batch)[0]
         found = sample.pred_instances = sample.pred_instances.cpu().numpy()
-        fields = fields_of_sample(sample, self.model)
-        return Detections(found.bboxes, found.scores, found.labels, self.names, fields)
+        boxes = np.clip(found.bboxes, 0, np.array(image.shape[1::-1] * 2, np.float32))
+        return Detections(boxes, found.scores, found.labels, self.names, fields_of_sample(sample, self.model))
+
+    @contextmanager
+    def _padding(self) -> Iterator[None]:
+        """The model's own padding goes to the side of the square."""
+        preprocessor = getattr(self.model.data_preprocessor, 'data_preprocessor', self.model.data_preprocessor)
+        before = getattr(preprocessor, 'pad_size_divisor', None)
+        if self.side is not None and before is not None:
+            preprocessor.pad_size_divisor = self.side
+        try:
+            yield
+        finally:
+            if before is not None:
+                preprocessor.pad_size_divisor = before
 
 
-def compare(
-    model: nn.Module, detector: Detector, paths: Sequence[str | Path], device: torch.device | str = 'cpu'
-) -> Agreement:
-    """Compare the torch model with a bundle end to end, from the image file to the boxes.
-
-    The model, which stays where it is, computes on ``device``, in whole float32: 19-bit sums (TF32), which cuDNN takes
-    for convolutions otherwise, are not within the tolerances.
-    """
-    nms, centre = detector.manifest['nms'], detector.manifest['letterbox']['centre']
-    if next(model.parameters()).device != torch.device(device):
-        model = copy.deepcopy(model).to(device)
-    reference = TorchDetector(model, detector.side, centre)
-    agreement = Agreement()
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        for path in paths:
-            agreement.add(reference(path), detector(path), nms['score_thr'], nms['max_per_img'])
+def compare(reference: TorchDetector, detector: Detector, paths: Sequence[str | Path]) -> Agreement:
+    """Compare the torch model with a bundle end to end, from the image file to the boxes."""
+    nms, agreement = detector.manifest['nms'], Agreement()
+    for path in paths:
+        there, limit = reference(path), nms['max_per_img']
+        there = there.where(np.arange(len(there)) < limit)
+        agreement.add(there, detector(path), nms['score_thr'], limit)
     return agreement
 
 

@@ -1,29 +1,65 @@
-"""Average precision of a bundle on a split of the config, through the runtime."""
+"""Mean average precision of a bundle and of its torch model on a split of the config, on the same road."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
-from detplug.evaluation.coco_ap import box_metrics
+from detplug.evaluation.coco_ap import NO_OBJECTS, box_metrics
 from detplug.evaluation.image_result import ImageResult, truth_arrays
 from detplug.export.images import split_items
 from detplug.export.runtime import Detector
+from detplug.runtime.detections import Detections
 
 
-def bundle_map(folder: Path, cfg: Config, split: str = 'val') -> tuple[float, int]:
-    """mAP (0 to 1; -1 for a split without objects) of a bundle, and the number of images it was evaluated on.
+def mean_precision(detectors: dict[str, Callable], cfg: Config, split: str = 'val', most: int | None = None) -> dict:
+    """``NAME: mAP`` (0 to 1; None for images without objects) of each detector, and ``images``, their number.
+
+    Args:
+        detectors: name -> ``(path) -> Detections``, with ``names``.
+        most: images at most, drawn by a fixed seed; None: all of the split whose files are there.
 
     Raises:
         UserError: the split is missing or its files are.
     """
-    detector = Detector(folder, device='cpu')
-    results = [_result(detector, item) for item in split_items(cfg, split)]
-    max_dets = cfg[f'{split}_evaluator'].get('max_dets', 300)
-    return box_metrics(results, detector.names, max_dets)['map'], len(results)
+    items = drawn([item for item in split_items(cfg, split) if Path(item['img_path']).is_file()], most)
+    if not all('instances' in item for item in items):
+        items = []
+    limit = detections_that_count(cfg, split)
+    maps = {}
+    for name, detect in detectors.items():
+        results = [_result(detect(item['img_path']), item) for item in items]
+        value = box_metrics(results, detect.names, limit)['map'] if items else NO_OBJECTS
+        maps[name] = None if value == NO_OBJECTS else value
+    return maps | {'images': len(items)}
 
 
-def _result(detector: Detector, item: dict) -> ImageResult:
-    found = detector(item['img_path'])
+def bundle_map(folder: Path, cfg: Config, split: str = 'val', most: int | None = None) -> tuple[float | None, int]:
+    """mAP (0 to 1; None for images without objects) of a bundle, and the number of images it was evaluated on.
+
+    Raises:
+        UserError: the split is missing or its files are.
+    """
+    found = mean_precision({'map': Detector(folder, device='cpu')}, cfg, split, most)
+    return found['map'], found['images']
+
+
+def drawn(items: Sequence[dict], most: int | None, seed: int = 0) -> list[dict]:
+    """At most ``most`` of the items, drawn without replacement, in their order."""
+    if most is None or len(items) <= most:
+        return list(items)
+    return [items[i] for i in sorted(np.random.default_rng(seed).permutation(len(items))[:most])]
+
+
+def detections_that_count(cfg: Config, split: str) -> int:
+    """Of a class in an image, by the evaluator of the split; 300 where it states none."""
+    metrics = cfg.get(f'{split}_evaluator') or {}
+    stated = [x['max_dets'] for x in (metrics if isinstance(metrics, list | tuple) else [metrics]) if 'max_dets' in x]
+    return int(stated[0]) if stated else 300
+
+
+def _result(found: Detections, item: dict) -> ImageResult:
     return ImageResult(
         item['img_id'],
         item['img_path'],

@@ -27,6 +27,9 @@ class ExportRequest:
         model: detector in eval mode with its weights; ``model.dataset_meta['classes']`` names its classes.
         cfg: the whole config; its data sets give images for comparison and calibration.
         img_size: side of the square network input, pixels.
+        as_pipeline: the input follows the test pipeline instead, which may be of any height and width; formats that
+            need a square keep to ``img_size``.
+        map_images: images of the val split, at most, that mAP is measured on; 0: none.
         raw: leave decoding and NMS out of the graph.
         dynamic_batch: any number of images at once; otherwise one.
         max_map_loss: a quantised model that loses more mAP than this on the val split is refused.
@@ -40,11 +43,18 @@ class ExportRequest:
     dynamic_batch: bool = False
     max_map_loss: float = 0.03
     device: torch.device = torch.device('cpu')
+    as_pipeline: bool = False
+    map_images: int = 500
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in label order."""
         return tuple(self.model.dataset_meta['classes'])
+
+    @property
+    def side(self) -> int | None:
+        """Of the square input; None where the input follows the test pipeline."""
+        return None if self.as_pipeline else self.img_size
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,4 @@
-"""From a detector to an ONNX graph, through torch's exporter (torch.export, onnxscript).
-
-The host knows no detector: the head offers ``dense_predictions(feats) -> boxes (N, A, 4) xyxy input pixels, scores
-(N, A, K)`` and, for graphs without decoding, ``raw_predictions(feats) -> tuple of (N, C, H, W)`` with
-``decode_rule() -> dict`` that names a rule of :mod:`detplug.export.decode` and its constants.
-"""
+"""From a detector to an ONNX graph, through torch's exporter (torch.export, onnxscript)."""
 
 import copy
 import logging
@@ -17,46 +12,44 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from detplug.errors import UserError
-from detplug.export.decode import DECODERS
+from detplug.export.dense_heads import DENSE_HEADS, MOST, take
+from detplug.export.exportable import (
+    Selection,
+    check_exportable,
+    has_own_predictions,
+    is_two_stage,
+    needs_image_sizes,
+)
 from detplug.export.nms_op import OPSET, TRANSLATIONS, select_detections
+from detplug.export.two_stage import two_stage_predictions
+
+__all__ = ['Selection', 'check_exportable', 'needs_image_sizes', 'write_graph']
 
 INPUT, SIZES = 'images', 'image_sizes'
 DETECTIONS = ('count', 'boxes', 'scores', 'labels')
 
 
 @dataclass(frozen=True)
-class Selection:
-    """How detections are selected from dense predictions.
+class InputSize:
+    """The network's input, px; a side that is None is any multiple of ``multiple``."""
 
-    ``nms_pre`` of mmdet is absent: it limits the work of the torch path, and the graph needs no such limit.
-    """
+    height: int | None
+    width: int | None
+    multiple: int = 32
 
-    score_thr: float
-    iou_threshold: float
-    max_per_img: int
-    multi_label: bool
+    def dynamic(self, batch: bool) -> dict:
+        """Dimensions of (N, 3, H, W) that are not fixed, for torch.export."""
+        sides = {
+            axis: name for axis, name, side in ((2, 'rows', self.height), (3, 'columns', self.width)) if side is None
+        }
+        return ({0: torch.export.Dim('batch')} if batch else {}) | {
+            axis: self.multiple * torch.export.Dim(name, min=1, max=1024) for axis, name in sides.items()
+        }
 
-    @classmethod
-    def of(cls, model: nn.Module) -> 'Selection':
-        """The selection of a detector's ``test_cfg``.
-
-        Raises:
-            UserError: another kind of NMS than class-wise ``nms``.
-        """
-        cfg = model.bbox_head.test_cfg
-        nms = dict(cfg['nms'])
-        if nms.pop('type', 'nms') != 'nms' or nms.keys() - {'iou_threshold', 'split_thr'}:
-            raise UserError(
-                f'test_cfg: nms: {dict(cfg["nms"])} has no ONNX form here; '
-                "use dict(type='nms', iou_threshold=...) or export with --raw"
-            )
-        return cls(
-            float(cfg.get('score_thr', 0.0)),
-            float(nms['iou_threshold']),
-            int(cfg['max_per_img']),
-            bool(cfg.get('multi_label', True)),
-        )
+    def example(self, batch: bool) -> Tensor:
+        """Images (N, 3, H, W) to trace with: sides that are not fixed differ, so that none is taken for the other."""
+        height, width = self.height or 4 * self.multiple, self.width or 6 * self.multiple
+        return torch.zeros(2 if batch else 1, 3, height, width)
 
 
 class Found(NamedTuple):
@@ -71,7 +64,7 @@ class Found(NamedTuple):
 
 
 class DetectionGraph(nn.Module):
-    """Images (N, 3, S, S) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
+    """Images (N, 3, H, W) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
     A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``.
     One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
@@ -85,13 +78,46 @@ class DetectionGraph(nn.Module):
 
     def forward(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         feats = self.model.extract_feat(images)
-        boxes, scores = self.model.bbox_head.dense_predictions(feats)
-        if not self.selection.multi_label:
-            scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
         chosen = self.selection
-        found = Found(*select_detections(boxes, scores, chosen.score_thr, chosen.iou_threshold, chosen.max_per_img))
+        boxes, scores, score_thr = self.predictions(feats, sizes)
+        boxes, scores, anchors = best_anchors(boxes, scores)
+        found = Found(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, chosen.max_per_img))
+        found = found._replace(places=anchors.gather(1, found.places))
         more = self.model.describe_found(feats, found, sizes) if self.describes else ()
         return (*found[:-1], *more)
+
+    def predictions(self, feats: tuple[Tensor, ...], sizes: Tensor | None) -> tuple[Tensor, Tensor, float]:
+        """Boxes (N, A, 4), scores (N, A, K), and the score above which the latter count."""
+        if has_own_predictions(self.model):
+            boxes, scores = self.model.bbox_head.dense_predictions(feats)
+            if not self.selection.multi_label:
+                scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
+            return boxes, scores, self.selection.score_thr
+        if is_two_stage(self.model):
+            return *two_stage_predictions(self.model, feats, sizes), 0.0
+        head = self.model.bbox_head
+        return *DENSE_HEADS[type(head).__name__](head, feats, sizes), 0.0
+
+
+def best_anchors(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The 3840 anchors with the best scores: boxes (N, C, 4), scores (N, C, K) and their index (N, C).
+
+    Suppression looks at every anchor in each of K classes; 25,200 anchors take it longer than an int8 network takes.
+    What is left out matters only where suppression leaves less than ``max_per_img`` of these.
+    """
+    count = boxes.shape[1]
+    if isinstance(count, int) and count <= MOST:
+        return boxes, scores, torch.arange(count).expand(boxes.shape[0], -1)
+    best = scores.amax(-1)
+    if not isinstance(count, int):  # of an input of any size, which may have fewer
+        best = torch.cat([best, best.new_full((best.shape[0], MOST), -1.0)], 1)
+    index = best.topk(MOST).indices
+    index = torch.where(index < count, index, 0) if not isinstance(count, int) else index
+    scores = take(scores, index)
+    if not isinstance(count, int):
+        repeated = torch.arange(MOST) >= count  # the padding, which comes last
+        scores = torch.where(repeated[:, None], 0.0, scores)
+    return take(boxes, index), scores, index
 
 
 def extra_outputs(model: nn.Module) -> tuple[str, ...]:
@@ -99,13 +125,8 @@ def extra_outputs(model: nn.Module) -> tuple[str, ...]:
     return tuple(getattr(model, 'extra_outputs', ()))
 
 
-def needs_image_sizes(model: nn.Module) -> bool:
-    """Whether the graph needs to know where an image ends in its padded input."""
-    return bool(getattr(model, 'needs_image_sizes', False))
-
-
 class RawGraph(nn.Module):
-    """Images (N, 3, S, S) -> the head's feature maps, one (N, C, H, W) a level."""
+    """Images (N, 3, H, W) -> the head's feature maps, one (N, C, H, W) a level."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -115,41 +136,27 @@ class RawGraph(nn.Module):
         return tuple(self.model.bbox_head.raw_predictions(self.model.extract_feat(images)))
 
 
-def check_exportable(model: nn.Module, raw: bool) -> None:
-    """Refuse detectors whose head does not offer what the graph is made of.
-
-    Raises:
-        UserError: a two-stage detector, or a head without the method that is needed.
-    """
-    head = getattr(model, 'bbox_head', None)
-    for method in ('raw_predictions', 'decode_rule') if raw else ('dense_predictions',):
-        if not hasattr(head, method):
-            name = type(model).__name__ if head is None else type(head).__name__
-            cure = 'leave --raw out' if raw else 'export a one-stage detector such as YOLOv5'
-            raise UserError(f'model: {name} has no {method}, so it has no ONNX form here; {cure}')
-    if raw and head.decode_rule()['type'] not in DECODERS:
-        raise UserError(
-            f'model: decode rule {head.decode_rule()["type"]!r} is unknown to the runtime; '
-            f'it has {", ".join(DECODERS)}; export without --raw'
-        )
-
-
-def write_graph(model: nn.Module, path: Path, side: int, raw: bool = False, dynamic_batch: bool = False) -> list[str]:
-    """Write the ONNX graph of ``model`` for square inputs of ``side`` pixels; returns the names of its outputs.
+def write_graph(
+    model: nn.Module, path: Path, size: int | InputSize, raw: bool = False, dynamic_batch: bool = False
+) -> list[str]:
+    """Write the ONNX graph of ``model``; returns the names of its outputs.
 
     Of a model with ``prepare_export()`` a copy is written, after that was called on it.
+
+    Args:
+        size: of the input; a number is the side of a square, px.
     """
     if hasattr(model, 'prepare_export'):
         model = copy.deepcopy(model)
         model.prepare_export()
-    images = torch.zeros(2 if dynamic_batch else 1, 3, side, side)
-    inputs, input_names = (images,), [INPUT]
+    size = size if isinstance(size, InputSize) else InputSize(size, size)
+    images = size.example(dynamic_batch)
+    inputs, input_names, shapes = (images,), [INPUT], [size.dynamic(dynamic_batch)]
     if not raw and needs_image_sizes(model):
-        inputs, input_names = (images, torch.full((len(images), 2), float(side))), [INPUT, SIZES]
+        inputs, input_names = (images, torch.tensor([images.shape[:1:-1]] * len(images)).float()), [INPUT, SIZES]
+        shapes.append({0: shapes[0][0]} if dynamic_batch else {})
     graph = RawGraph(model) if raw else DetectionGraph(model, Selection.of(model))
     names = [f'level{i}' for i in range(_levels(graph, images))] if raw else [*DETECTIONS, *extra_outputs(model)]
-    batch = torch.export.Dim('batch')
-    shapes = tuple({0: batch} for _ in inputs) if dynamic_batch else None
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             graph.eval(),
@@ -158,7 +165,7 @@ def write_graph(model: nn.Module, path: Path, side: int, raw: bool = False, dyna
             opset_version=OPSET,
             input_names=input_names,
             output_names=names,
-            dynamic_shapes=shapes,
+            dynamic_shapes=tuple(shapes) if any(shapes) else None,
             custom_translation_table=TRANSLATIONS,
             verbose=False,
         )

@@ -5,6 +5,8 @@ that exists in the traced program only; the exporter's translation table replace
 what orders, limits and pads its result. N images, A anchors, K classes, M selected, D = ``max_per_img``.
 """
 
+import numpy as np
+import onnx
 import torch
 from onnxscript import opset20 as op
 from torch import Tensor
@@ -46,37 +48,33 @@ def _(boxes, scores, score_thr, iou_threshold, max_per_img):
 def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float, max_per_img: int):
     """The ONNX form of :func:`select_detections`; same arguments, same five results.
 
-    NonMaxSuppression may stop at D boxes a class: the best D of all classes hold no more of one class.
+    NonMaxSuppression may stop at D boxes a class: the best D of all classes hold no more of one class. The D best of an
+    image are the TopK of its row in an (N, M + D) table that is 0 at the boxes of other images, so that no operator
+    and no K depends on what was selected: TensorRT has no Compress, and its TopK a constant K.
     """
-    limit = op.Constant(value_int=max_per_img)
-    one = op.Constant(value_ints=[1])
+    limit, zero, one = (op.Constant(value_int=x) for x in (max_per_img, 0, 1))
+    first, last, minus = (op.Constant(value_ints=[x]) for x in (0, 1, -1))
     by_class = op.Transpose(scores, perm=[0, 2, 1])
     chosen = op.NonMaxSuppression(
         boxes, by_class, limit, op.Constant(value_float=iou_threshold), op.Constant(value_float=score_thr)
     )  # (M, 3): image, class, anchor
-    _, order = op.TopK(op.GatherND(by_class, chosen), op.Shape(chosen, start=0, end=1))
-    chosen = op.Gather(chosen, order, axis=0)
-    image = op.Gather(chosen, op.Constant(value_ints=[0]), axis=1)  # (M, 1)
-    images = op.Squeeze(op.Shape(boxes, start=0, end=1))
-    of_image = op.Cast(op.Equal(image, op.Range(op.Constant(value_int=0), images, op.Constant(value_int=1))), to=7)
-    seen = op.CumSum(of_image, op.Constant(value_int=0))  # (M, N): selected up to here, by image
-    rank = op.Sub(op.ReduceSum(op.Mul(of_image, seen), one, keepdims=1), one)  # (M, 1)
-    kept = op.Squeeze(op.Less(rank, limit), one)
-    chosen = op.Compress(chosen, kept, axis=0)
-    image = op.Gather(chosen, op.Constant(value_ints=[0]), axis=1)
-    place = op.Concat(image, op.Compress(rank, kept, axis=0), axis=1)
-    label = op.Gather(chosen, op.Constant(value_int=1), axis=1)
-    anchor = op.Gather(chosen, op.Constant(value_ints=[2]), axis=1)
-    shape = op.Concat(op.Shape(boxes, start=0, end=1), op.Reshape(limit, one), axis=0)  # N, D
-    shape4 = op.Concat(shape, op.Constant(value_ints=[4]), axis=0)
-    zero = op.Constant(value_float=0.0)
-    count = op.Min(op.ReduceSum(of_image, op.Constant(value_ints=[0]), keepdims=0), limit)
-    best = op.GatherND(boxes, op.Concat(image, anchor, axis=1))
-    out_boxes = op.ScatterND(op.Expand(zero, shape4), place, best)
-    out_scores = op.ScatterND(op.Expand(zero, shape), place, op.GatherND(by_class, chosen))
-    out_labels = op.ScatterND(op.Expand(op.Constant(value_int=-1), shape), place, label)
-    out_places = op.ScatterND(op.Expand(op.Constant(value_int=0), shape), place, op.Squeeze(anchor, one))
-    return count, out_boxes, out_scores, out_labels, out_places
+    none = op.Constant(value=onnx.numpy_helper.from_array(np.zeros((max_per_img, 3), np.int64)))
+    score = op.Concat(op.GatherND(by_class, chosen), op.Constant(value_floats=[0.0] * max_per_img), axis=0)  # (M + D,)
+    chosen = op.Concat(chosen, none, axis=0)
+    images = op.Squeeze(op.Shape(boxes, start=0, end=1), first)
+    image = op.Unsqueeze(op.Range(zero, images, one), last)  # (N, 1)
+    of_image = op.Equal(op.Unsqueeze(op.Gather(chosen, zero, axis=1), first), image)  # (N, M + D)
+    best, row = op.TopK(op.Where(of_image, score, op.Constant(value_float=0.0)), op.Constant(value_ints=[max_per_img]))
+    found = op.Greater(best, op.Constant(value_float=0.0))  # (N, D)
+    picked = op.Gather(chosen, row, axis=0)  # (N, D, 3)
+    anchor = op.Where(found, op.Gather(picked, op.Constant(value_int=2), axis=2), zero)
+    label = op.Where(found, op.Gather(picked, one, axis=2), op.Constant(value_int=-1))
+    corners = op.GatherElements(
+        boxes, op.Expand(op.Unsqueeze(anchor, minus), op.Constant(value_ints=[1, 1, 4])), axis=1
+    )
+    corners = op.Where(op.Unsqueeze(found, minus), corners, op.Constant(value_float=0.0))
+    count = op.ReduceSum(op.Cast(found, to=7), last, keepdims=0)
+    return count, corners, best, label, anchor
 
 
 TRANSLATIONS = {torch.ops.detplug.select_detections.default: onnx_select_detections}

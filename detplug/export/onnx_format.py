@@ -4,33 +4,68 @@ from pathlib import Path
 
 from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
-from detplug.export.compare import compare, require
+from detplug.export.compare import TorchDetector, compare, require
+from detplug.export.evaluate import mean_precision
+from detplug.export.exportable import check_exportable
 from detplug.export.formats import ExportRequest, register_format
-from detplug.export.graph import check_exportable, write_graph
+from detplug.export.graph import InputSize, write_graph
 from detplug.export.images import image_paths
 from detplug.export.manifest import describe
+from detplug.export.pipeline import image_rule, input_multiple, reference_steps
 from detplug.export.runtime import MODEL, Detector
 
 COMPARED = 16  # images
+MAP_TOLERANCE = 0.005  # boxes at a threshold move mAP a little; another preparation of images moves it more
 
 
 @register_format('onnx')
 def export_onnx(request: ExportRequest, folder: Path) -> dict:
-    """Write ``model.onnx`` and ``manifest.json`` into ``folder``; returns the manifest with its error table.
+    """Write ``model.onnx`` and ``manifest.json`` into ``folder``; returns the manifest.
+
+    ``errors`` says how far its boxes are from the torch model's, ``metrics`` the mAP of both on images of val.
+    The torch model is on the road of ``predict``: the config's own test pipeline.
 
     Raises:
         UserError: the model has no ONNX form here, or the runtime's boxes are not the torch model's.
     """
     check_exportable(request.model, request.raw)
-    outputs = write_graph(request.model, folder / MODEL, request.img_size, request.raw, request.dynamic_batch)
+    outputs = write_graph(request.model, folder / MODEL, input_size(request), request.raw, request.dynamic_batch)
     manifest = describe(request, folder, outputs)
     write_manifest(folder, manifest)
-    paths = image_paths(request.cfg, 'val', COMPARED)
-    agreement = compare(request.model, Detector(folder, device='cpu'), paths, request.device)
+    detector, reference = Detector(folder, device='cpu'), reference_of(request)
+    agreement = compare(reference, detector, image_paths(request.cfg, 'val', COMPARED))
     require(agreement, f'{request.cfg.filename}: onnx')
     if not agreement.boxes:
         raise UserError(
             f'{request.cfg.filename}: onnx: the model finds nothing in {agreement.images} images of the '
             'val split, so nothing could be compared; give a trained checkpoint'
         )
-    return manifest | {'errors': agreement.to_dict()}
+    return manifest | {'errors': agreement.to_dict(), 'metrics': metrics_of(request, reference, detector)}
+
+
+def metrics_of(request: ExportRequest, reference: TorchDetector, detector: Detector) -> dict:
+    """``map_torch`` and ``map_onnx`` (0 to 1; None without objects) on ``images`` images of the val split.
+
+    Raises:
+        UserError: they differ.
+    """
+    both = {'map_torch': reference, 'map_onnx': detector}
+    found = mean_precision(both, request.cfg, 'val', request.map_images)
+    if found['map_torch'] is not None and abs(found['map_torch'] - found['map_onnx']) > MAP_TOLERANCE:
+        raise UserError(
+            f'{request.cfg.filename}: onnx: mAP {found["map_onnx"]:.4f}, of torch {found["map_torch"]:.4f} on '
+            f'{found["images"]} images of the val split, more than {MAP_TOLERANCE} apart; nothing was written'
+        )
+    return found
+
+
+def reference_of(request: ExportRequest) -> TorchDetector:
+    """The torch model with the config's test pipeline, or with the same in a square."""
+    return TorchDetector(request.model, reference_steps(request.cfg, request.side), request.side, request.device)
+
+
+def input_size(request: ExportRequest) -> InputSize:
+    """The input's height and width: those of the test pipeline, or a square."""
+    sides = image_rule(request.cfg, request.side)[1]
+    height, width = (side if isinstance(side, int) else None for side in sides)
+    return InputSize(height, width, input_multiple(request.cfg))

@@ -33,10 +33,10 @@ def export_onnx_int8(request: ExportRequest, folder: Path) -> dict:
         quantise(full / MODEL, folder / MODEL, CalibrationImages(Detector(full, device='cpu'), calibration))
         manifest = manifest | {'model': manifest['model'] | {'sha256': sha256(folder / MODEL)}}
         write_manifest(folder, manifest)
-        before, images = bundle_map(full, request.cfg)
-        after, _ = bundle_map(folder, request.cfg)
+        before, images = bundle_map(full, request.cfg, 'val', request.map_images)
+        after, _ = bundle_map(folder, request.cfg, 'val', request.map_images)
         sizes = {'bytes_float32': (full / MODEL).stat().st_size, 'bytes_int8': (folder / MODEL).stat().st_size}
-    if before - after > request.max_map_loss:
+    if before is not None and before - after > request.max_map_loss:
         raise UserError(
             f'{request.cfg.filename}: onnx-int8: mAP falls from {before:.3f} to {after:.3f} on the val '
             f'split, more than {request.max_map_loss}; nothing was written; use --format onnx, '
@@ -46,7 +46,7 @@ def export_onnx_int8(request: ExportRequest, folder: Path) -> dict:
         'int8': {
             'map_float32': before,
             'map_int8': after,
-            'map_loss': before - after,
+            'map_loss': None if before is None else before - after,
             'images': images,
             'calibration_images': len(calibration),
         }

@@ -27,10 +27,10 @@ class CalibrationImages(CalibrationDataReader):
         self.detector, self.left = detector, list(paths)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next input, (1, 3, S, S) float32 by its name; None at the end."""
+        """The next input, (1, 3, H, W) float32 by its name; None at the end."""
         if not self.left:
             return None
-        return self.detector.feed(*self.detector.prepare([self.left.pop(0)]))
+        return self.detector.feed([self.detector.prepare(self.left.pop(0))])
 
 
 def quantise(source: Path, target: Path, images: CalibrationDataReader) -> None:

@@ -15,8 +15,8 @@ import onnxruntime
 
 from detplug.errors import UserError
 from detplug.export.decode import DECODERS
+from detplug.export.preparation import Prepared, prepare
 from detplug.export.providers import Provider, check_started, providers_of
-from detplug.images.letterbox import Placement, letterbox, network_input
 from detplug.images.reading import read_image as read_file
 from detplug.runtime.detections import Detections, select
 from detplug.runtime.result_field import fields_of_outputs
@@ -50,11 +50,6 @@ class Detector:
         self.provider = check_started(self.session, device)
 
     @property
-    def side(self) -> int:
-        """Side of the square network input, in pixels."""
-        return self.manifest['input']['shape'][-1]
-
-    @property
     def dynamic_batch(self) -> bool:
         """Whether the network takes any number of images at once."""
         return self.manifest['input']['shape'][0] != 1
@@ -68,30 +63,31 @@ class Detector:
         return self.detect([image])[0]
 
     def detect(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
-        """Detect in several images: one batch where the network has a dynamic batch size, else one after another."""
-        if not images:
-            return []
-        size = len(images) if self.dynamic_batch else 1
-        return [found for i in range(0, len(images), size) for found in self._batch(images[i : i + size])]
+        """Detect in several images: those of one input size in one batch where the network has a dynamic batch size."""
+        prepared = [self.prepare(image) for image in images]
+        groups: dict[tuple, list[int]] = {}
+        for i, item in enumerate(prepared):
+            groups.setdefault(item.pixels.shape if self.dynamic_batch else (i,), []).append(i)
+        found = {}
+        for rows in groups.values():
+            found |= zip(rows, self._batch([prepared[i] for i in rows]), strict=True)
+        return [found[i] for i in range(len(images))]
 
-    def prepare(self, images: Sequence[str | Path | np.ndarray]) -> tuple[np.ndarray, list[Placement]]:
-        """Network input (N, 3, S, S) float32 of the images, and where each lies in it."""
-        rule = self.manifest['letterbox']
-        scale = (self.side, self.side)
-        placed = [letterbox(read_image(x), scale, True, rule['pad_value'], rule['centre']) for x in images]
-        canvases, placements = zip(*placed, strict=True)
-        return network_input(list(canvases), self.manifest['input']), list(placements)
+    def prepare(self, image: str | Path | np.ndarray) -> Prepared:
+        """The network's input of an image, and where the image lies in it."""
+        return prepare(read_image(image), self.manifest)
 
-    def feed(self, batch: np.ndarray, placements: Sequence[Placement]) -> dict[str, np.ndarray]:
-        """The network's inputs by name: images, and where they end if it asks for that."""
+    def feed(self, batch: Sequence[Prepared]) -> dict[str, np.ndarray]:
+        """The network's inputs by name: images of one size, and where they end if it asks for that."""
         spec = self.manifest['input']
+        images = {spec['name']: np.stack([x.pixels for x in batch])}
         if not spec.get('image_sizes'):
-            return {spec['name']: batch}
-        return {spec['name']: batch, spec['image_sizes']: np.array([x.inner for x in placements], np.float32)}
+            return images
+        return images | {spec['image_sizes']: np.array([x.size for x in batch], np.float32)}
 
-    def run(self, batch: np.ndarray, placements: Sequence[Placement]) -> list[tuple[np.ndarray, ...]]:
-        """(N, 3, S, S) -> per image boxes (D, 4) xyxy input pixels, scores, labels (D,), extra outputs (D, ...)."""
-        outputs = self.session.run(self.manifest['outputs']['names'], self.feed(batch, placements))
+    def run(self, batch: Sequence[Prepared]) -> list[tuple[np.ndarray, ...]]:
+        """Per image boxes (D, 4) xyxy input pixels, scores, labels (D,), extra outputs (D, ...)."""
+        outputs = self.session.run(self.manifest['outputs']['names'], self.feed(batch))
         if self.manifest['outputs']['kind'] == 'detections':
             count, *found = outputs
             return [tuple(values[i, :n] for values in found) for i, n in enumerate(count)]
@@ -110,14 +106,13 @@ class Detector:
                 raise UserError(f'{path}: onnxruntime: {reason}; give another --device') from error
             raise UserError(f'{path}: format {kind}: onnxruntime: {reason}; export with --format onnx') from error
 
-    def _batch(self, images: Sequence[str | Path | np.ndarray]) -> list[Detections]:
-        batch, placements = self.prepare(images)
+    def _batch(self, batch: Sequence[Prepared]) -> list[Detections]:
         extra = self.manifest['outputs'].get('extra', [])
         found = []
-        for (boxes, scores, labels, *more), place in zip(self.run(batch, placements), placements, strict=True):
+        for (boxes, scores, labels, *more), item in zip(self.run(batch), batch, strict=True):
             named = dict(zip(extra, more, strict=True))
             fields = fields_of_outputs(named, self.manifest, len(scores))
-            found.append(Detections(place.to_original(boxes), scores, labels, self.names, fields))
+            found.append(Detections(item.placement.to_original(boxes), scores, labels, self.names, fields))
         return found
 
 

@@ -22,6 +22,7 @@ CLASSES = ('red', 'green', 'blue')
 SIDE = 64
 ANCHORS = torch.tensor([[[12.0, 14.0], [20.0, 16.0]], [[30.0, 34.0], [44.0, 40.0]]])
 STRIDES = (8, 16)
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_offset')
 
 
 class ToyHead(nn.Module):
@@ -140,7 +141,12 @@ def _loader(root: Path, split: str) -> dict:
         ann_file=f'{split}.json',
         data_prefix=dict(img=''),
         metainfo=dict(classes=CLASSES),
-        pipeline=[dict(type='Letterbox', scale=(SIDE, SIDE), centre=True)],
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Letterbox', scale=(SIDE, SIDE), centre=True),
+            dict(type='LoadAnnotations', with_bbox=True),
+            dict(type='PackDetInputs', meta_keys=META_KEYS),
+        ],
     )
     return dict(dataset=dict(type='SeededDataset', dataset=inner) if split == 'train' else inner)
 
@@ -161,6 +167,12 @@ def val_images(drawn_config) -> list[Path]:
 def bundle(request_of, tmp_path_factory):
     """The toy detector as format onnx, with NMS in the graph and a dynamic batch."""
     return export('onnx', request_of(dynamic_batch=True), tmp_path_factory.mktemp('onnx') / 'bundle')
+
+
+@pytest.fixture(scope='session')
+def pipeline_bundle(request_of, tmp_path_factory):
+    """The toy detector as format onnx, whose input follows the test pipeline: any height and width."""
+    return export('onnx', request_of(as_pipeline=True), tmp_path_factory.mktemp('pipeline') / 'bundle')
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The registry of formats, and what it says of wrong requests."""
 
-from copy import copy, deepcopy
+from copy import copy
 
 import pytest
 
@@ -9,7 +9,7 @@ from detplug.cli.run import run
 from detplug.errors import UserError
 from detplug.export import formats
 from detplug.export.images import image_paths
-from detplug.export.manifest import input_side, letterbox_rule
+from detplug.export.pipeline import input_side
 
 
 def test_a_plugin_adds_a_format_with_a_decorator(monkeypatch, request_of, tmp_path):
@@ -40,13 +40,6 @@ def test_a_side_that_is_no_multiple_of_the_stride_is_refused(drawn_config, side)
 
 def test_the_side_is_the_letterbox_of_the_config(drawn_config):
     assert input_side(drawn_config, None) == 64 and input_side(drawn_config, 96) == 96
-
-
-def test_another_resizing_than_letterbox_is_refused(drawn_config):
-    config = deepcopy(drawn_config)
-    config.test_dataloader.dataset.pipeline = [dict(type='Resize', scale=(64, 64))]
-    with pytest.raises(UserError, match='no Letterbox'):
-        letterbox_rule(config)
 
 
 def test_images_are_drawn_by_seed_from_the_innermost_data_set(drawn_config):

@@ -12,14 +12,16 @@ from torch import nn
 from detplug.errors import UserError
 from detplug.export.compare import TorchDetector, mutual_nearest
 from detplug.export.formats import export
+from detplug.export.pipeline import reference_steps
 from detplug.export.runtime import Detector
 
 SIDE = 64
 
 
-@pytest.mark.parametrize('name', ['bundle', 'raw_bundle'])
-def test_the_runtime_finds_what_torch_finds(request, name, toy, val_images):
-    detector, reference = Detector(request.getfixturevalue(name).folder), TorchDetector(toy, SIDE, centre=True)
+@pytest.mark.parametrize('name', ['bundle', 'raw_bundle', 'pipeline_bundle'])
+def test_the_runtime_finds_what_torch_finds(request, name, toy, drawn_config, val_images):
+    steps = reference_steps(drawn_config, None if name == 'pipeline_bundle' else SIDE)
+    detector, reference = Detector(request.getfixturevalue(name).folder), TorchDetector(toy, steps)
     for path in val_images:
         mine, torchs = detector(path), reference(path)
         assert len(mine) == len(torchs) > 5
@@ -48,6 +50,8 @@ def test_the_manifest_says_what_a_stranger_needs(bundle, raw_bundle, toy):
         shape=['batch', 3, SIDE, SIDE],
         layout='NCHW',
         dtype='float32',
+        multiple=32,
+        pad_value=0.0,
         channel_order='RGB',
         mean=[0.0] * 3,
         std=[255.0] * 3,
@@ -74,8 +78,8 @@ def test_a_graph_of_other_weights_is_refused_and_the_old_bundle_stays(reuse_raw_
 
 def test_a_detector_without_dense_predictions_is_refused_in_one_line(request_of, tmp_path):
     model = nn.Module()
-    model.roi_head = nn.Module()
-    with pytest.raises(UserError, match='no dense_predictions') as error:
+    model.bbox_head = nn.Identity()
+    with pytest.raises(UserError, match='Identity of Module has no dense_predictions.*RetinaNet, FCOS') as error:
         export('onnx', replace(request_of(), model=model), tmp_path / 'bundle')
     assert '\n' not in str(error.value) and not (tmp_path / 'bundle').exists()
 

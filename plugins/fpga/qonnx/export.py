@@ -85,7 +85,7 @@ def check_request(request: ExportRequest) -> None:
 def describe_raw(request: ExportRequest, folder: Path) -> dict:
     """The host's manifest of a graph without decoding; the names of outputs are those of the file."""
     graph = read_graph(folder / MODEL)
-    manifest = describe(replace(request, raw=True), folder, list(graph.outputs))
+    manifest = describe(replace(request, raw=True, as_pipeline=False), folder, list(graph.outputs))
     return manifest | {'model': manifest['model'] | {'opset': graph.opset, 'dialect': 'QONNX'}}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.images.letterbox import letterbox, network_input
+from detplug.export.preparation import prepare
 from detplug.images.reading import read_image
 
 from ..integer_network import Format
@@ -17,10 +17,7 @@ def network_images(paths: Sequence[str | Path], manifest: dict) -> np.ndarray:
     Raises:
         UserError: a file that is not an image.
     """
-    rule, spec = manifest['letterbox'], manifest['input']
-    side = spec['shape'][-1]
-    canvases = [letterbox(read_image(path), (side, side), True, rule['pad_value'], rule['centre'])[0] for path in paths]
-    return network_input(canvases, spec)
+    return np.stack([prepare(read_image(path), manifest).pixels for path in paths])
 
 
 def to_integers(images: np.ndarray, form: Format) -> np.ndarray:
