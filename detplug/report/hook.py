@@ -79,6 +79,7 @@ class ReportHook(Hook):
         from detplug.engine.anomalies_hook import run_audits
         from detplug.engine.fit_hook import fit_rows
         from detplug.report.facts import run_facts
+        from detplug.report.sections import anomaly_sections, fit_sections
         from detplug.report.write import Evaluation, count_objects, write_report
         from detplug.report.write_figures import write_figures_report
 
@@ -87,8 +88,7 @@ class ReportHook(Hook):
         name = runner.cfg.filename or runner.experiment_name
         title = f'{Path(name).stem}: report of the {split} split'
         facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
-        more['audits'] = run_audits(runner)
-        more['fit'] = fit_rows(runner)
+        more['sections'] = [*anomaly_sections(run_audits(runner)), *fit_sections(fit_rows(runner))]
         metric = find_metric(loop)
         if not isinstance(metric, BoxAP):
             more['pictures'] = more.get('pictures', {}) | (metric.report_pictures(images) if metric else {})

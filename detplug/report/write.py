@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detplug.data.anomalies import AnnotationAudit
 from detplug.evaluation.confusion import confusion_matrix
 from detplug.evaluation.curves import ClassCurve, class_curves
 from detplug.evaluation.image_result import ImageResult
@@ -15,7 +14,7 @@ from detplug.evaluation.table import HEADLINES, figure
 from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
-from detplug.report.sections import anomaly_sections, fit_sections, picture_section, save_plot, training_sections
+from detplug.report.sections import picture_section, save_plot, training_sections
 
 SHOWN = 6  # images in each mosaic
 TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
@@ -40,8 +39,7 @@ def write_report(
     label_counts: Mapping[str, Mapping[str, int]] | None = None,
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
-    audits: Sequence[AnnotationAudit] = (),
-    fit: Sequence[tuple[str, str]] = (),
+    sections: Sequence[str] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
@@ -50,8 +48,7 @@ def write_report(
         label_counts: split -> class name -> number of objects; the evaluation's split is counted here if not given.
         facts: name -> text for the run information.
         pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
-        audits: what reading the data sets found odd.
-        fit: (what, text) of how the boxes suit the network's input; no section where it is empty.
+        sections: more of the page, as :mod:`detplug.report.page` makes them.
 
     Returns:
         Path of report.html.
@@ -77,8 +74,7 @@ def write_report(
         page.section('Objects a class', '', save_plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
-        *anomaly_sections(audits),
-        *fit_sections(fit),
+        *sections,
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'

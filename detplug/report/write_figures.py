@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.data.anomalies import AnnotationAudit
 from detplug.evaluation.table import figure
 from detplug.report import page
-from detplug.report.sections import anomaly_sections, fit_sections, picture_section, training_sections
+from detplug.report.sections import picture_section, training_sections
 
 TABLE_ROWS = 30  # figures in one table; more are set side by side
 
@@ -23,15 +22,14 @@ def write_figures_report(
     history: Sequence[Mapping] = (),
     facts: Mapping[str, str] | None = None,
     pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
-    audits: Sequence[AnnotationAudit] = (),
-    fit: Sequence[tuple[str, str]] = (),
+    sections: Sequence[str] = (),
 ) -> Path:
     """Write ``folder``/report.html, one self-contained file, and the same pictures as PNG beside it.
 
     Args:
         metrics: flat figures 0 .. 1.
         key: the figure that chooses the checkpoint, whose curve is shown.
-        history, facts, pictures, audits, fit: as :func:`detplug.report.write.write_report` takes them.
+        history, facts, pictures, sections: as :func:`detplug.report.write.write_report` takes them.
 
     Returns:
         Path of report.html.
@@ -45,8 +43,7 @@ def write_figures_report(
         page.section(f'Figures on the {split} split', '', tables or 'none', kind='tables'),
         *training_sections(folder, history, {f'val/{key}': key}),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
-        *anomaly_sections(audits),
-        *fit_sections(fit),
+        *sections,
         page.section('Run', '', page.table((), list((facts or {}).items()), kind='facts')),
     ]
     path = folder / 'report.html'

@@ -32,7 +32,9 @@ def project(tmp_path) -> Path:
 
 
 def python_of(project: Path, *words: str) -> str:
-    env = os.environ | {'PATH': f'{project / "bin"}{os.pathsep}{os.environ["PATH"]}'}
+    of_make = ('MAKEFLAGS', 'MAKEOVERRIDES', 'MFLAGS', 'PYTHON')  # of a `make PYTHON=... test` that runs these tests
+    env = {key: value for key, value in os.environ.items() if key not in of_make}
+    env['PATH'] = f'{project / "bin"}{os.pathsep}{env["PATH"]}'
     done = subprocess.run(['make', '-pn', 'help', *words], cwd=project, env=env, capture_output=True, text=True)
     return re.search(r'^PYTHON :?= (.*)$', done.stdout, re.MULTILINE)[1]
 
