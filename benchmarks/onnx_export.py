@@ -21,7 +21,8 @@ from record import record
 import detplug.cli.export  # noqa: F401  (registers the formats)
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
-from detplug.export.compare import TorchDetector, compare, require
+from detplug.engine.torch_engine import TorchEngine
+from detplug.export.compare import compare, require
 from detplug.export.formats import Bundle, ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.export.onnx_format import reference_of
@@ -31,7 +32,7 @@ CONFIG = 'configs/yolov5/yolov5n_coco-tiny.py'
 THREADS, CALLS, REST = 2, 40, 0.02  # REST: seconds until the threads of the other one sleep
 
 
-def latencies(reference: TorchDetector, bundles: dict[str, Bundle], image: Path) -> dict[str, float]:
+def latencies(reference: TorchEngine, bundles: dict[str, Bundle], image: Path) -> dict[str, float]:
     """Median seconds a call of torch and of each bundle on one prepared image, measured in turn."""
     detectors = {name: Detector(bundle.folder, THREADS) for name, bundle in bundles.items()}
     prepared = next(iter(detectors.values())).prepare(image)

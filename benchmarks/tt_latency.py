@@ -23,10 +23,10 @@ from tt_bccd import CONFIG, RATIOS, compressed, start
 import detplug.cli.export  # noqa: F401  (registers the formats)
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
-from detplug.export.compare import TorchDetector
+from detplug.engine.torch_engine import TorchEngine
 from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
-from detplug.export.pipeline import reference_steps
+from detplug.export.pipeline import prediction_steps
 from detplug.export.runtime import Detector, read_image
 
 SIDE, ROUNDS, CALLS, WARM_UP, REST = 640, 6, 6, 2, 0.02  # REST: seconds between calls, in which threads fall asleep
@@ -45,7 +45,7 @@ def detectors() -> tuple[dict, dict, list]:
         config = load_config(ROOT / config_file)
         models[name] = build_detector(config, ROOT / checkpoint)
         request = ExportRequest(models[name], config, img_size=SIDE)
-        steps = steps or reference_steps(config, SIDE)
+        steps = steps or prediction_steps(config, SIDE)
         bundles[name] = export('onnx', request, ROOT / 'work_dirs/benchmarks/tt_latency' / name)
     return models, bundles, steps
 
@@ -54,7 +54,7 @@ def milliseconds(models: dict, bundles: dict, steps: list, image: Path, threads:
     """Median of each call, RUNTIME.THREADS.NAME."""
     torch.set_num_threads(threads)
     prepared = Detector(bundles['dense'].folder, threads).prepare(image)
-    data = TorchDetector(models['dense'], steps).pipeline(dict(img=read_image(image)))
+    data = TorchEngine(models['dense'], steps).pipeline(dict(img=read_image(image)))
     inputs, samples = torch.from_numpy(prepared.pixels[None]), [data['data_samples']]
 
     def with_torch(name: str) -> Callable:

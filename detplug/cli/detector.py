@@ -8,11 +8,10 @@ from mmengine.config import Config
 from torch import nn
 
 from detplug.cli.config import building
-from detplug.data.dataset_config import innermost_datasets, names_of
+from detplug.data.dataset_config import names_of
 from detplug.engine.checkpoint import load_file, load_weights
 from detplug.engine.weights import classes_of
 from detplug.errors import UserError
-from detplug.images.window import Window, check_window
 
 
 def build_detector(config: Config, checkpoint: str | Path, device: torch.device | str = 'cpu') -> nn.Module:
@@ -55,34 +54,6 @@ def evaluation_dataset(config: Config) -> dict:
         if config.get(name):
             return config[name].dataset
     raise UserError(f'{config.filename}: test_dataloader: missing; the config says neither classes nor pipeline')
-
-
-def prediction_pipeline(config: Config) -> list[dict]:
-    """The test pipeline of ``config`` without annotations, for an image that is in memory (BGR uint8).
-
-    Raises:
-        UserError: a config without a split for tests or validation.
-    """
-    if not config.get('test_dataloader') and not config.get('val_dataloader'):
-        raise UserError(f'{config.filename}: test_dataloader: missing; its pipeline prepares the images, so add it')
-    steps = []
-    for step in next(innermost_datasets(evaluation_dataset(config))).pipeline:
-        kind = str(step['type']).rpartition('.')[2]
-        if kind == 'LoadImageFromFile':
-            step = dict(type='mmdet.LoadImageFromNDArray')
-        elif kind == 'LoadAnnotations':
-            continue
-        elif kind == 'PackDetInputs' and 'meta_keys' in step:
-            step = dict(step, meta_keys=tuple(key for key in step['meta_keys'] if key != 'instances'))
-        steps.append(step)
-    return steps
-
-
-def window_of(config: Config) -> Window | None:
-    """The window of the test pipeline's LoadImageFromFile."""
-    steps = next(innermost_datasets(evaluation_dataset(config))).pipeline
-    windows = [x.get('window') for x in steps if str(x['type']).rpartition('.')[2] == 'LoadImageFromFile']
-    return check_window(windows[0] if windows else None, config.filename)
 
 
 def check_classes(saved: dict, config: Config, source: str | Path) -> None:

@@ -5,8 +5,8 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmdet.registry import TRANSFORMS
 
 from detplug.errors import UserError, one_line
-from detplug.images.reading import REDUCTIONS, read_image
-from detplug.images.window import check_window
+from detplug.images.reading import read_image
+from detplug.images.window import Window, check_window
 
 PLAIN = dict(color_type='color', imdecode_backend='cv2', file_client_args=None, backend_args=None, ignore_empty=False)
 
@@ -17,7 +17,6 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
 
     Args:
         window: (low, high) pixel values that become 0 and 255, for images of more than 8 bit.
-        reduce: 1, 2, 4 or 8: decode at that part of the size; boxes must be of the reduced image.
         to_float32: float32 pixels.
         **kwargs: as mmcv's; with any but its defaults (a remote file, another decoder) mmcv reads, in 8 bit.
 
@@ -28,19 +27,17 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         UserError: a window that is none, or one beside what only mmcv reads.
     """
 
-    def __init__(self, window=None, reduce: int = 1, to_float32: bool = False, **kwargs) -> None:
+    def __init__(self, window: Window | None = None, to_float32: bool = False, **kwargs) -> None:
         super().__init__(to_float32=to_float32, **kwargs)
-        self.window, self.reduce = check_window(window, type(self).__name__), reduce
+        self.window = check_window(window, type(self).__name__)
         self.plain = all(PLAIN.get(key, value) == value for key, value in kwargs.items())
-        if reduce not in REDUCTIONS:
-            raise UserError(f'{type(self).__name__}: reduce: {reduce!r} is not 1, 2, 4 or 8')
-        if not self.plain and (self.window or reduce != 1):
-            raise UserError(f'{type(self).__name__}: window, reduce: not with {kwargs}; leave one of both out')
+        if not self.plain and self.window:
+            raise UserError(f'{type(self).__name__}: window: not with {kwargs}; leave one of both out')
 
     def transform(self, results: dict) -> dict:
         if not self.plain:
             return super().transform(results)
-        image = read_image(results['img_path'], self.window, self.reduce)
+        image = read_image(results['img_path'], self.window)
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results

@@ -3,22 +3,19 @@
 D detections, A anchors, K classes. Tolerances are those of float32 sums in another order, far below what a user sees.
 """
 
-import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
-from mmdet.registry import TRANSFORMS
-from torch import nn
 
+from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
-from detplug.export.runtime import Detector, read_image
+from detplug.export.runtime import Detector
+from detplug.images.reading import read_image
 from detplug.runtime.detections import Detections
-from detplug.runtime.result_field import ResultField, fields_of_sample, result_fields
+from detplug.runtime.result_field import ResultField, result_fields
 
 BOX_TOLERANCE = 0.05  # pixels of the original image
 SCORE_TOLERANCE = 1e-4
@@ -110,61 +107,19 @@ def mutual_nearest(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray
     return rows[paired], nearest[paired]
 
 
-class TorchDetector:
-    """The torch model behind the same call as the runtime's, with the transforms of a test pipeline.
+def compare(reference: TorchEngine, detector: Detector, paths: Sequence[str | Path]) -> Agreement:
+    """Compare the torch model with a bundle end to end, from the image file to the boxes.
 
-    It computes in whole float32: 19-bit sums (TF32), which cuDNN takes for convolutions otherwise, are not within the
-    tolerances. Boxes are clipped to the image, as ``Detections`` are; mmdet clips some to the padded image, or not.
-
-    Args:
-        steps: :func:`detplug.export.pipeline.reference_steps`.
-        side: pad the model's input to a square of this many px.
-        device: where it computes; a model that is elsewhere is copied.
+    torch computes in whole float32: 19-bit sums (TF32), which cuDNN takes for convolutions otherwise, are not within
+    the tolerances.
     """
-
-    def __init__(
-        self, model: nn.Module, steps: Sequence[dict], side: int | None = None, device: torch.device | str = 'cpu'
-    ):
-        if next(model.parameters()).device != torch.device(device):
-            model = copy.deepcopy(model).to(device)
-        self.model, self.names, self.side = model, tuple(model.dataset_meta['classes']), side
-        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
-
-    def __call__(self, path: str | Path) -> Detections:
-        """Detect in one image file."""
-        return self.detect(read_image(path), str(path))
-
-    def detect(self, image: np.ndarray, path: str = '') -> Detections:
-        """Detect in one image (H, W, 3) uint8 BGR."""
-        data = self.pipeline(dict(img=image, img_path=path, img_id=0))
-        batch = dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
-        with torch.no_grad(), self._padding(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            sample = self.model.test_step(batch)[0]
-        found = sample.pred_instances = sample.pred_instances.cpu().numpy()
-        boxes = np.clip(found.bboxes, 0, np.array(image.shape[1::-1] * 2, np.float32))
-        return Detections(boxes, found.scores, found.labels, self.names, fields_of_sample(sample, self.model))
-
-    @contextmanager
-    def _padding(self) -> Iterator[None]:
-        """The model's own padding goes to the side of the square."""
-        preprocessor = getattr(self.model.data_preprocessor, 'data_preprocessor', self.model.data_preprocessor)
-        before = getattr(preprocessor, 'pad_size_divisor', None)
-        if self.side is not None and before is not None:
-            preprocessor.pad_size_divisor = self.side
-        try:
-            yield
-        finally:
-            if before is not None:
-                preprocessor.pad_size_divisor = before
-
-
-def compare(reference: TorchDetector, detector: Detector, paths: Sequence[str | Path]) -> Agreement:
-    """Compare the torch model with a bundle end to end, from the image file to the boxes."""
     nms, agreement = detector.manifest['nms'], Agreement()
-    for path in paths:
-        there, limit = reference(path), nms['max_per_img']
-        there = there.where(np.arange(len(there)) < limit)
-        agreement.add(there, detector(path), nms['score_thr'], limit)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        for path in paths:
+            image, limit = read_image(path, reference.window), nms['max_per_img']
+            there = reference([image])[0]
+            there = there.where(np.arange(len(there)) < limit)
+            agreement.add(there, detector(path), nms['score_thr'], limit)
     return agreement
 
 

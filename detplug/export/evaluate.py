@@ -1,6 +1,6 @@
 """Mean average precision of a bundle and of its torch model on a split of the config, on the same road."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +9,16 @@ from mmengine.config import Config
 from detplug.evaluation.coco_ap import NO_OBJECTS, box_metrics
 from detplug.evaluation.image_result import ImageResult, truth_arrays
 from detplug.export.images import split_items
-from detplug.export.runtime import Detector
+from detplug.images.reading import read_image
 from detplug.runtime.detections import Detections
+from detplug.runtime.engine import Engine
+from detplug.runtime.onnx_engine import OnnxEngine
 
 
-def mean_precision(detectors: dict[str, Callable], cfg: Config, split: str = 'val', most: int | None = None) -> dict:
-    """``NAME: mAP`` (0 to 1; None for images without objects) of each detector, and ``images``, their number.
+def mean_precision(engines: dict[str, Engine], cfg: Config, split: str = 'val', most: int | None = None) -> dict:
+    """``NAME: mAP`` (0 to 1; None for images without objects) of each engine, and ``images``, their number.
 
     Args:
-        detectors: name -> ``(path) -> Detections``, with ``names``.
         most: images at most, drawn by a fixed seed; None: all of the split whose files are there.
 
     Raises:
@@ -28,9 +29,9 @@ def mean_precision(detectors: dict[str, Callable], cfg: Config, split: str = 'va
         items = []
     limit = detections_that_count(cfg, split)
     maps = {}
-    for name, detect in detectors.items():
-        results = [_result(detect(item['img_path']), item) for item in items]
-        value = box_metrics(results, detect.names, limit)['map'] if items else NO_OBJECTS
+    for name, engine in engines.items():
+        results = [_result(engine([read_image(item['img_path'], engine.window)])[0], item) for item in items]
+        value = box_metrics(results, engine.names, limit)['map'] if items else NO_OBJECTS
         maps[name] = None if value == NO_OBJECTS else value
     return maps | {'images': len(items)}
 
@@ -41,7 +42,7 @@ def bundle_map(folder: Path, cfg: Config, split: str = 'val', most: int | None =
     Raises:
         UserError: the split is missing or its files are.
     """
-    found = mean_precision({'map': Detector(folder, device='cpu')}, cfg, split, most)
+    found = mean_precision({'map': OnnxEngine(folder, 'cpu')}, cfg, split, most)
     return found['map'], found['images']
 
 

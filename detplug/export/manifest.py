@@ -11,7 +11,7 @@ from detplug.export.exportable import Selection, needs_image_sizes
 from detplug.export.formats import ExportRequest
 from detplug.export.graph import INPUT, SIZES, extra_outputs
 from detplug.export.nms_op import OPSET
-from detplug.export.pipeline import image_rule, input_multiple
+from detplug.export.pipeline import image_rule, input_multiple, window_of
 from detplug.export.runtime import MODEL, sha256
 
 PACKAGES = ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'numpy', 'opencv-python-headless')
@@ -30,6 +30,7 @@ def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
     """
     model = request.model
     letterbox, sides = image_rule(request.cfg, request.side)
+    window = window_of(request.cfg)
     return {
         'model': {'file': MODEL, 'sha256': sha256(folder / MODEL), 'opset': OPSET},
         'classes': list(request.classes),
@@ -40,6 +41,7 @@ def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
             'layout': 'NCHW',
             'dtype': 'float32',
         }
+        | ({} if window is None else {'window': list(window)})
         | ({'image_sizes': SIZES} if not request.raw and needs_image_sizes(model) else {})
         | normalisation(model),
         'letterbox': letterbox,

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
-from detplug.export.compare import TorchDetector, compare, require
+from detplug.export.compare import compare, require
 from detplug.export.evaluate import mean_precision
 from detplug.export.exportable import check_exportable
 from detplug.export.formats import ExportRequest, register_format
 from detplug.export.graph import InputSize, write_graph
 from detplug.export.images import image_paths
 from detplug.export.manifest import describe
-from detplug.export.pipeline import image_rule, input_multiple, reference_steps
+from detplug.export.pipeline import image_rule, input_multiple, prediction_steps, window_of
 from detplug.export.runtime import MODEL, Detector
+from detplug.runtime.onnx_engine import OnnxEngine
 
 COMPARED = 16  # images
 MAP_TOLERANCE = 0.005  # boxes at a threshold move mAP a little; another preparation of images moves it more
@@ -43,13 +45,13 @@ def export_onnx(request: ExportRequest, folder: Path) -> dict:
     return manifest | {'errors': agreement.to_dict(), 'metrics': metrics_of(request, reference, detector)}
 
 
-def metrics_of(request: ExportRequest, reference: TorchDetector, detector: Detector) -> dict:
+def metrics_of(request: ExportRequest, reference: TorchEngine, detector: Detector) -> dict:
     """``map_torch`` and ``map_onnx`` (0 to 1; None without objects) on ``images`` images of the val split.
 
     Raises:
         UserError: they differ.
     """
-    both = {'map_torch': reference, 'map_onnx': detector}
+    both = {'map_torch': reference, 'map_onnx': OnnxEngine.of(detector)}
     found = mean_precision(both, request.cfg, 'val', request.map_images)
     if found['map_torch'] is not None and abs(found['map_torch'] - found['map_onnx']) > MAP_TOLERANCE:
         raise UserError(
@@ -59,9 +61,10 @@ def metrics_of(request: ExportRequest, reference: TorchDetector, detector: Detec
     return found
 
 
-def reference_of(request: ExportRequest) -> TorchDetector:
+def reference_of(request: ExportRequest) -> TorchEngine:
     """The torch model with the config's test pipeline, or with the same in a square."""
-    return TorchDetector(request.model, reference_steps(request.cfg, request.side), request.side, request.device)
+    steps, window = prediction_steps(request.cfg, request.side), window_of(request.cfg)
+    return TorchEngine(request.model, steps, request.device, batch=1, window=window, side=request.side)
 
 
 def input_size(request: ExportRequest) -> InputSize:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from detplug.data.dataset_config import innermost_datasets
 from detplug.errors import UserError
 from detplug.images.letterbox import STRIDE
+from detplug.images.window import Window, check_window
 
 KEPT = ('LoadImageFromFile', 'LoadImageFromNDArray', 'LoadAnnotations', 'PackDetInputs')  # of mmdet, no pixel changes
 ANY = ('height', 'width')  # names of the input's sides where they follow the image
@@ -142,7 +143,7 @@ def input_side(cfg: Config, img_size: int | None) -> int:
     return img_size
 
 
-def reference_steps(cfg: Config, side: int | None = None) -> list[dict]:
+def prediction_steps(cfg: Config, side: int | None = None) -> list[dict]:
     """The test pipeline without annotations, for an image in memory: what ``predict`` does.
 
     Args:
@@ -166,3 +167,9 @@ def reference_steps(cfg: Config, side: int | None = None) -> list[dict]:
             step = dict(kept, size=(side, side))
         steps.append(step)
     return steps
+
+
+def window_of(cfg: Config) -> Window | None:
+    """The window of the test pipeline's ``LoadImageFromFile``."""
+    windows = [step.get('window') for step in pipeline_of(cfg) if kind_of(step) == 'LoadImageFromFile']
+    return check_window(windows[0] if windows else None, cfg.filename)

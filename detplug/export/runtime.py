@@ -18,6 +18,7 @@ from detplug.export.decode import DECODERS
 from detplug.export.preparation import Prepared, prepare
 from detplug.export.providers import Provider, check_started, providers_of
 from detplug.images.reading import read_image as read_file
+from detplug.images.window import Window, check_window
 from detplug.runtime.detections import Detections, select
 from detplug.runtime.result_field import fields_of_outputs
 
@@ -34,6 +35,7 @@ class Detector:
         device: auto (a GPU where onnxruntime has CUDA, else the CPU), cpu, cuda, cuda:1, ...
 
     Attributes:
+        window: (low, high) pixel values that become 0 and 255, of images of more than 8 bit; None refuses those.
         provider: what onnxruntime computes with, ``CPUExecutionProvider`` or ``CUDAExecutionProvider``.
 
     Raises:
@@ -44,6 +46,7 @@ class Detector:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self.names = tuple(self.manifest['classes'])
+        self.window = check_window(self.manifest['input'].get('window'), f'{self.folder / MANIFEST}')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         self.session = self._session(options, providers_of(device))
@@ -75,7 +78,7 @@ class Detector:
 
     def prepare(self, image: str | Path | np.ndarray) -> Prepared:
         """The network's input of an image, and where the image lies in it."""
-        return prepare(read_image(image), self.manifest)
+        return prepare(read_image(image, self.window), self.manifest)
 
     def feed(self, batch: Sequence[Prepared]) -> dict[str, np.ndarray]:
         """The network's inputs by name: images of one size, and where they end if it asks for that."""
@@ -116,7 +119,7 @@ class Detector:
         return found
 
 
-def read_image(image: str | Path | np.ndarray) -> np.ndarray:
+def read_image(image: str | Path | np.ndarray, window: Window | None = None) -> np.ndarray:
     """(H, W, 3) uint8 BGR of a file or an array.
 
     Raises:
@@ -126,7 +129,7 @@ def read_image(image: str | Path | np.ndarray) -> np.ndarray:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise UserError(f'image: {image.dtype} array of shape {image.shape}; give (H, W, 3) uint8 in BGR order')
         return image
-    return read_file(image)
+    return read_file(image, window)
 
 
 def read_manifest(folder: Path) -> dict:

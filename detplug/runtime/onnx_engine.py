@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from detplug.export.runtime import Detector, read_manifest
-from detplug.images.window import check_window
 from detplug.runtime.detections import Detections
 from detplug.runtime.engine import field_names
 
@@ -23,12 +22,22 @@ class OnnxEngine:
     """
 
     def __init__(self, folder: str | Path, device: str = 'auto', threads: int | None = None, batch: int = 8) -> None:
-        self.detector = Detector(folder, threads, device)
-        manifest = self.detector.manifest
+        self._take(Detector(folder, threads, device), batch)
+        self.device = f'{device}: {self.detector.provider} of onnxruntime'
+
+    @classmethod
+    def of(cls, detector: Detector) -> 'OnnxEngine':
+        """The engine of a detector that is open, one image at once."""
+        engine = cls.__new__(cls)
+        engine._take(detector, 1)
+        engine.device = detector.provider
+        return engine
+
+    def _take(self, detector: Detector, batch: int) -> None:
+        self.detector, manifest = detector, detector.manifest
         self.names, self.batch = self.detector.names, batch if self.detector.dynamic_batch else 1
         self.fields = field_names(manifest['outputs'].get('extra', ()))
-        self.device = f'{device}: {self.detector.provider} of onnxruntime'
-        self.window = check_window(manifest['input'].get('window'), f'{folder}/manifest.json')
+        self.window = detector.window
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         return self.detector.detect(images)

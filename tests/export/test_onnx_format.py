@@ -9,21 +9,23 @@ import pytest
 import torch
 from torch import nn
 
+from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
-from detplug.export.compare import TorchDetector, mutual_nearest
+from detplug.export.compare import mutual_nearest
 from detplug.export.formats import export
-from detplug.export.pipeline import reference_steps
+from detplug.export.pipeline import prediction_steps
 from detplug.export.runtime import Detector
+from detplug.images.reading import read_image
 
 SIDE = 64
 
 
 @pytest.mark.parametrize('name', ['bundle', 'raw_bundle', 'pipeline_bundle'])
 def test_the_runtime_finds_what_torch_finds(request, name, toy, drawn_config, val_images):
-    steps = reference_steps(drawn_config, None if name == 'pipeline_bundle' else SIDE)
-    detector, reference = Detector(request.getfixturevalue(name).folder), TorchDetector(toy, steps)
+    steps = prediction_steps(drawn_config, None if name == 'pipeline_bundle' else SIDE)
+    detector, reference = Detector(request.getfixturevalue(name).folder), TorchEngine(toy, steps)
     for path in val_images:
-        mine, torchs = detector(path), reference(path)
+        mine, torchs = detector(path), reference([read_image(path)])[0]
         assert len(mine) == len(torchs) > 5
         i, j = mutual_nearest(mine, torchs)  # scores that differ by a rounding may change places
         assert len(i) == len(mine) and (np.diff(mine.scores) <= 0).all()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detplug.cli.torch_engine import TorchEngine
+from detplug.engine.torch_engine import TorchEngine
 from detplug.images.sources import list_items
 from detplug.runtime.collect import write_predictions
 from detplug.runtime.detections import Detections

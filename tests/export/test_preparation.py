@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from detplug.errors import UserError
 from detplug.export.manifest import normalisation
-from detplug.export.pipeline import ANY, image_rule, input_multiple, input_side, reference_steps
+from detplug.export.pipeline import ANY, image_rule, input_multiple, input_side, prediction_steps
 from detplug.export.preparation import prepare
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')
@@ -54,7 +54,7 @@ def config_of(steps: list[dict], preprocessor: dict = PREPROCESSORS[0]) -> Confi
 def test_pixels_sizes_and_places_equal_the_pipeline(name, preprocessor, side, height, width, seed):
     config = config_of(PIPELINES[name], preprocessor)
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    data = Compose([TRANSFORMS.build(x) for x in reference_steps(config, side)])(dict(img=image))
+    data = Compose([TRANSFORMS.build(x) for x in prediction_steps(config, side)])(dict(img=image))
     module = DetDataPreprocessor(**(preprocessor | (dict(pad_size_divisor=side) if side else {})))
     wanted = module(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))
     meta = wanted['data_samples'][0].metainfo

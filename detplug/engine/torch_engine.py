@@ -1,0 +1,79 @@
+"""A torch detector as an engine of prediction: any model of mmdet with the transforms of a test pipeline."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.registry import TRANSFORMS
+from mmdet.structures import DetDataSample
+from torch import nn
+
+from detplug.images.window import Window
+from detplug.runtime.detections import Detections
+from detplug.runtime.engine import field_names
+from detplug.runtime.result_field import fields_of_sample
+
+
+class TorchEngine:
+    """The protocol of :class:`detplug.runtime.engine.Engine` over a torch model.
+
+    Boxes are clipped to the image, as ``Detections`` are; mmdet clips some to the padded image, or not at all.
+
+    Args:
+        model: in eval mode, with ``dataset_meta``.
+        steps: transforms of an image in memory, see :func:`detplug.export.pipeline.prediction_steps`.
+        device: where it computes; a model that is elsewhere is copied. By default where the model is.
+        batch: images at once.
+        window: how images of more than 8 bit become 8 bit.
+        side: pad the model's input to a square of this many px.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        steps: Sequence[dict],
+        device: torch.device | str | None = None,
+        batch: int = 8,
+        window: Window | None = None,
+        side: int | None = None,
+    ) -> None:
+        if device is not None and next(model.parameters()).device != torch.device(device):
+            model = copy.deepcopy(model).to(device)
+        self.model, self.batch, self.window, self.side = model, batch, window, side
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+        self.names = tuple(model.dataset_meta['classes'])
+        self.fields = field_names(tuple(getattr(model, 'extra_outputs', ())))
+        self.device = str(next(model.parameters()).device)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        packed = [self.pipeline(dict(img=image, img_path='', img_id=i)) for i, image in enumerate(images)]
+        results: dict[int, Detections] = {}
+        for shape in dict.fromkeys(item['inputs'].shape for item in packed):  # padding would change what is detected
+            own = [i for i, item in enumerate(packed) if item['inputs'].shape == shape]
+            batch = {key: [packed[i][key] for i in own] for key in ('inputs', 'data_samples')}
+            with torch.inference_mode(), self._padding():
+                samples = self.model.test_step(batch)
+            results |= {i: self._result(x, images[i].shape) for i, x in zip(own, samples, strict=True)}
+        return [results[i] for i in range(len(images))]
+
+    def _result(self, sample: DetDataSample, shape: tuple[int, ...]) -> Detections:
+        """torch's result of an image in numpy."""
+        found = sample.pred_instances = sample.pred_instances.cpu().numpy()
+        boxes = np.clip(found.bboxes, 0, np.array(shape[1::-1] * 2, np.float32))
+        return Detections(boxes, found.scores, found.labels, self.names, fields_of_sample(sample, self.model))
+
+    @contextmanager
+    def _padding(self) -> Iterator[None]:
+        """The model's own padding goes to the side of the square."""
+        preprocessor = getattr(self.model.data_preprocessor, 'data_preprocessor', self.model.data_preprocessor)
+        before = getattr(preprocessor, 'pad_size_divisor', None)
+        if self.side is not None and before is not None:
+            preprocessor.pad_size_divisor = self.side
+        try:
+            yield
+        finally:
+            if before is not None:
+                preprocessor.pad_size_divisor = before
