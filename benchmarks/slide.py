@@ -27,6 +27,7 @@ from record import record
 from detplug.images.sources import Item, list_items
 from detplug.images.tiled_engine import TiledEngine
 from detplug.images.tiles import tile_grid
+from detplug.runtime.onnx_engine import OnnxEngine
 from detplug.samples.drawing import OVERSAMPLING, TISSUE, Drawing, Optics
 from detplug.samples.egg import draw_egg
 from detplug.samples.slide import UM_WIDE, Slide
@@ -138,7 +139,7 @@ class Answer:
 class Oracle:
     """The true boxes of each tile, clipped to it; the score falls with the visible share. Knows the order of tiles."""
 
-    names, device, batch = tuple(SPECIES[i].name for i in KNOWN), 'cpu', 8
+    names, fields, device, batch, window = tuple(SPECIES[i].name for i in KNOWN), (), 'cpu', 8, None
 
     def __init__(self, boxes: np.ndarray, labels: np.ndarray, tiles: np.ndarray):
         self.boxes, self.labels, self.tiles = boxes, labels, iter(tiles)
@@ -155,19 +156,15 @@ class Oracle:
         return Answer(clipped[seen] - np.tile(tile[:2], 2), 0.2 + 0.7 * share[seen], self.labels[seen])
 
 
-class Bundle:
-    """An exported detector as an engine."""
+class Sure:
+    """An engine's detections from a score of .25 on."""
 
-    device, batch = 'cpu', 8
-
-    def __init__(self, folder: str):
-        from detplug.export import Detector
-
-        self.detector = Detector(folder)
-        self.names = self.detector.names
+    def __init__(self, engine):
+        self.engine, self.names, self.fields = engine, engine.names, engine.fields
+        self.device, self.batch, self.window = engine.device, engine.batch, engine.window
 
     def __call__(self, images):
-        return [found.above(0.25) for found in self.detector.detect(images)]
+        return [found.above(0.25) for found in self.engine(images)]
 
 
 def predict(args: argparse.Namespace) -> dict:
@@ -177,7 +174,7 @@ def predict(args: argparse.Namespace) -> dict:
     (slide,) = list_items([str(args.slide)])
     tile = args.tile
     tiles = tile_grid(slide.size, tile, OVERLAP)
-    engine = Bundle(args.bundle) if args.bundle else Oracle(truth['boxes'], truth['labels'], tiles)
+    engine = Sure(OnnxEngine(args.bundle)) if args.bundle else Oracle(truth['boxes'], truth['labels'], tiles)
     found = TiledEngine(engine, tile, OVERLAP)([slide])[0]
     return {
         'boxes': found.boxes.tolist(),

@@ -38,7 +38,7 @@ def test_a_picture_no_larger_than_a_tile_is_given_to_the_engine_as_it_is():
 
 def test_an_array_is_cut_into_the_tiles_of_its_own_size():
     class Corner:
-        names, device, batch = ('x',), 'cpu', 3
+        names, fields, device, batch, window = ('x',), (), 'cpu', 3, None
 
         def __call__(self, images):
             assert all(image.shape[2] == 3 and image.flags.c_contiguous for image in images)
@@ -59,7 +59,6 @@ def test_overlap_0_and_relations_are_refused():
         TiledEngine(Oracle(truth_of()), 128, 0)
     truth = Truth(np.array([[1.0, 1, 5, 5]]), np.array([0]), (100, 100))
     part = Oracle(truth)([(0, 0, 100, 100)])[0]
-    part = replace(part)
-    part.relations = object()
+    part = replace(part, fields={'relations': object()})
     with pytest.raises(UserError, match='relations'):
         join_detections([part], tile_grid((100, 100), 128, 0.2), (100, 100))

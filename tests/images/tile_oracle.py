@@ -35,7 +35,7 @@ class Oracle:
     ``least``: share of an object that must be visible. ``jitter``: px, standard deviation of each side.
     """
 
-    names, device, batch = NAMES, 'cpu', 4
+    names, fields, device, batch, window = NAMES, ('number',), 'cpu', 4, None
 
     def __init__(self, truth: Truth, least: float = 0.0, jitter: float = 0.0, seed: int = 0):
         self.truth, self.least, self.jitter, self.rng = truth, least, jitter, np.random.default_rng(seed)
