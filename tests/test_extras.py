@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from detplug.cli import main as command
 from detplug.cli.main import COMMANDS, main
-from detplug.extras import BASE, FPGA, INSTALL, SLIDES, TRAIN
+from detplug.extras import BASE, FPGA, INSTALL, RAY, SLIDES, TRAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {'detplug', 'plugins'}
@@ -33,7 +33,7 @@ def imports(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize('folder', sorted(x.name for x in (ROOT / 'plugins').iterdir() if x.is_dir()) + ['detplug'])
 def test_every_import_has_an_extra(folder):
     path = ROOT / 'detplug' if folder == 'detplug' else ROOT / 'plugins' / folder
-    more = {'fpga': FPGA, 'detplug': SLIDES}.get(folder, ())
+    more = {'fpga': FPGA, 'detplug': (*SLIDES, *RAY)}.get(folder, ())
     allowed = {*sys.stdlib_module_names, *OURS, *BASE, *TRAIN, *more}
     assert {name: str(file) for name, file in imports(path).items() if name not in allowed} == {}
 

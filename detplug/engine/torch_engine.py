@@ -14,7 +14,7 @@ from torch import nn
 from detplug.images.window import Window
 from detplug.runtime.detections import Detections
 from detplug.runtime.engine import field_names
-from detplug.runtime.result_field import fields_of_sample
+from detplug.runtime.result_field import fields_of_sample, result_fields
 
 
 class TorchEngine:
@@ -45,7 +45,8 @@ class TorchEngine:
         self.model, self.batch, self.window, self.side = model, batch, window, side
         self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
         self.names = tuple(model.dataset_meta['classes'])
-        self.fields = field_names(tuple(getattr(model, 'extra_outputs', ())))
+        arrays = [name for name, field in result_fields().items() if not field.outputs]  # of any pred_instances
+        self.fields = tuple(dict.fromkeys([*field_names(tuple(getattr(model, 'extra_outputs', ()))), *arrays]))
         self.device = str(next(model.parameters()).device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:

@@ -31,7 +31,7 @@ def pipeline_of(cfg: Config) -> list[dict]:
         for dataset in innermost_datasets((cfg.get(name) or {}).get('dataset') or {}):
             if dataset.get('pipeline'):
                 return list(dataset['pipeline'])
-    raise UserError(f'{cfg.filename}: test_dataloader: no pipeline that says how images are prepared; add one')
+    raise UserError(f'{cfg.filename}: test_dataloader: missing; its pipeline says how images are prepared, so add it')
 
 
 def image_rule(cfg: Config, side: int | None = None) -> tuple[dict, list]:

@@ -9,6 +9,7 @@ from detplug.runtime.result_field import ResultField
 
 def draw(image: np.ndarray, detections: Detections, fields: dict[str, ResultField]) -> np.ndarray:
     """A copy of (H, W, 3) uint8 BGR with boxes and the fields that have a drawer."""
+    fields = {name: field for name, field in fields.items() if name in detections.fields}
     shown = np.ones(len(detections), bool)
     for name, field in fields.items():
         if field.shown is not None:

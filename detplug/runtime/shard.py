@@ -208,6 +208,8 @@ class Rows:
             score=result.scores,
         )
         for name, plugin in self.fields.items():
+            if name not in result.fields:
+                continue
             if plugin.column is not None:
                 columns[name] = plugin.column(result.fields[name])
             if plugin.table is not None:

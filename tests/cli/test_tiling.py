@@ -28,7 +28,7 @@ def options(tmp_path_factory) -> list[str]:
 def trained(options, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('work') / 'run'
     assert run(train.main, [CONFIG, '--work-dir', str(folder), '--smoke', '--tile', '96', *options]) == 0
-    return folder
+    return folder / 'smoke'
 
 
 def detections(trained, options, folder, *more) -> list[bytes]:

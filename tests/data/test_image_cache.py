@@ -20,7 +20,7 @@ SLOT_MB = PAGE / 2**20  # an image of 24x24 px takes one page
 
 
 def forbid_decoding(monkeypatch) -> None:
-    def decoded(path):
+    def decoded(path, *_):
         raise AssertionError(f'{path} was decoded')
 
     monkeypatch.setattr(resized_image, 'read_image', decoded)
@@ -165,7 +165,7 @@ def truncate(cache: ImageCache) -> None:
     'change',
     [
         truncate,
-        lambda cache: damage(cache, 0, cache._header().replace(b'rule 1', b'rule 0')),
+        lambda cache: damage(cache, 0, cache._header().replace(b', rule ', b', ruse ')),
         lambda cache: damage(cache, 0, b'\xff' * PAGE),
     ],
     ids=['cut off', 'another version', 'another file'],
@@ -203,7 +203,7 @@ def test_a_changed_image_is_read_again_even_with_the_old_size_and_date(tmp_path,
 def test_an_image_that_changes_while_it_is_read_is_not_kept(tmp_path, paths, monkeypatch):
     read_image = resized_image.read_image
 
-    def read_then_changed(path):
+    def read_then_changed(path, *_):
         image = read_image(path)
         os.utime(path, ns=(1, 1))
         return image

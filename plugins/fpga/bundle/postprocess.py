@@ -2,7 +2,8 @@
 
 import inspect
 
-from detplug.export import decode, detections
+from detplug.export import decode
+from detplug.runtime import detections
 
 HEADER = '''"""Integers of the last convolutions -> boxes. numpy only; written by the export, checked against torch.
 

@@ -54,6 +54,7 @@ def build(folder: Path, **changes):
     config.model.score_thr = config.model.detector.test_cfg.score_thr = 1e-6  # untrained, it still finds boxes
     config.custom_hooks = [dict(type='RelationHook', interval=3)]
     config.default_hooks.progress = None
+    config.default_hooks.anomalies = dict(type='AnomaliesHook', accept=True)  # of the scene without area
     config.update(work_dir=str(folder / 'work'), launcher='none', resume=False, randomness=dict(seed=0))
     config.merge_from_dict({key.replace('__', '.'): value for key, value in changes.items()})
     return RUNNERS.get(config.runner_type).from_cfg(config)

@@ -188,7 +188,9 @@ def images(draw, number, names):
     subjects = {subject for subject, _, _ in rows}
     judged = [i in subjects or draw(st.booleans()) for i in range(count)]
     size = draw(st.tuples(st.integers(1, 9999), st.integers(1, 9999)))
-    return relation_image(number, draw(st.text(min_size=1, max_size=8)), size, boxes, labels, rows, judged)
+    return relation_image(
+        number, draw(st.text(min_size=1, max_size=8)).replace('\\', '/'), size, boxes, labels, rows, judged
+    )
 
 
 @st.composite
