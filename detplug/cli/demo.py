@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step('evaluate on the test split')
     test.main([CONFIG, best, '--work-dir', str(root / 'test'), '--out', str(root / 'test' / 'metrics.json'), *options])
     step('predict')
-    predict.main([CONFIG, best, *_test_images(4), '--out', str(root / 'pictures')])
+    predict.main([CONFIG, best, *_test_images(4), '--out', str(root / 'predictions'), '--overwrite'])
     step('export to ONNX')
     export.main([CONFIG, best, '--format', 'onnx', '--out', str(root / 'onnx')])
     compress_and_export(root, best, step, has_fpga)
@@ -126,7 +126,7 @@ def _summary(root: Path, figures: dict, minutes: float) -> Table:
     table.add_row('minutes', f'{minutes:.1f}')
     table.add_row('report of the training', str(root / 'train' / 'report.html'))
     table.add_row('report of the test', str(root / 'test' / 'report.html'))
-    table.add_row('pictures', str(root / 'pictures'))
+    table.add_row('pictures', str(root / 'predictions' / 'pictures'))
     table.add_row('ONNX', str(root / 'onnx' / 'model.onnx'))
     table.add_row('ONNX, int8, 4x smaller', str(root / 'onnx-int8' / 'model.onnx'))
     if (root / 'fpga').exists():
