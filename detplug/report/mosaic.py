@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from detplug.errors import ImageError
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import score_image
+from detplug.images.reading import read_image
 from detplug.report.drawing import UNKNOWN, draw_boxes
 from detplug.report.text import font
 
@@ -43,7 +45,7 @@ def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple
 
     Ignored objects are grey, objects of unknown classes have the black and white dashes of the class "unknown".
     """
-    picture = cv2.imread(image.img_path) if image.img_path else None
+    picture = readable(image.img_path)
     if picture is None:
         picture = np.full((max(image.height, 1), max(image.width, 1), 3), 128, np.uint8)
     scale = min(PANE[0] / picture.shape[1], PANE[1] / picture.shape[0])
@@ -60,6 +62,14 @@ def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple
     truth = draw_boxes(small, boxes * factor, labels, None, classes, MAX_LABELS)
     found = draw_boxes(small, image.boxes[kept] * factor, image.labels[kept], image.scores[kept], classes, MAX_LABELS)
     return truth, found
+
+
+def readable(path: str) -> np.ndarray | None:
+    """The picture as the detector saw it, None where there is none that can be read."""
+    try:
+        return read_image(path) if path else None
+    except ImageError:
+        return None
 
 
 def caption(image: ImageResult, score_thr: float) -> str:
