@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
             option = field.option
             parser.add_argument(f'--{option.name}', type=share, default=option.default, help=option.help)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...; auto: an accelerator if any')
-    parser.add_argument('--batch', type=natural, default=8, help='pictures at once, where the detector takes several')
+    parser.add_argument('--batch', type=natural, help='pictures at once; by default 8 where the detector takes several')
     parser.add_argument('--workers', type=natural, help='processes; by default as many as cores for many pictures')
     parser.add_argument('--tile', type=natural, help='predict in tiles of this side, px, with --overlap')
     parser.add_argument('--overlap', type=share, help='of neighbouring tiles, a share of --tile; by default 0.2')
@@ -64,8 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
         '--reduce', type=int, choices=(1, 2, 4, 8), default=1, help='decode at 1/2, 1/4, 1/8 of the size'
     )
     parser.add_argument('--annotations', help='COCO json whose image and category ids the results get')
-    parser.add_argument('--pictures', type=int, help=f'how many pictures are drawn, the first; by default {DRAWN}')
-    parser.add_argument('--no-pictures', action='store_true', help='draw none')
+    drawn = parser.add_mutually_exclusive_group()
+    drawn.add_argument('--pictures', type=natural, help=f'how many pictures are drawn, the first; by default {DRAWN}')
+    drawn.add_argument('--no-pictures', action='store_true', help='draw none')
     parser.add_argument('--json', action='store_true', help='predictions.json of more than 10,000 pictures too')
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='do the I-th of N equal parts, of an array job')
     parser.add_argument('--strict', action='store_true', help='exit status 2 if any picture could not be read')
@@ -130,4 +131,4 @@ def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSourc
 
     with quiet_imports():
         from detplug.cli.torch_engine import CheckpointSource
-    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch)
+    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch or 8)

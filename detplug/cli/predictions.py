@@ -13,7 +13,7 @@ from detplug.errors import UserError
 from detplug.images.sources import list_items
 from detplug.runtime.collect import counts_of, write_errors, write_predictions
 from detplug.runtime.engine import Engine, EngineSource
-from detplug.runtime.ids import ids_of
+from detplug.runtime.ids import ImageIds, ids_of
 from detplug.runtime.result_field import ResultField, result_fields
 from detplug.runtime.run_folder import RunFolder, open_run
 from detplug.runtime.shard import Counts, Settings
@@ -32,7 +32,8 @@ def predict(source: EngineSource, paths: Sequence[str], out: Path, args: argpars
     part, parts = shard_of(args.shard)
     engine = source.open()  # what is wrong with it is said before anything is listed or written
     print(f'device {engine.device}')
-    settings, ids = settings_of(args, engine), ids_of(args.annotations, engine.names)
+    ids = ids_of(args.annotations, engine.names)
+    settings = settings_of(args, engine, ids)
     items = list_items(paths)
     run = open_run(out, items, settings, source.identity(), args.overwrite)
     for line in items.skipped_lines():
@@ -104,7 +105,7 @@ def status_of(total: Counts, strict: bool) -> int:
     return 2 if total.failed and (strict or total.failed == total.files) else 0
 
 
-def settings_of(args: argparse.Namespace, engine: Engine) -> Settings:
+def settings_of(args: argparse.Namespace, engine: Engine, ids: ImageIds) -> Settings:
     """The settings of the command line.
 
     Raises:
@@ -117,7 +118,6 @@ def settings_of(args: argparse.Namespace, engine: Engine) -> Settings:
     if args.overlap is not None and not args.tile:
         raise UserError('--overlap: has no effect without --tile; add it')
     overlap = 0.2 if args.overlap is None else args.overlap
-    ids = ids_of(args.annotations, engine.names)
     settings = Settings(
         args.score_thr, thresholds, args.tile or 0, overlap, args.reduce, settings_pictures(args), ids.categories
     )
@@ -127,7 +127,7 @@ def settings_of(args: argparse.Namespace, engine: Engine) -> Settings:
 
 def settings_pictures(args: argparse.Namespace) -> int:
     """How many pictures are drawn."""
-    return 0 if args.no_pictures else DRAWN if args.pictures is None else max(args.pictures, 0)
+    return 0 if args.no_pictures else args.pictures or DRAWN
 
 
 def fields_of(engine: Engine) -> dict[str, ResultField]:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detplug.errors import UserError
+from detplug.errors import ImageError
 from detplug.images.tiff_pages import Page, tiff_pages
 
 SUFFIXES = {'.svs', '.ndpi', '.scn', '.bif'}
@@ -36,7 +36,7 @@ class Slide:
         micrometres: (x, y) um a pixel, None where the file does not say.
 
     Raises:
-        UserError: tiffslide is not installed, or the file is no slide that it reads.
+        ImageError: tiffslide is not installed, or the file is no slide that it reads.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -50,7 +50,7 @@ class Slide:
                 self.micrometres = _micrometres(self._slide.properties)
         except Exception as error:  # its kinds of errors are those of several libraries
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-            raise UserError(
+            raise ImageError(
                 f'{self.path}: not a slide that tiffslide reads ({reason[0]}); write an OME-TIFF'
             ) from error
         self._lock = threading.Lock()
@@ -59,21 +59,21 @@ class Slide:
         """(height, width, 3) uint8 BGR of the region whose upper left pixel is (x, y).
 
         Raises:
-            UserError: it lies outside the slide, or does not decode.
+            ImageError: it lies outside the slide, or does not decode.
         """
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > self.size[0] or y + height > self.size[1]:
-            raise UserError(
+            raise ImageError(
                 f'{self.path}: region {x}, {y}, {width}x{height}: outside of {self.size[0]}x{self.size[1]} px'
             )
         try:
             with self._lock:
                 pixels = self._slide.read_region((x, y), 0, (width, height), as_array=True)
         except Exception as error:
-            raise UserError(
+            raise ImageError(
                 f'{self.path}: region {x}, {y}: not readable ({_line(error)}); get the file again'
             ) from error
         if pixels.dtype != np.uint8:
-            raise UserError(f'{self.path}: pixels are {pixels.dtype}; write the slide with 8 bit a channel')
+            raise ImageError(f'{self.path}: pixels are {pixels.dtype}; write the slide with 8 bit a channel')
         if pixels.ndim == 2 or pixels.shape[2] == 1:
             return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_GRAY2BGR)
         return cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2BGR)
@@ -95,7 +95,7 @@ def _tiffslide(path: Path) -> Any:
     try:
         import tiffslide
     except ModuleNotFoundError as error:
-        raise UserError(f"{path}: a whole slide; to read it: pip install 'detplug[slides]' ({error.name})") from None
+        raise ImageError(f"{path}: a whole slide; to read it: pip install 'detplug[slides]' ({error.name})") from None
     return tiffslide
 
 

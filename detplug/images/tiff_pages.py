@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 import cv2
 import numpy as np
 
-from detplug.errors import UserError
+from detplug.errors import ImageError
 from detplug.images.window import Window, eight_bit
 
 SUBFILE_TYPE, WIDTH, HEIGHT, DESCRIPTION, TILE_WIDTH = 254, 256, 257, 270, 322
@@ -48,15 +48,15 @@ def read_page(path: str | Path, index: int, window: Window | None = None) -> np.
     """(H, W, 3) uint8 BGR of page ``index`` (from 0) of a TIFF; ``window`` as of :func:`detplug.images.read_image`.
 
     Raises:
-        UserError: no such page, or one that does not decode.
+        ImageError: no such page, or one that does not decode.
     """
     try:
         content = np.fromfile(path, np.uint8)
         decoded, pages = cv2.imdecodemulti(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, range=(index, index + 1))
     except (OSError, cv2.error) as error:
-        raise UserError(f'{path}: page {index}: not readable ({str(error).strip().splitlines()[-1]})') from None
+        raise ImageError(f'{path}: page {index}: not readable ({str(error).strip().splitlines()[-1]})') from None
     if not decoded or len(pages) != 1:
-        raise UserError(f'{path}: page {index}: not a picture that can be decoded; get the file again')
+        raise ImageError(f'{path}: page {index}: not a picture that can be decoded; get the file again')
     return eight_bit(pages[0], window, f'{path}: page {index}')
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from detplug.errors import UserError
+from detplug.errors import ImageError
 
 SUFFIXES = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv'}
 
@@ -15,7 +15,7 @@ class FrameReader:
     """Reads frames of one video; ascending numbers cost one pass, a smaller one begins again.
 
     Raises:
-        UserError: the file is no video that OpenCV reads.
+        ImageError: the file is no video that OpenCV reads.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -26,7 +26,7 @@ class FrameReader:
         """(H, W, 3) uint8 BGR of frame ``index``, from 0.
 
         Raises:
-            UserError: there is no such frame, or it does not decode.
+            ImageError: there is no such frame, or it does not decode.
         """
         if index < self.next:
             self._start()
@@ -35,7 +35,7 @@ class FrameReader:
         self._grab()
         decoded, frame = self.capture.retrieve()
         if not decoded:
-            raise UserError(f'{self.path}: frame {index}: does not decode; get the file again')
+            raise ImageError(f'{self.path}: frame {index}: does not decode; get the file again')
         return frame
 
     def count(self) -> int:
@@ -47,16 +47,16 @@ class FrameReader:
 
     def _grab(self) -> None:
         if not self.capture.grab():
-            raise UserError(f'{self.path}: frame {self.next}: not there or broken; get the file again')
+            raise ImageError(f'{self.path}: frame {self.next}: not there or broken; get the file again')
         self.next += 1
 
     def _start(self) -> None:
         if not self.path.is_file():
-            raise UserError(f'{self.path}: no such video; check the path')
+            raise ImageError(f'{self.path}: no such video; check the path')
         self.capture = cv2.VideoCapture(str(self.path))
         self.next = 0
         if not self.capture.isOpened():
-            raise UserError(f'{self.path}: not a video that OpenCV reads; convert it to MP4')
+            raise ImageError(f'{self.path}: not a video that OpenCV reads; convert it to MP4')
 
 
 @lru_cache(maxsize=1)

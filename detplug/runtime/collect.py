@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from detplug.runtime.result_field import ResultField
 from detplug.runtime.run_folder import RunFolder
 from detplug.runtime.shard import Counts, table_path
-from detplug.runtime.tables import read_table, rows_of, write_table
+from detplug.runtime.tables import part_of, read_table, rows_of, write_table
 
 BOX = ('x', 'y', 'width', 'height')
 
@@ -77,7 +77,7 @@ class JsonList:
     """A json file of one list, written item by item; it appears when it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.part = path, path.with_name(f'{path.name}.part')
+        self.path, self.part = path, part_of(path)
         self.file: TextIO = open(self.part, 'w', encoding='utf-8')
         self.file.write('[')
         self.between = '\n '

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detplug.errors import UserError
 from detplug.export.runtime import Detector, read_manifest
 from detplug.runtime.detections import Detections
 from detplug.runtime.engine import field_names
@@ -18,10 +19,15 @@ class OnnxEngine:
         folder: what ``export`` wrote.
         device: auto, cpu, cuda, cuda:1, ...
         threads: inside an operator, all cores by default.
-        batch: images at once, of a bundle with a dynamic batch size; others take one.
+        batch: images at once; by default 8 of a bundle with a dynamic batch size, else one.
+
+    Raises:
+        UserError: as :class:`detplug.export.runtime.Detector`; a batch that the bundle does not take.
     """
 
-    def __init__(self, folder: str | Path, device: str = 'auto', threads: int | None = None, batch: int = 8) -> None:
+    def __init__(
+        self, folder: str | Path, device: str = 'auto', threads: int | None = None, batch: int | None = None
+    ) -> None:
         self._take(Detector(folder, threads, device), batch)
         self.device = f'{device}: {self.detector.provider} of onnxruntime'
 
@@ -33,9 +39,13 @@ class OnnxEngine:
         engine.device = detector.provider
         return engine
 
-    def _take(self, detector: Detector, batch: int) -> None:
+    def _take(self, detector: Detector, batch: int | None) -> None:
         self.detector, manifest = detector, detector.manifest
-        self.names, self.batch = self.detector.names, batch if self.detector.dynamic_batch else 1
+        self.names, self.batch = detector.names, batch or (8 if detector.dynamic_batch else 1)
+        if self.batch > 1 and not detector.dynamic_batch:
+            raise UserError(
+                f'--batch {batch}: {detector.folder} takes one image at once; export it with --dynamic-batch'
+            )
         self.fields = field_names(manifest['outputs'].get('extra', ()))
         self.window = detector.window
 
@@ -49,7 +59,7 @@ class BundleSource:
 
     folder: str
     device: str = 'auto'
-    batch: int = 8
+    batch: int | None = None
 
     def open(self, threads: int | None = None) -> OnnxEngine:
         """As :class:`detplug.runtime.engine.EngineSource` says."""

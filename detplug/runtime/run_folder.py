@@ -1,22 +1,26 @@
 """The folder of a prediction: which run it holds, its list of pictures, and which shards are finished."""
 
+import fcntl
 import hashlib
 import json
 import os
-import shutil
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from detplug import __version__
 from detplug.errors import UserError
 from detplug.images.sources import FrozenList, ItemList
+from detplug.runtime.result_field import result_fields
 from detplug.runtime.shard import PICTURES, Settings, finished
+from detplug.runtime.tables import part_of
 
 RUN, INPUTS = 'run.json', 'inputs.jsonl'
 MOST_IN_SHARD = 1000  # pictures
 FEWEST_SHARDS = 64  # where there are that many pictures, so that processes share them well
-OURS = ('part-*.parquet', 'images-*.parquet', '*-[0-9][0-9][0-9][0-9][0-9].parquet', 'errors.parquet', '*.part',
-        'predictions.json', 'relations.json', RUN, INPUTS)  # fmt: skip
+LOCK = '.run.lock'
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def open_run(out: Path, items: ItemList, settings: Settings, identity: dict, ove
     """The folder ``out`` for this run: begun, or resumed where it holds the same one.
 
     Raises:
-        UserError: it holds the results of another run, and ``overwrite`` is not set.
+        UserError: it holds results of another run, or files under the names of results, and ``overwrite`` is not set.
     """
     out.mkdir(parents=True, exist_ok=True)
     fresh = out / f'.{INPUTS}.{os.getpid()}'
@@ -65,23 +69,44 @@ def open_run(out: Path, items: ItemList, settings: Settings, identity: dict, ove
             inputs=digest(fresh),
             shard_size=shard_size,
         )
-        old = read_run(out)
-        if old is not None and old != run:
-            if not overwrite:
-                changed = ', '.join(key for key in run if old.get(key) != run[key])
-                raise UserError(f'{out}: --out: holds the results of another run ({changed} differ); '
-                                'give another folder, or --overwrite')  # fmt: skip
-            clear(out)
-            old = None
-        if old is None:
-            clear(out)  # what a run that never began to write has left
-            os.replace(fresh, out / INPUTS)
-            write_json(out / RUN, run)
+        with locked(out):  # jobs of an array begin at the same moment
+            resumed = read_run(out) == run
+            if not resumed:
+                check_empty(out, run, overwrite)
+                clear(out)
+                write_json(out / RUN, run)
+            os.replace(fresh, out / INPUTS)  # of a resumed run the same again
     finally:
         fresh.unlink(missing_ok=True)
     if settings.pictures:
         (out / PICTURES).mkdir(exist_ok=True)
-    return RunFolder(out, FrozenList(out / INPUTS), files, shard_size, old is not None)
+    return RunFolder(out, FrozenList(out / INPUTS), files, shard_size, resumed)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """One process at a time, on this machine and on others that share the folder."""
+    with open(out / LOCK, 'a') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def check_empty(out: Path, run: dict, overwrite: bool) -> None:
+    """Refuse to replace what another run or anybody else has left.
+
+    Raises:
+        UserError: there is something, and ``overwrite`` is not set.
+    """
+    there = results_in(out)
+    if overwrite or not there:
+        return
+    old = read_run(out)
+    if old is None:
+        raise UserError(f'{out}: --out: holds {there[0].relative_to(out)}, which is not of this run; give another '
+                        'folder, or --overwrite')  # fmt: skip
+    changed = ', '.join(key for key in run if old.get(key) != run[key])
+    raise UserError(f'{out}: --out: holds the results of another run ({changed} differ); '
+                    'give another folder, or --overwrite')  # fmt: skip
 
 
 def read_run(out: Path) -> dict | None:
@@ -92,18 +117,27 @@ def read_run(out: Path) -> dict | None:
         return None
 
 
+def results_in(out: Path) -> list[Path]:
+    """The files in ``out`` under the names of results, whoever wrote them."""
+    tables = [name for name, field in result_fields().items() if field.table]
+    names = '|'.join(map(re.escape, ('part', 'images', *tables)))
+    whole = '|'.join(map(re.escape, (RUN, INPUTS, 'errors.parquet', *(f'{x}.json' for x in ('predictions', *tables)))))
+    of_run = re.compile(rf'((({names})-\d{{5,}}\.parquet)|{whole})(\.\d+\.part)?')
+    drawn = re.compile(r'\d{4,}_.*\.jpg', re.DOTALL)
+    folders = (out, of_run), (out / PICTURES, drawn)
+    return [path for folder, kind in folders if folder.is_dir() for path in sorted(folder.iterdir())
+            if kind.fullmatch(path.name)]  # fmt: skip
+
+
 def clear(out: Path) -> None:
-    """Remove what a prediction wrote into ``out``, and nothing else."""
-    for pattern in OURS:
-        for path in out.glob(pattern):
-            path.unlink()
-    if (out / PICTURES).is_dir():
-        shutil.rmtree(out / PICTURES)
+    """Remove the results in ``out``, run.json last, and nothing else."""
+    for path in sorted(results_in(out), key=lambda path: path.name == RUN):
+        path.unlink()
 
 
 def write_json(path: Path, content) -> None:
     """Written aside, synced, renamed."""
-    part = path.with_name(f'{path.name}.part')
+    part = part_of(path)
     with open(part, 'w', encoding='utf-8') as file:
         json.dump(content, file, indent=1)
         file.write('\n')

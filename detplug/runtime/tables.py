@@ -13,13 +13,18 @@ from arro3.io import read_parquet, write_parquet
 Column = np.ndarray | Sequence[Any]
 
 
+def part_of(path: Path) -> Path:
+    """Where this process writes a file before it gets its name."""
+    return path.with_name(f'{path.name}.{os.getpid()}.part')
+
+
 def write_table(path: Path, columns: Mapping[str, Column]) -> None:
     """Write columns of equal length: numpy arrays of numbers, or lists of text (None where there is none).
 
     Lists of other values are written as JSON text.
     """
     table = Table.from_pydict({name: _array(values) for name, values in columns.items()})
-    part = path.with_name(f'{path.name}.part')
+    part = part_of(path)
     write_parquet(table, str(part), compression='zstd(1)')
     with open(part, 'rb') as file:
         os.fsync(file.fileno())

@@ -92,16 +92,16 @@ def test_data_root_reaches_paths_alone(tmp_path, old, dumped):
         config = load_config(path)
         path = tmp_path / 'dumped.py'
         config.dump(path)
-    config = load_config(path, ['data_root=/elsewhere'])
+    config = load_config(path, ['data_root=elsewhere'])
     assert (config.runner_type, config.model.type) == ('DetplugRunner', 'SingleStageDetector')
-    assert config.test_dataloader.dataset == dict(type='X', data_root='/elsewhere/', ann_file='a.json')
+    assert config.test_dataloader.dataset == dict(type='X', data_root='elsewhere/', ann_file='a.json')
 
 
 def test_data_root_that_nothing_uses_is_one_line(tmp_path):
     path = tmp_path / 'eggs.py'
     path.write_text("data_root = 'data/'\nmodel = dict(type='X')\n")
-    with pytest.raises(UserError, match="data_root=/elsewhere/: no path of .*eggs.py begins with 'data/'"):
-        load_config(path, ['data_root=/elsewhere'])
+    with pytest.raises(UserError, match="data_root=elsewhere/: no path of .*eggs.py begins with 'data/'"):
+        load_config(path, ['data_root=elsewhere'])
 
 
 @pytest.mark.parametrize(

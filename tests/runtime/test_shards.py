@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 
 from detplug.cli.main import main
+from detplug.errors import ImageError
+from detplug.images.tiled_engine import TiledEngine
+from detplug.runtime.detections import Detections
+from detplug.runtime.shard import detect
 from detplug.runtime.tables import read_table, rows_of, write_table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'cli'))
@@ -76,18 +80,26 @@ def test_a_run_that_was_stopped_goes_on_without_a_file_lost_or_doubled(bundle, m
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize('wait', [0.6, 1.2])
-def test_a_killed_process_loses_no_file(bundle, many, tmp_path, wait):
-    command = [sys.executable, '-m', 'detplug.cli.main', 'predict', bundle, many, '--out', tmp_path / 'out']
+def started(bundle, folder, out, *more) -> subprocess.Popen:
+    """The command in a process of its own, at the head of its group."""
     code = 'import sys; from detplug.cli.main import main; sys.exit(main(sys.argv[1:]))'
-    command = [sys.executable, '-c', code, *map(str, command[3:]), '--workers', '2']
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
-    time.sleep(wait)
+    words = ['predict', bundle, folder, '--out', out, *more]
+    command = [sys.executable, '-c', code, *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize('after', [1, 20])
+def test_a_run_killed_in_the_middle_loses_no_file(bundle, many, tmp_path, after):
+    process = started(bundle, many, tmp_path / 'out', '--workers', '2')
+    while len(list((tmp_path / 'out').glob('images-*.parquet'))) < after:
+        assert process.poll() is None
+        time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    before = len(names(tmp_path / 'out'))
+    assert 0 < before < 201  # of the killed run
     assert predict(bundle, many, tmp_path / 'out') == 0
     assert len(names(tmp_path / 'out')) == len(set(names(tmp_path / 'out'))) == 201
-    assert not list((tmp_path / 'out').glob('*.part'))
 
 
 def test_jobs_of_an_array_write_one_run(bundle, many, tmp_path, capsys):
@@ -97,6 +109,60 @@ def test_jobs_of_an_array_write_one_run(bundle, many, tmp_path, capsys):
     assert 'left to other jobs' in capsys.readouterr().out
     assert predict(bundle, many, tmp_path / 'whole') == 0
     assert boxes(tmp_path / 'out') == boxes(tmp_path / 'whole')
+
+
+def test_jobs_of_an_array_that_begin_together_keep_one_another_s_shards(bundle, many, tmp_path):
+    jobs = [started(bundle, many, tmp_path / 'out', '--workers', '1', '--shard', f'{part}/4') for part in range(1, 5)]
+    assert [job.wait() for job in jobs] == [0] * 4
+    assert len(names(tmp_path / 'out')) == len(set(names(tmp_path / 'out'))) == 201
+    assert predict(bundle, many, tmp_path / 'whole') == 0
+    assert (tmp_path / 'out' / 'predictions.json').read_text() == (tmp_path / 'whole' / 'predictions.json').read_text()
+
+
+@pytest.mark.parametrize('own', ['pictures/0001_mine.jpg', 'predictions.json', 'part-00000.parquet'])
+def test_files_of_somebody_else_are_never_removed_unasked(bundle, many, tmp_path, capsys, own):
+    out = tmp_path / 'out'
+    (out / own).parent.mkdir(parents=True)
+    (out / own).write_text('mine')
+    others = [out / name for name in ('mine-00001.parquet', 'pictures/holiday.jpg', 'a.part')]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('mine')
+    assert predict(bundle, many, out) == 2
+    assert own in capsys.readouterr().err and (out / own).read_text() == 'mine'
+    assert predict(bundle, many, out, '--overwrite') == 0
+    assert predict(bundle, many, out, '--overwrite', '--score-thr', 0.5) == 0
+    assert all(path.read_text() == 'mine' for path in others)
+
+
+def test_pictures_in_the_folder_of_the_results_stay(bundle, tmp_path):
+    write_pictures(tmp_path / 'out' / 'pictures')
+    assert predict(bundle, tmp_path / 'out' / 'pictures', tmp_path / 'out') == 0
+    assert {path.name for path in (tmp_path / 'out' / 'pictures').iterdir()} >= {'bright.png', 'dark.png'}
+
+
+def test_a_region_of_a_slide_that_cannot_be_read_is_listed(monkeypatch):
+    class Broken:
+        size = (100, 100)
+
+        def read_region(self, *region):
+            raise ImageError('a.svs: region 0, 0: not readable')
+
+    class Engine:
+        names, fields, device, batch, window = ('x',), (), 'cpu', 1, None
+
+        def __call__(self, images):
+            empty = np.zeros((0, 4), np.float32)
+            return [Detections(empty, empty[:, 0], empty[:, 0].astype(int), self.names) for _ in images]
+
+    whole, broken = detect(TiledEngine(Engine(), 64, 0.2), [np.zeros((90, 90, 3), np.uint8), Broken()])
+    assert len(whole) == 0 and broken == 'a.svs: region 0, 0: not readable'
+
+
+@pytest.mark.parametrize('words', [['--batch', '4'], ['--overlap', '0.3'], ['--annotations', 'gone.json']])
+def test_an_option_without_effect_is_refused_before_anything_is_written(bundle, many, tmp_path, capsys, words):
+    assert predict(bundle, many, tmp_path / 'out', *words) == 2
+    assert words[0] in capsys.readouterr().err and not (tmp_path / 'out').exists()
 
 
 def test_the_results_of_another_run_are_kept(bundle, many, tmp_path, capsys):
