@@ -18,7 +18,7 @@ from detplug.runtime.shard import PICTURES, Settings, finished
 from detplug.runtime.tables import part_of
 
 RUN, INPUTS = 'run.json', 'inputs.jsonl'
-MOST_IN_SHARD = 1000  # pictures
+LEAST_IN_SHARD, MOST_IN_SHARD = 16, 1000  # pictures
 FEWEST_SHARDS = 64  # where there are that many pictures, so that processes share them well
 LOCK = '.run.lock'
 
@@ -60,7 +60,7 @@ def open_run(out: Path, items: ItemList, settings: Settings, identity: dict, ove
     fresh = out / f'.{INPUTS}.{os.getpid()}'
     try:
         files = items.freeze(fresh).count()
-        shard_size = max(1, min(MOST_IN_SHARD, -(-files // FEWEST_SHARDS)))
+        shard_size = max(LEAST_IN_SHARD, min(MOST_IN_SHARD, -(-files // FEWEST_SHARDS)))
         run = dict(
             detplug=__version__,
             engine=identity,
