@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from detplug.errors import UserError
+from detplug.errors import ImageError
 from detplug.images.slides import Slide
 from detplug.images.sources import list_items
 
@@ -58,13 +58,13 @@ def test_grey_slides_have_three_equal_channels(tiffslide, tmp_path, pixels):
 def test_what_is_no_region_or_no_slide_is_one_line(tiffslide, tmp_path, pixels):
     slide = Slide(write(tmp_path / 'a.ome.tif', pixels, photometric='rgb'))
     for region in ((-1, 0, 5, 5), (490, 0, 11, 5), (0, 0, 0, 5)):
-        with pytest.raises(UserError, match='a.ome.tif: region'):
+        with pytest.raises(ImageError, match='a.ome.tif: region'):
             slide.read_region(*region)
-    with pytest.raises(UserError, match='pixels are uint16'):
+    with pytest.raises(ImageError, match='pixels are uint16'):
         Slide(write(tmp_path / 'b.ome.tif', pixels.astype(np.uint16), photometric='rgb')).read_region(0, 0, 5, 5)
     (tmp_path / 'c.svs').write_bytes(b'no slide')
     (item,) = list_items([str(tmp_path / 'c.svs')])
-    with pytest.raises(UserError, match='c.svs: not a slide'):
+    with pytest.raises(ImageError, match='c.svs: not a slide'):
         item.read()
 
 
@@ -78,5 +78,5 @@ def test_an_untiled_ome_tiff_is_a_picture(tmp_path, pixels):
 def test_without_the_extra_the_line_names_it(tmp_path, pixels, monkeypatch):
     path = write(tmp_path / 'a.ome.tif', pixels, photometric='rgb')
     monkeypatch.setitem(sys.modules, 'tiffslide', None)
-    with pytest.raises(UserError, match=r"a.ome.tif: a whole slide; to read it: pip install 'detplug\[slides\]'"):
+    with pytest.raises(ImageError, match=r"a.ome.tif: a whole slide; to read it: pip install 'detplug\[slides\]'"):
         Slide(path)
