@@ -22,7 +22,7 @@ from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
-from detplug.export.runtime import Detector
+from detplug.runtime.bundle import Detector
 
 CONFIG, ROUNDS = 'configs/yolov5/yolov5n_coco-tiny.py', 40
 

@@ -26,7 +26,7 @@ from detplug.export.compare import compare, require
 from detplug.export.formats import Bundle, ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.export.onnx_format import reference_of
-from detplug.export.runtime import Detector, read_image
+from detplug.runtime.bundle import Detector, read_image
 
 CONFIG = 'configs/yolov5/yolov5n_coco-tiny.py'
 THREADS, CALLS, REST = 2, 40, 0.02  # REST: seconds until the threads of the other one sleep

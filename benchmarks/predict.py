@@ -31,7 +31,8 @@ from mutated_images import mutated
 from record import RESULTS, record
 
 from detplug.errors import ImageError
-from detplug.images.letterbox import letterbox, network_input
+from detplug.images.letterbox import letterbox
+from detplug.images.preparation import normalise
 from detplug.images.reading import read_image
 from detplug.runtime.tables import read_table, rows_of
 
@@ -157,7 +158,7 @@ def bare_session(exported: Path, files: list[str], threads: int) -> tuple[float,
     began = time.time()
     for file in files:
         canvas, _ = letterbox(cv2.imread(file), (SIDE, SIDE))
-        session.run(None, {spec['name']: network_input([canvas], spec)})
+        session.run(None, {spec['name']: normalise(canvas, spec)[None]})
     return began, time.time()
 
 

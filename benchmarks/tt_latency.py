@@ -27,7 +27,7 @@ from detplug.engine.torch_engine import TorchEngine
 from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.export.pipeline import prediction_steps
-from detplug.export.runtime import Detector, read_image
+from detplug.runtime.bundle import Detector, read_image
 
 SIDE, ROUNDS, CALLS, WARM_UP, REST = 640, 6, 6, 2, 0.02  # REST: seconds between calls, in which threads fall asleep
 os.environ.setdefault('DETPLUG_DATA', str(ROOT.parent / 'shared' / 'data'))

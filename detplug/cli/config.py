@@ -18,8 +18,8 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from detplug.cli.class_numbers import check_num_classes
-from detplug.cli.config_address import config_path
-from detplug.cli.config_variables import is_variable, with_variables
+from detplug.cli.config_address import config_path, is_of_package
+from detplug.cli.config_variables import ineffective_assignments, is_variable, with_variables
 from detplug.cli.options import apply_options, parse_options
 from detplug.cli.stock_config import adapt
 from detplug.engine.published_weights import UnreachableWeights
@@ -48,8 +48,8 @@ def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping
         replaced: key -> argument of the command that stands above it.
 
     Raises:
-        UserError: no such file, a config that does not load, an option whose path the config does not have or that
-            would change nothing, or a head with another number of classes than the data.
+        UserError: no such file, a config that does not load, an option whose path the config does not have, an option
+            or a variable of the file that would change nothing, or a head with another number of classes than the data.
     """
     path = config_path(path)
     MMLogger.get_current_instance().setLevel('WARNING')  # it would tell of every environment variable
@@ -65,13 +65,16 @@ def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping
     given = parse_options(options)
     for key in given.keys() & (replaced or {}).keys():
         raise UserError(f'--cfg-options {key}={given[key]}: has no effect here; give {replaced[key]}')
+    ineffective = ineffective_assignments(config, path, {key.partition('.')[0] for key in given})
+    if ineffective and not is_of_package(path):
+        raise UserError(ineffective[0])
     config = with_variables(config, {key: given[key] for key in given if is_variable(key)}, path)
     apply_options(config, {key: given[key] for key in given if not is_variable(key)}, path)
     if given.keys() & {'default_scope'}:
         init_default_scope(config.default_scope)
     if any(key.startswith('custom_imports') for key in given):
         import_modules_from_strings(**(config.custom_imports or {}))
-    changes = adapt(config)
+    changes = ineffective + adapt(config)
     if changes and os.environ.get('RANK', '0') == '0':
         print(f'{path.name}: a config of mmdet, fitted to our tools:\n  ' + '\n  '.join(changes), flush=True)
     check_num_classes(config)

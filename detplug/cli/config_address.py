@@ -36,6 +36,11 @@ def config_path(address: str | Path) -> Path:
     raise UserError(f'{address}: config not found; {_near(name, folder, package)}')
 
 
+def is_of_package(path: Path) -> bool:
+    """Whether a config is one that an installed package other than ours brings, which its user did not write."""
+    return 'site-packages' in path.resolve().parts and '.mim' in path.resolve().parts
+
+
 def _configs_of(package: str, address: str | Path) -> Path:
     """The folder of a package's configs: ours, or where mmengine's own tools put those of other packages."""
     if package == OURS:

@@ -87,6 +87,13 @@ class _Assignments(mmengine_config.RemoveAssignFromAST):
         return ast.fix_missing_locations(node)
 
 
+def assigned_names(path: Path) -> set[str]:
+    """Names that the statements at the top of a config file assign; of a Python file only."""
+    if path.suffix != '.py':
+        return set()
+    return set().union(*map(_assigned, ast.parse(path.read_text()).body))
+
+
 def _assigned(statement: ast.stmt) -> set[str]:
     if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return set()

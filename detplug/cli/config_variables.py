@@ -7,7 +7,8 @@ statement at the top of a file that assigns it, and all that is computed from it
 
 import inspect
 import os
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Container, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from detplug.cli.config_reading import read_config
+from detplug.cli.config_reading import assigned_names, read_config
 from detplug.cli.options import check_path, reaches
 from detplug.entry_points import plugins
 from detplug.errors import UserError
@@ -65,10 +66,36 @@ def with_variables(config: Config, values: Mapping[str, Any], path: Path) -> Con
     return result
 
 
-def _cure(path: Path, key: str, value: Any) -> str:
-    """What to give in the place of a variable: the parts that follow from it in a base, before they are replaced."""
+def ineffective_assignments(config: Config, path: Path, given: Container[str] = ()) -> list[str]:
+    """Variables that ``path`` gives another value than its bases, where they alone compute with it: a line for each.
+
+    ``max_iters = 3000`` above a base whose loop was computed from its own ``max_iters`` changes nothing.
+
+    Args:
+        given: names that the command line gives values.
+    """
+    bases, lines = bases_of(path), []
+    names = assigned_names(path) & set().union(*map(assigned_names, bases))
+    for name in sorted(x for x in names if is_variable(x) and x not in given and x in config):
+        base = next(base for base in bases if name in assigned_names(base))
+        inherited = read_config(base, {}).get(name)
+        if same(config[name], inherited):
+            continue
+        if what_is_read(read_config(path, {name: inherited})) == what_is_read(read_config(path, {})):
+            paths = _that_follow(path, name, config[name])
+            if paths:
+                value = textwrap.shorten(repr(config[name]), 40, placeholder='...')
+                lines.append(
+                    f'{path.name}: {name} = {value} changes nothing, {base.name} computes with its own; '
+                    f'change {_some(paths)}, or give --cfg-options {name}=...'
+                )
+    return lines
+
+
+def _that_follow(path: Path, key: str, value: Any) -> list[str]:
+    """Dotted paths of the config's parts that a base, the nearest that does, computes from the variable ``key``."""
     config = read_config(path, {})
-    for base in _bases(path):
+    for base in bases_of(path):
         there = what_is_read(read_config(base, {}))
         try:
             paths = differences(there, what_is_read(read_config(base, {key: value})))
@@ -76,7 +103,16 @@ def _cure(path: Path, key: str, value: Any) -> str:
             continue
         paths = [x for x in paths if reaches(config, x)]
         if paths:
-            return f'a part that did is replaced; give {_some(paths)}'
+            return paths
+    return []
+
+
+def _cure(path: Path, key: str, value: Any) -> str:
+    """What to give in the place of a variable: the parts that follow from it in a base, before they are replaced."""
+    paths = _that_follow(path, key, value)
+    if paths:
+        return f'a part that did is replaced; give {_some(paths)}'
+    config = read_config(path, {})
     old = _at(config, key)
     paths = paths_with(what_is_read(config), old) if old is not None and not isinstance(old, bool) else []
     return f'the same value stands in {_some(paths)}' if paths else 'change the part of the config that you mean'
@@ -86,12 +122,12 @@ def _some(paths: list[str], shown: int = 4) -> str:
     return ', '.join(paths[:shown]) + (', ...' if len(paths) > shown else '')
 
 
-def _bases(path: Path) -> list[Path]:
+def bases_of(path: Path) -> list[Path]:
     """The files that a config is based on, the nearest first."""
     if path.suffix != '.py' or Config._is_lazy_import(str(path)):
         return []
     direct = [Path(Config._get_cfg_path(base, str(path))[0]) for base in Config._get_base_files(str(path))]
-    return list(dict.fromkeys(direct + [file for base in direct for file in _bases(base)]))
+    return list(dict.fromkeys(direct + [file for base in direct for file in bases_of(base)]))
 
 
 def differences(one: Any, other: Any, path: str = '') -> list[str]:

@@ -13,7 +13,7 @@ from detplug.cli.detector import build_detector
 from detplug.engine.device import AUTO, choose_device
 from detplug.engine.torch_engine import TorchEngine
 from detplug.export.pipeline import prediction_steps, window_of
-from detplug.export.runtime import sha256
+from detplug.runtime.bundle import sha256
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,4 @@ class CheckpointSource:
 @cache
 def load(path: str, options: tuple[str, ...]) -> Config:
     """The config, read once in a process."""
-    return load_config(path, options)
+    return load_config(path, options, dict(device='--device', load_from='the checkpoint', work_dir='--out'))

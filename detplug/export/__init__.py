@@ -4,7 +4,7 @@ Importing this package loads onnxruntime, numpy and OpenCV only: a device that r
 torch nor mmdet. The side that exports lives in :mod:`detplug.export.formats` and is imported by the command line.
 """
 
-from detplug.export.runtime import Detector
+from detplug.runtime.bundle import Detector
 from detplug.runtime.detections import Detections
 
 __all__ = ['Detections', 'Detector']

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detplug.errors import UserError
-from detplug.export.runtime import MANIFEST
+from detplug.runtime.bundle import MANIFEST
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 The host knows no detector of a plugin: its head offers ``dense_predictions(feats) -> boxes (N, A, 4) xyxy input pixels,
 scores (N, A, K)`` and, for graphs without decoding, ``raw_predictions(feats) -> tuple of (N, C, H, W)`` with
-``decode_rule() -> dict`` that names a rule of :mod:`detplug.export.decode` and its constants. Of mmdet's own detectors
+``decode_rule() -> dict`` that names a rule of :mod:`detplug.runtime.decode` and its constants. Of mmdet's own detectors
 those with a head of :data:`detplug.export.dense_heads.DENSE_HEADS` are taken, and Faster R-CNN.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from detplug.errors import UserError
-from detplug.export.decode import DECODERS
+from detplug.runtime.decode import DECODERS
 from detplug.export.dense_heads import DENSE_HEADS, MOST
 
 UNLIMITED = 1000  # detections an image of a model that states no limit (YOLOX)

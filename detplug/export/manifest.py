@@ -12,7 +12,7 @@ from detplug.export.formats import ExportRequest
 from detplug.export.graph import INPUT, SIZES, extra_outputs
 from detplug.export.nms_op import OPSET
 from detplug.export.pipeline import image_rule, input_multiple, window_of
-from detplug.export.runtime import MODEL, sha256
+from detplug.runtime.bundle import MODEL, sha256
 
 PACKAGES = ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'numpy', 'opencv-python-headless')
 

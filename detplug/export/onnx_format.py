@@ -13,7 +13,7 @@ from detplug.export.graph import InputSize, write_graph
 from detplug.export.images import image_paths
 from detplug.export.manifest import describe
 from detplug.export.pipeline import image_rule, input_multiple, prediction_steps, window_of
-from detplug.export.runtime import MODEL, Detector
+from detplug.runtime.bundle import MODEL, Detector
 from detplug.runtime.onnx_engine import OnnxEngine
 
 COMPARED = 16  # images

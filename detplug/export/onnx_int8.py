@@ -10,7 +10,7 @@ from detplug.export.formats import ExportRequest, register_format
 from detplug.export.images import image_paths
 from detplug.export.onnx_format import export_onnx
 from detplug.export.quantise import CalibrationImages, quantise
-from detplug.export.runtime import MODEL, Detector, sha256
+from detplug.runtime.bundle import MODEL, Detector, sha256
 
 CALIBRATION_IMAGES = 64
 

@@ -1,4 +1,4 @@
-"""The test pipeline of a config as a rule for the runtime (:mod:`detplug.export.preparation`), and as torch runs it."""
+"""The test pipeline of a config as a rule for the runtime (:mod:`detplug.images.preparation`), and as torch runs it."""
 
 import math
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from detplug.export.runtime import Detector
+from detplug.runtime.bundle import Detector
 
 
 class CalibrationImages(CalibrationDataReader):

@@ -1,7 +1,6 @@
 """The preparation of an image for a network: resize with the ratio kept, pad; and the way back for boxes. No torch."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -69,12 +68,3 @@ def letterbox(
     right, bottom = outer[0] - size[0] - left, outer[1] - size[1] - top
     canvas = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(pad_value,) * 3)
     return canvas, Placement((size[0] / width, size[1] / height), (width, height), (left, top))
-
-
-def network_input(canvases: Sequence[np.ndarray], spec: dict) -> np.ndarray:
-    """(N, 3, S, S) float32 network input of letterboxed BGR images; ``spec`` is the manifest's ``input``."""
-    batch = np.stack(canvases)
-    if spec['channel_order'] == 'RGB':
-        batch = batch[..., ::-1]
-    mean, std = (np.asarray(spec[key], dtype=np.float32) for key in ('mean', 'std'))
-    return np.ascontiguousarray(((batch.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2))

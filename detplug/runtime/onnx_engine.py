@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.export.runtime import Detector, read_manifest
+from detplug.runtime.bundle import Detector, read_manifest
 from detplug.runtime.detections import Detections
 from detplug.runtime.engine import field_names
 
@@ -22,7 +22,7 @@ class OnnxEngine:
         batch: images at once; by default 8 of a bundle with a dynamic batch size, else one.
 
     Raises:
-        UserError: as :class:`detplug.export.runtime.Detector`; a batch that the bundle does not take.
+        UserError: as :class:`detplug.runtime.bundle.Detector`; a batch that the bundle does not take.
     """
 
     def __init__(

@@ -147,3 +147,17 @@ def test_configs_of_one_name_in_two_folders_have_work_folders_of_their_own(tmp_p
     assert folders == ['work_dirs/half/config', 'work_dirs/third/config']
     (tmp_path / name / 'config.py').write_text("work_dir = 'v'\n")
     assert default_work_dir(load_config(tmp_path / name / 'config.py', ['work_dir=w'])) == 'w'
+
+
+def test_a_variable_of_the_leaf_that_only_its_base_computes_with_is_refused_with_the_parts(leaf):
+    leaf.write_text("_base_ = './base.py'\nsteps = 3000\n")
+    with pytest.raises(UserError, match='steps = 3000 changes nothing.*train_cfg.max_iters.*--cfg-options') as error:
+        load_config(leaf)
+    assert '\n' not in str(error.value)
+    assert load_config(leaf, ['steps=60']).train_cfg.max_iters == 60  # the option reaches the base
+
+
+@pytest.mark.parametrize('text', ['steps = 100', 'steps = 50\nmodel = dict(steps=steps)', "plain = 'y'", 'extra = 1'])
+def test_a_variable_of_the_leaf_that_changes_something_or_is_read_nowhere_is_not(leaf, text):
+    leaf.write_text(f"_base_ = './base.py'\n{text}\n")
+    assert load_config(leaf).train_cfg.max_iters == 100

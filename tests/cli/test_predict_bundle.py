@@ -10,7 +10,7 @@ from tiny_bundle import AGES, BOXES, write_bundle, write_pictures
 
 from detplug.cli import predict
 from detplug.cli.main import main
-from detplug.export.runtime import sha256
+from detplug.runtime.bundle import sha256
 from detplug.runtime import result_field
 from detplug.runtime.result_field import ResultField
 from detplug.runtime.tables import read_table

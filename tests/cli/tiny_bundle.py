@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from detplug.export.runtime import sha256
+from detplug.runtime.bundle import sha256
 
 SIDE = 32
 BOXES = [[2, 2, 14, 12], [10, 8, 30, 28], [4, 20, 9, 30]]  # xyxy, input pixels

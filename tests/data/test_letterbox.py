@@ -59,6 +59,20 @@ def test_sizes_are_rounded_to_the_nearest_pixel():
     assert fit_size((1, 1000), (64, 64)) == (64, 1)
 
 
+@given(SIDES, SIDES, st.booleans())
+def test_the_image_in_its_letterbox_maps_back_to_the_whole_image(height, width, centre):
+    canvas, placement = letterbox(np.full((height, width, 3), 255, np.uint8), (64, 64), centre=centre)
+    y, x = np.nonzero(canvas[..., 0] == 255)  # the padding is grey
+    content = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
+    np.testing.assert_allclose(placement.to_original(content), [[0, 0, width, height]], rtol=1e-6)
+
+
+def test_boxes_are_clipped_to_the_image():
+    _, placement = letterbox(np.zeros((30, 60, 3), np.uint8), (64, 64))
+    clipped = placement.to_original(np.array([[-9, -9, 500, 500]], np.float32))
+    np.testing.assert_array_equal(clipped, [[0, 0, 60, 30]])
+
+
 def test_another_size_than_annotated_is_refused():
     with pytest.raises(UserError, match='image is 9x8'):
         Letterbox((64, 64))(dict(img=np.zeros((8, 9, 3), np.uint8), height=9, width=8, img_path='a.png'))

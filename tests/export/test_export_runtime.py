@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from detplug.errors import UserError
-from detplug.export.runtime import Detector
+from detplug.runtime.bundle import Detector
 
 CHILD = """
 import json, sys
-from detplug.export import Detector
+from detplug.runtime.bundle import Detector
 found = Detector(sys.argv[1], threads=1)(sys.argv[2])
 print(json.dumps(dict(boxes=found.boxes.tolist(), modules=sorted({name.partition('.')[0] for name in sys.modules}))))
 """

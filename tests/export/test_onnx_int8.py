@@ -16,7 +16,7 @@ from detplug.export import onnx_int8
 from detplug.export.evaluate import bundle_map
 from detplug.export.formats import export
 from detplug.export.quantise import quantise, stem_nodes, tail_nodes
-from detplug.export.runtime import Detector
+from detplug.runtime.bundle import Detector
 
 
 @pytest.fixture(scope='module')

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from detplug.errors import UserError
 from detplug.export.manifest import normalisation
 from detplug.export.pipeline import ANY, image_rule, input_multiple, input_side, prediction_steps
-from detplug.export.preparation import prepare
+from detplug.images.preparation import prepare
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')
 GREY = dict(img=(114, 114, 114))

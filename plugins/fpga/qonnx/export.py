@@ -9,7 +9,7 @@ from detplug.export.formats import ExportRequest, register_format
 from detplug.export.graph import check_exportable
 from detplug.export.images import image_paths
 from detplug.export.manifest import describe
-from detplug.export.runtime import MODEL
+from detplug.runtime.bundle import MODEL
 
 from ..extra import needs_extra
 from ..integer_network import IntegerNetwork

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.export.preparation import prepare
+from detplug.images.preparation import prepare
 from detplug.images.reading import read_image
 
 from ..integer_network import Format

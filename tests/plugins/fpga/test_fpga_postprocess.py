@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from detplug.export.decode import anchor_grid
+from detplug.runtime.decode import anchor_grid
 from detplug.runtime.detections import select
 from plugins.fpga.bundle.postprocess import postprocessor
 

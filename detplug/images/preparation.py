@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detplug.images.letterbox import Placement
+from detplug.images.letterbox import Placement, fit_size
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,10 @@ def fit(width: int, height: int, scale: Sequence[int], how: str = 'box') -> tupl
         how: 'box': ``scale`` is the width and height of a box; 'edges': the longer and the shorter edge (mmcv's
             imrescale).
     """
-    if how == 'edges':
-        ratio = min(max(scale) / max(width, height), min(scale) / min(width, height))
-    else:
-        ratio = min(scale[0] / width, scale[1] / height)
-    return max(int(width * ratio + 0.5), 1), max(int(height * ratio + 0.5), 1)
+    longer, shorter = max(scale), min(scale)
+    if how == 'edges':  # of the picture's own orientation
+        scale = (longer, shorter) if width >= height else (shorter, longer)
+    return fit_size((height, width), scale)
 
 
 def pad_pixels(image: np.ndarray, rule: Mapping, shape: Sequence) -> tuple[np.ndarray, tuple[int, int]]:

@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 
 from detplug.errors import UserError
-from detplug.export.decode import DECODERS
-from detplug.export.preparation import Prepared, prepare
-from detplug.export.providers import Provider, check_started, providers_of
+from detplug.runtime.decode import DECODERS
+from detplug.images.preparation import Prepared, prepare
+from detplug.runtime.providers import Provider, check_started, providers_of
 from detplug.images.reading import read_image as read_file
 from detplug.images.window import Window, check_window
 from detplug.runtime.detections import Detections, select

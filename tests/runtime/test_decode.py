@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from detplug.export.decode import anchor_grid, sigmoid
+from detplug.runtime.decode import anchor_grid, sigmoid
 from plugins.yolov5.head import YOLOv5Head
 
 
