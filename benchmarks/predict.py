@@ -177,10 +177,10 @@ def bare_engine(exported: Path, files: list[str], threads: int) -> tuple[float, 
 def bare_torch(exported: Path, files: list[str], threads: int) -> tuple[float, float]:
     """Decode, resize, the torch model's own prediction."""
     import torch
+    from mmdet.structures import DetDataSample
 
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
-    from detplug.cli.torch_engine import DetDataSample
 
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
