@@ -1,10 +1,11 @@
 """``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it.
 
-``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does ``--method fpga``: all parameters
-stay, with 8 bits each.
+``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does a method that keeps every parameter.
+Each method has options of its own: ``compress --method NAME --help``.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,42 +19,25 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
     from detplug.cli.plugin import load_plugin
-    from detplug.compression.compressors import BUDGETS, CompressRequest, compress
+    from detplug.compression.compressors import BUDGETS, OPTIONS, CompressRequest, compress
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.export.pipeline import input_side
 
-# what only one compressor knows; left to it where not given
-SETTINGS = ('modules', 'images', 'fold_bn', 'relu', 'rank_multiple', 'form')
+METHOD = 'tensor_train'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compress as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='compress', description=__doc__)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not with a file of ranks')
-    parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
-    parser.add_argument(
-        '--ranks',
-        default='sensitivity',
-        help='rank selector: sensitivity, lwiq, water_filling, uniform, energy, activation_energy; or FILE.csv',
-    )
-    parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how the chains begin')
-    parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
-    parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
-    parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64, of fpga 32')
-    parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
-    parser.add_argument('--fold-bn', action='store_true', default=None, help='make batch norms part of convolutions')
-    parser.add_argument('--relu', action='store_true', default=None, help='ReLU in place of SiLU, for an FPGA')
-    parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
-    parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers in --method fpga')
-    parser.add_argument('--method', default='tensor_train', help='compressor, named as its plugin')
-    parser.add_argument('--device', default=AUTO, help=f'for calibration and measurement: {HELP}')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    method = method_of(words)
+    load_plugin(method)
+    parser = make_parser()
+    common = set(vars(parser.parse_args(['CONFIG', 'CHECKPOINT', '--out', 'D'])))
+    if method in OPTIONS:
+        OPTIONS[method](parser.add_argument_group(f'of --method {method}', argument_default=argparse.SUPPRESS))
+    args = parser.parse_args(words)
     device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
-    load_plugin(args.method)
     request = CompressRequest(
         build_detector(config, args.checkpoint, device),
         config,
@@ -63,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ranks,
         args.init,
         input_side(config, args.img_size),
-        {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None},
+        {name: value for name, value in vars(args).items() if name not in common},
     )
     with building(config.filename):
         facts = compress(args.method, request, args.out)
@@ -76,3 +60,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (Path(args.out) / name).exists():
             print(f'{what:10} {args.out}/{name}')
     return 0
+
+
+def method_of(words: Sequence[str]) -> str:
+    """The compressor that the command line names, whose plugin brings the options that follow."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument('--method', default=METHOD)
+    return parser.parse_known_args(words)[0].method
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line without the options of one compressor."""
+    parser = argparse.ArgumentParser(
+        prog='compress', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
+    parser.add_argument('--method', default=METHOD, help=f'compressor, named as its plugin; by default {METHOD}')
+    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not with a file of ranks')
+    parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
+    parser.add_argument('--ranks', default='sensitivity', help='rank selector, as the method names them; or FILE.csv')
+    parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how kept weights begin')
+    parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
+    parser.add_argument('--device', default=AUTO, help=f'for calibration and measurement: {HELP}')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    return parser

@@ -2,11 +2,12 @@
 
 A plugin's module registers a function::
 
-    @register_compressor('tensor_train')
+    @register_compressor('tensor_train', options=add_options)
     def compress(request: CompressRequest, folder: Path) -> dict:
         ...  # write config.py, compressed.pth and ranks.csv into ``folder``; return flat facts for the screen
 """
 
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ class CompressRequest:
         ranks: name of the rank selector, or a file FILE.csv of ranks.
         init: how kept weights begin: ``svd`` or ``activation``.
         img_size: side of the square input, pixels, at which MACs and times are counted.
-        settings: what only one compressor knows, by name.
+        settings: values of the compressor's own options by name, those that were given.
     """
 
     model: nn.Module
@@ -58,20 +59,28 @@ class CompressRequest:
 Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
 COMPRESSORS: NamedParts[Compressor] = NamedParts('--method ', 'compressor')
 WITHOUT_BUDGET: set[str] = set()  # compressors that keep the number of parameters, and take no ranks
+AddOptions = Callable[[ArgumentParser], None]
+OPTIONS: dict[str, AddOptions] = {}  # compressor -> what adds its own options to the command line
 SELECTORS: NamedParts[type] = NamedParts('--ranks ', 'rank selector')
 
 
-def register_compressor(name: str, budget: bool = True) -> Callable[[Compressor], Compressor]:
+def register_compressor(
+    name: str, budget: bool = True, options: AddOptions | None = None
+) -> Callable[[Compressor], Compressor]:
     """Decorator that adds a compressor under ``name``.
 
     Args:
         budget: whether it works to a budget, by ranks.
+        options: adds the compressor's own options to the parser of ``compress --method NAME``; without defaults, so
+            that the request's settings hold what was given.
 
     Raises:
         KeyError: the name is taken by another function.
     """
     if not budget:
         WITHOUT_BUDGET.add(name)
+    if options is not None:
+        OPTIONS[name] = options
     return COMPRESSORS.adder(name)
 
 

@@ -32,6 +32,17 @@ def by_hotcoco(
         classes: K names; categories have the ids 1 .. K.
         limits: M ascending numbers of detections of a class that count in an image.
     """
+    return _tables(hotcoco_evaluation(num_images, classes, truth, detections, limits))
+
+
+def hotcoco_evaluation(
+    num_images: int,
+    classes: Sequence[str],
+    truth: TruthColumns,
+    detections: DetectionColumns,
+    limits: Sequence[int],
+):
+    """hotcoco's COCOeval of the arguments of :func:`by_hotcoco`, before ``evaluate()``."""
     from hotcoco import COCO, COCOeval
 
     frame = _frame(num_images, classes)
@@ -47,7 +58,7 @@ def by_hotcoco(
     rows = np.column_stack([detections.images, detections.boxes, detections.scores, detections.categories])
     evaluation = COCOeval(objects, objects.load_res(rows), 'bbox')
     evaluation.params.max_dets = list(limits)
-    return _tables(evaluation)
+    return evaluation
 
 
 def by_faster_coco_eval(

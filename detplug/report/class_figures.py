@@ -45,6 +45,24 @@ def curve_figure(curves: Sequence[ClassCurve], classes: Sequence[str], kind: str
     return figure
 
 
+def reliability_figure(bins: Sequence[tuple[float, float, int]]) -> Figure:
+    """Precision against score, the size of a point is the number of detections; on the diagonal a score is right.
+
+    Args:
+        bins: (mean score, precision, detections).
+    """
+    figure = Figure(figsize=(4.5, 4.5), layout='constrained')
+    axes = figure.subplots()
+    score, precision, count = np.array(bins, float).T
+    axes.plot([0, 1], [0, 1], color='#9a9a9a', linestyle='--', linewidth=1)
+    axes.plot(score, precision, color='black', linewidth=1.4)
+    axes.scatter(score, precision, 20 + 200 * count / count.max(), color='black', alpha=0.6)
+    axes.set(xlabel='mean score', ylabel='precision at IoU .50', xlim=(0, 1), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    return figure
+
+
 def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """The (K+1, K+1) confusion matrix; shade = share of the row, numbers = counts where they fit."""
     names = [*classes, 'background']

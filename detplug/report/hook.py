@@ -100,7 +100,7 @@ class ReportHook(Hook):
         counts[split] = count_objects(images, classes)
         path = write_report(
             runner.work_dir,
-            Evaluation(split, classes, images, metrics),
+            Evaluation(split, classes, images, metrics, metric.max_dets),
             title=title,
             label_counts=counts,
             facts=facts,

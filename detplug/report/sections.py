@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from detplug.data.anomalies import FILE, AnnotationAudit
+from detplug.evaluation.diagnosis import KINDS, Diagnosis
 from detplug.report import page
+from detplug.report.class_figures import reliability_figure
 from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, validation_figure
 
 PICTURE_BYTES = 900_000  # of each embedded picture; keeps the page below 3 MB
@@ -50,6 +52,26 @@ def fit_sections(lines: Sequence[tuple[str, str]]) -> list[str]:
     """How the boxes of the training suit the network's input: a row for each line of the fit report."""
     note = 'Sizes of the training boxes where the network sees them.'
     return [page.section('Fit of the boxes', note, page.table((), lines, kind='facts'))] if lines else []
+
+
+def diagnosis_sections(folder: Path, diagnosis: Diagnosis | None, split: str) -> list[str]:
+    """Kinds of errors with what mending each would bring, and precision against score; nothing without a diagnosis."""
+    if diagnosis is None:
+        (folder / 'calibration.png').unlink(missing_ok=True)
+        return []
+    rows = [
+        (kind, meaning, str(diagnosis.counts[kind]), f'{diagnosis.gains[kind]:+.3f}') for kind, meaning in KINDS.items()
+    ]
+    note = (
+        f'{split} split, IoU .50, kinds as TIDE defines them (Bolya et al. 2020), all scores. Gain: what AP50 '
+        f'({diagnosis.ap50:.3f}) would gain if every error of the kind were mended.'
+    )
+    plot = save_plot(folder, 'calibration', reliability_figure(diagnosis.bins))
+    error = f'{split} split. Expected calibration error {diagnosis.calibration_error:.3f}; 0: a score is a precision.'
+    return [
+        page.section('Errors', note, page.table(('kind', 'detection that is', 'number', 'gain'), rows, kind='facts')),
+        page.section('Calibration of the scores', error, plot),
+    ]
 
 
 def picture_section(folder: Path, heading: str, note: str, picture: np.ndarray, name: str | None = None) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 
 from detplug.evaluation.confusion import confusion_matrix
 from detplug.evaluation.curves import ClassCurve, class_curves
+from detplug.evaluation.diagnosis import diagnose
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import worst_first
 from detplug.evaluation.table import HEADLINES, figure
 from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
-from detplug.report.sections import picture_section, save_plot, training_sections
+from detplug.report.sections import diagnosis_sections, picture_section, save_plot, training_sections
 
 SHOWN = 6  # images in each mosaic
 TABLE_ROWS = 30  # classes in one table; more are set in two tables side by side
@@ -22,12 +23,13 @@ SCORE_THR = 0.25  # where no score is best
 
 
 class Evaluation(NamedTuple):
-    """What a report is of: results of a split, may be none, with figures as BoxAP gives them."""
+    """What a report is of: results of a split, may be none, with figures as BoxAP gives them for ``max_dets``."""
 
     split: str
     classes: Sequence[str]
     images: Sequence[ImageResult]
     metrics: Mapping[str, float]
+    max_dets: int = 300
 
 
 def write_report(
@@ -55,7 +57,7 @@ def write_report(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    split, classes, images, metrics = evaluation
+    split, classes, images, metrics, max_dets = evaluation
     counts = dict(label_counts or {})
     counts.setdefault(split, count_objects(images, classes))
     curves = class_curves(images, len(classes))
@@ -71,6 +73,7 @@ def write_report(
             kind='tables',
         ),
         *_class_plots(folder, evaluation, curves),
+        *diagnosis_sections(folder, diagnose(images, classes, max_dets), split),
         page.section('Objects a class', '', save_plot(folder, 'labels', label_figure(counts, classes))),
         *_pictures(folder, images, classes, best[0] if best else SCORE_THR),
         *(picture_section(folder, heading, note, picture) for heading, (note, picture) in (pictures or {}).items()),
@@ -102,7 +105,7 @@ def _headline(
 
 
 def _class_plots(folder: Path, evaluation: Evaluation, curves: Sequence[ClassCurve]) -> list[str]:
-    split, classes, images, _ = evaluation
+    split, classes, images, *_ = evaluation
     plots = [
         save_plot(folder, name, curve_figure(curves, classes, kind))
         for name, kind in (('precision_recall', 'pr'), ('f1', 'f1'))

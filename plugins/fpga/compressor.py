@@ -1,6 +1,7 @@
 """What ``tools/compress.py --method fpga`` calls: the int8 detector after calibration, and the config to train it."""
 
 import copy
+from argparse import ArgumentParser
 from pathlib import Path
 
 from torch import nn
@@ -15,22 +16,25 @@ from .extra import needs_extra
 from .fine_tuning import write_config
 from .model import quantised_detector
 
-SETTINGS = {'images': 32, 'form': 'chain'}
+DEFAULTS = {'images': 32, 'form': 'chain'}
 
 
-@register_compressor('fpga', budget=False)
+def add_options(parser: ArgumentParser) -> None:
+    """What only this compressor takes."""
+    parser.add_argument('--images', type=int, help=f'of the training split, for the scales; default {DEFAULTS["images"]}')
+    parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers; default chain')
+
+
+@register_compressor('fpga', budget=False, options=add_options)
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth and config.py into ``folder``, and the files that the config names.
 
     Settings: ``images`` (of calibration), ``form`` (of Tensor-Train layers: ``chain`` or ``rebuild``).
 
     Raises:
-        UserError: another setting, the extra [fpga] is missing, or a detector that has no integer form.
+        UserError: no images, the extra [fpga] is missing, or a detector that has no integer form.
     """
-    unknown = sorted(set(request.settings) - set(SETTINGS))
-    if unknown:
-        raise UserError(f'--{unknown[0].replace("_", "-")}: --method fpga does not know it; leave it out')
-    settings = SETTINGS | dict(request.settings)
+    settings = DEFAULTS | dict(request.settings)
     if settings['images'] < 1:
         raise UserError(f'--images {settings["images"]}: the scales are chosen on images; give at least 1')
     with needs_extra():

@@ -1,5 +1,6 @@
 """What tools/compress.py calls: a folder with the compressed detector, the config that trains it on, and a report."""
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,16 @@ from .report import layer_rows, write_report
 HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
 
 
-@register_compressor('tensor_train')
+def add_options(parser: ArgumentParser) -> None:
+    """What only this compressor takes."""
+    parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
+    parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64')
+    parser.add_argument('--fold-bn', action='store_true', help='make batch norms part of convolutions')
+    parser.add_argument('--relu', action='store_true', help='ReLU in place of SiLU, for an FPGA')
+    parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
+
+
+@register_compressor('tensor_train', options=add_options)
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 

@@ -14,7 +14,7 @@ HISTORY = [{'step': s, 'lr': 0.01, 'loss': 3 / s, 'loss_cls': 1 / s, 'loss_obj':
     {'step': 25, 'val/map': 0.1, 'val/map50': 0.3},
     {'step': 50, 'val/map': 0.2, 'val/map50': 0.5},
 ]
-PICTURES = {'loss', 'map', 'precision_recall', 'f1', 'confusion', 'labels', 'images', 'worst_images'}
+PICTURES = {'loss', 'map', 'precision_recall', 'f1', 'confusion', 'labels', 'images', 'worst_images', 'calibration'}
 
 
 class Page(HTMLParser):

@@ -104,10 +104,8 @@ def test_it_evaluates_trains_and_keeps_its_scales(source, quantised, tmp_path):
     ('more', 'line'),
     [
         (['--budget', '0.5'], '--budget 0.5: --method fpga keeps all; leave it out'),
-        (['--modules', 'x'], '--modules: --method fpga does not know it'),
         (['--images', '0'], '--images 0: the scales are chosen on images'),
         (['--method', 'tensor_train'], '--budget: missing; --method tensor_train wants the share'),
-        (['--method', 'tensor_train', '--budget', '0.9', '--form', 'chain'], "takes no argument 'form'"),
     ],
 )
 def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
@@ -117,6 +115,23 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('more', [['--modules', 'x'], ['--method', 'tensor_train', '--budget', '0.9', '--form', 'chain']])
+def test_an_option_of_another_compressor_is_refused(source, tmp_path, capsys, more):
+    argv = words(source, tmp_path / 'out')
+    place = argv.index('--cfg-options')
+    with pytest.raises(SystemExit) as error:
+        run(compress.main, [*argv[:place], *more, *argv[place:]])
+    assert error.value.code == 2 and f'unrecognized arguments: {" ".join(more[-2:])}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('method', 'own', 'foreign'), [('fpga', '--form', '--relu'), ('tensor_train', '--relu', '--form')])
+def test_help_shows_the_options_of_the_method(capsys, method, own, foreign):
+    with pytest.raises(SystemExit):
+        compress.main(['--method', method, '--help'])
+    text = capsys.readouterr().out
+    assert own in text and foreign not in text and '--budget' in text
 
 
 def test_it_trains_in_mixed_precision(quantised, tmp_path):
