@@ -19,7 +19,7 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
     from detplug.cli.plugin import load_plugin
-    from detplug.compression.compressors import BUDGETS, OPTIONS, CompressRequest, compress
+    from detplug.compression.compressors import BUDGETS, COMPRESSORS, OPTIONS, CompressRequest, compress
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.export.pipeline import input_side
 
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     method = method_of(words)
     load_plugin(method)
+    COMPRESSORS.find(method)
     parser = make_parser()
     common = set(vars(parser.parse_args(['CONFIG', 'CHECKPOINT', '--out', 'D'])))
     if method in OPTIONS:

@@ -47,7 +47,7 @@ def diagnose(images: Sequence[ImageResult], classes: Sequence[str], max_dets: in
     truth, detections = truth_columns(images, len(classes)), detection_columns(images, len(classes))
     if not len(detections.scores) or truth.crowds.all():
         return None
-    evaluation = hotcoco_evaluation(len(images), classes, truth, detections, [1, 10, max_dets])
+    evaluation = hotcoco_evaluation(len(images), classes, truth, detections, [max_dets])
     evaluation.evaluate()
     errors, scores = evaluation.tide_errors(pos_thr=0.5, bg_thr=0.1), evaluation.calibration(BINS, 0.5)
     return Diagnosis(

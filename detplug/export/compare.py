@@ -12,8 +12,8 @@ import torch
 
 from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
-from detplug.runtime.bundle import Detector
 from detplug.images.reading import read_image
+from detplug.runtime.bundle import Detector
 from detplug.runtime.detections import Detections
 from detplug.runtime.result_field import ResultField, result_fields
 

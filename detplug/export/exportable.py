@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from detplug.errors import UserError
-from detplug.runtime.decode import DECODERS
 from detplug.export.dense_heads import DENSE_HEADS, MOST
+from detplug.runtime.decode import DECODERS
 
 UNLIMITED = 1000  # detections an image of a model that states no limit (YOLOX)
 WITHOUT_CLIPPING = ('YOLOXHead',)

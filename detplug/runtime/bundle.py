@@ -14,12 +14,12 @@ import numpy as np
 import onnxruntime
 
 from detplug.errors import UserError
-from detplug.runtime.decode import DECODERS
 from detplug.images.preparation import Prepared, prepare
-from detplug.runtime.providers import Provider, check_started, providers_of
 from detplug.images.reading import read_image as read_file
 from detplug.images.window import Window, check_window
+from detplug.runtime.decode import DECODERS
 from detplug.runtime.detections import Detections, select
+from detplug.runtime.providers import Provider, check_started, providers_of
 from detplug.runtime.result_field import fields_of_outputs
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'

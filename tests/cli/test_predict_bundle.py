@@ -10,8 +10,8 @@ from tiny_bundle import AGES, BOXES, write_bundle, write_pictures
 
 from detplug.cli import predict
 from detplug.cli.main import main
-from detplug.runtime.bundle import sha256
 from detplug.runtime import result_field
+from detplug.runtime.bundle import sha256
 from detplug.runtime.result_field import ResultField
 from detplug.runtime.tables import read_table
 

@@ -14,8 +14,8 @@ from detplug.errors import UserError
 from detplug.export.compare import mutual_nearest
 from detplug.export.formats import export
 from detplug.export.pipeline import prediction_steps
-from detplug.runtime.bundle import Detector
 from detplug.images.reading import read_image
+from detplug.runtime.bundle import Detector
 
 SIDE = 64
 

@@ -107,4 +107,5 @@ def test_pictures_of_an_earlier_report_do_not_stay(tmp_path, make_images):
         'map',
         'images',
         'worst_images',
+        'calibration',
     }

@@ -2,8 +2,7 @@
 
 import inspect
 
-from detplug.export import decode
-from detplug.runtime import detections
+from detplug.runtime import decode, detections
 
 HEADER = '''"""Integers of the last convolutions -> boxes. numpy only; written by the export, checked against torch.
 

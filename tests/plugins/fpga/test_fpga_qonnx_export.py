@@ -18,10 +18,10 @@ from tiny_quantised import ConvReLU, by_hand, quantised_tiny, random_images
 
 from detplug.cli.config import load_config
 from detplug.errors import UserError
-from detplug.runtime.decode import anchor_grid
 from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.runtime.bundle import sha256
+from detplug.runtime.decode import anchor_grid
 from detplug.samples.parasites import generate
 from plugins.fpga.integer_network import Conv
 from plugins.fpga.model import quantised_detector

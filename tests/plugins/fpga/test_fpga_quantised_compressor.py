@@ -117,7 +117,9 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('more', [['--modules', 'x'], ['--method', 'tensor_train', '--budget', '0.9', '--form', 'chain']])
+@pytest.mark.parametrize(
+    'more', [['--modules', 'x'], ['--method', 'tensor_train', '--budget', '0.9', '--form', 'chain']]
+)
 def test_an_option_of_another_compressor_is_refused(source, tmp_path, capsys, more):
     argv = words(source, tmp_path / 'out')
     place = argv.index('--cfg-options')
@@ -126,7 +128,9 @@ def test_an_option_of_another_compressor_is_refused(source, tmp_path, capsys, mo
     assert error.value.code == 2 and f'unrecognized arguments: {" ".join(more[-2:])}' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('method', 'own', 'foreign'), [('fpga', '--form', '--relu'), ('tensor_train', '--relu', '--form')])
+@pytest.mark.parametrize(
+    ('method', 'own', 'foreign'), [('fpga', '--form', '--relu'), ('tensor_train', '--relu', '--form')]
+)
 def test_help_shows_the_options_of_the_method(capsys, method, own, foreign):
     with pytest.raises(SystemExit):
         compress.main(['--method', method, '--help'])

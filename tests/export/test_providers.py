@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 
 from detplug.errors import UserError
-from detplug.runtime.providers import CPU, CUDA, check_started, providers_of
 from detplug.runtime.bundle import Detector
+from detplug.runtime.providers import CPU, CUDA, check_started, providers_of
 
 
 @pytest.fixture
