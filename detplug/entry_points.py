@@ -6,6 +6,8 @@ plugin that does not import ends or disturbs only the commands that use it. What
     PACKAGE/register.py       what registers its parts (mmdet's registries, ``register_format``,
                               ``register_compressor``); imported for a config that names the package or this module
     PACKAGE/data_sources.py   SOURCES: name -> reader, for ``prepare_data NAME``
+    PACKAGE/commands.py       COMMANDS: name -> (module with ``main(argv) -> exit status``, one line of help), for
+                              ``detplug NAME``; imports nothing heavy
     PACKAGE/result_fields.py  FIELDS: name of a field of detections -> ResultField; imports no torch, and
                               neither does ``PACKAGE/__init__.py``
 """

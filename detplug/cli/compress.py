@@ -1,6 +1,6 @@
 """``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it.
 
-``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does a method that keeps every parameter.
+``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does a method that keeps all parameters.
 Each method has options of its own: ``compress --method NAME --help``.
 """
 

@@ -5,14 +5,16 @@ import sys
 from collections.abc import Sequence
 
 from detplug import __version__
-from detplug.cli.run import WRONG_INPUT, run
+from detplug.cli.run import run
+from detplug.entry_points import plugin_table
+from detplug.errors import UserError
 
-COMMANDS = {
+COMMANDS = {  # of detplug.cli; plugins add theirs
     'train': 'train a detector from a config',
     'test': 'evaluate a checkpoint',
-    'predict': 'pictures and predictions.json of images, by a checkpoint or an exported bundle',
+    'predict': 'the objects in pictures, by a checkpoint or an exported bundle',
     'export': 'ONNX, ONNX int8 and what plugins add',
-    'compress': 'a smaller detector by Tensor-Train layers',
+    'compress': 'a smaller detector, by what plugins add',
     'convert_weights': 'official weights to ours',
     'prepare_data': 'an official download to our layout',
     'doctor': 'check the installation',
@@ -21,16 +23,24 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Dispatch to ``detplug.cli.COMMAND.main``; returns the exit status."""
+    """Dispatch to ``detplug.cli.COMMAND.main``, or to the ``main`` of a plugin's module; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ('-h', '--help'):
-        print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:16} {what}' for name, what in COMMANDS.items()))
-        return 0
-    if words[0] == '--version':
+    if words and words[0] == '--version':
         print(f'detplug {__version__}')
         return 0
-    name = words[0].replace('-', '_')
-    if name not in COMMANDS:
-        print(f'error: {words[0]}: no such command; one of {", ".join(COMMANDS)}', file=sys.stderr)
-        return WRONG_INPUT
-    return run(lambda rest: importlib.import_module(f'detplug.cli.{name}').main(rest), words[1:])
+    if words and words[0].replace('-', '_') in COMMANDS:
+        module = f'detplug.cli.{words[0].replace("-", "_")}'
+        return run(lambda rest: importlib.import_module(module).main(rest), words[1:])
+    return run(_of_a_plugin, words)
+
+
+def _of_a_plugin(words: Sequence[str]) -> int:
+    """Run a plugin's command; without one, list all. Plugins are asked only here: others start without them."""
+    theirs: dict[str, tuple[str, str]] = plugin_table('commands', 'COMMANDS', {})
+    if not words or words[0] in ('-h', '--help'):
+        lines = COMMANDS | {name: what for name, (_, what) in theirs.items()}
+        print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in lines.items()))
+        return 0
+    if words[0] not in theirs:
+        raise UserError(f'{words[0]}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
+    return importlib.import_module(theirs[words[0]][0]).main(words[1:])

@@ -1,4 +1,6 @@
-"""Why an average precision is not higher (TIDE, Bolya et al., ECCV 2020) and whether scores are probabilities, by hotcoco.
+"""Why an average precision is not higher (TIDE: Bolya et al., ECCV 2020), and whether scores are probabilities.
+
+Both by hotcoco.
 
 Letters: K classes.
 """

@@ -21,9 +21,7 @@ DEFAULTS = {'images': 32, 'form': 'chain'}
 
 def add_options(parser: ArgumentParser) -> None:
     """What only this compressor takes."""
-    parser.add_argument(
-        '--images', type=int, help=f'of the training split, for the scales; default {DEFAULTS["images"]}'
-    )
+    parser.add_argument('--images', type=int, help=f'of the training split; default {DEFAULTS["images"]}')
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers; default chain')
 
 

@@ -3,7 +3,7 @@
 python tools/test.py configs/yolov5/yolov5n_coco-tiny.py checkpoints/yolov5n_coco.pth --results work_dirs/noise.npz \\
     --cfg-options test_dataloader.dataset.ann_file=annotations/instances_train2017.json \\
     test_dataloader.dataset.data_prefix.img=train2017/
-python -m plugins.sabra.fit_noise work_dirs/noise.npz --source 'yolov5n on coco_tiny train' \\
+detplug fit-noise work_dirs/noise.npz --source 'yolov5n on coco_tiny train' \\
     --out plugins/sabra/transforms/yolov5n_noise.json
 
 Letters: G objects of the truth, D detections.

@@ -1,6 +1,6 @@
 """One checkpoint from a detector's and a relation head's, which learned apart.
 
-python -m plugins.sabra.join_checkpoints DETECTOR.pth HEAD.pth OUT.pth
+detplug join-checkpoints DETECTOR.pth HEAD.pth OUT.pth
 
 The head is that of a RelationDetector trained in `boxes` mode; the result is for a config with that detector and the
 same head. Both must have the same classes.

@@ -27,3 +27,14 @@ def test_unknown_command_lists_the_commands(capsys):
     assert main(['trian']) == 2
     printed = capsys.readouterr().err
     assert all(name in printed for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    'name', ['openset-split', 'join-checkpoints', 'fit-noise', 'relations-from-csv', 'check-relations']
+)
+def test_commands_of_plugins_are_listed_and_start(capsys, name):
+    assert main(['--help']) == 0
+    assert name in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        main([name, '--help'])
+    assert end.value.code == 0 and 'usage' in capsys.readouterr().out

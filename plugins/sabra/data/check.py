@@ -1,4 +1,4 @@
-"""``python -m plugins.sabra.data.check FILE.json``: is a file of relations well formed, and what is in it?"""
+"""``detplug check-relations FILE.json``: is a file of relations well formed, and what is in it?"""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ SHOWN = 5  # anomalies of a kind, unless all are asked for
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the file and print counts and anomalies; a broken file is a UserError, exit status 2."""
-    parser = argparse.ArgumentParser(prog='plugins.sabra.data.check', description=__doc__)
+    parser = argparse.ArgumentParser(prog='detplug check-relations', description=__doc__)
     parser.add_argument('file', help='json of relations, as docs/own_relations.md describes it')
     parser.add_argument('--images', help='folder of the pictures, for the sizes that the file lacks')
     parser.add_argument('--all', action='store_true', help=f'print every anomaly, not {SHOWN} of each kind')

@@ -16,7 +16,7 @@ from .tables import read_tables
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the tables, write the file whole or not at all, and print what is in it."""
-    parser = argparse.ArgumentParser(prog='plugins.sabra.data.from_csv', description=__doc__)
+    parser = argparse.ArgumentParser(prog='detplug relations-from-csv', description=__doc__)
     parser.add_argument('boxes', help='CSV: image,width,height,object,class,x1,y1,x2,y2')
     parser.add_argument('relations', help='CSV: image,subject,predicate,object')
     parser.add_argument('--out', required=True, help='json to write; replaced where it exists')

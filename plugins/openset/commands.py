@@ -1,0 +1,3 @@
+"""What ``detplug`` runs for this plugin."""
+
+COMMANDS = {'openset-split': ('plugins.openset.split', 'which images keep their labels, which count as unlabelled')}

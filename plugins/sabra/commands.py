@@ -1,0 +1,8 @@
+"""What ``detplug`` runs for this plugin."""
+
+COMMANDS = {
+    'join-checkpoints': ('plugins.sabra.join_checkpoints', 'a relation head and a detector as one checkpoint'),
+    'fit-noise': ('plugins.sabra.fit_noise', 'the noise of boxes that a detector makes, for training on true boxes'),
+    'relations-from-csv': ('plugins.sabra.data.from_csv', 'your own relations, from a table to COCO json'),
+    'check-relations': ('plugins.sabra.data.check', 'what is wrong in a file of relations'),
+}
