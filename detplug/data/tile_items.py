@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.images.tile_joining import area, clip
+from detplug.images.box_geometry import area, clip
 from detplug.images.tiles import tile_grid
 
 MIN_VISIBLE = 0.5  # of what the tile that shows most of an object shows of it

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detplug.images.box_geometry import area, clip, grown, intersection, iou, paired_intersection
+from detplug.images.tile_doubles import AGREEMENT, Pairs, is_double
 from detplug.images.tiles import overlapping_tiles
 
-AGREEMENT = 0.5  # least IoU of two boxes inside the shared pixels
 COVERED = 0.7  # share of a cut box that lies in another object: it is a piece of it
 EDGE = 0.01  # of a tile's side, at least 1 px: a box that ends so near to the edge is cut by it
 SIDES = 4
@@ -47,14 +48,6 @@ class Joined(NamedTuple):
     view: np.ndarray
 
 
-class Pairs(NamedTuple):
-    """P pairs of detections of two tiles: (P,) int64 each, and how well they agree (P,), more is better."""
-
-    first: np.ndarray
-    second: np.ndarray
-    agreement: np.ndarray
-
-
 def join_tiles(
     boxes: np.ndarray,
     scores: np.ndarray,
@@ -70,7 +63,8 @@ def join_tiles(
         tiles: (T, 4) as :func:`detplug.images.tiles.tile_grid` gives them.
         size: (width, height) px of the picture.
 
-    A box that stays cut and mostly lies in a larger one is dropped: it is a piece that did not agree well enough.
+    A box that stays cut and mostly lies in a larger one is dropped: it is a piece that did not agree well enough. So
+    is the lower score of two objects, of one name or of two, that agree, where no tile reports both or fewer tiles it.
     """
     boxes, tile = np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(tile, np.int64)
     scores, labels = np.asarray(scores), np.asarray(labels)
@@ -79,10 +73,12 @@ def join_tiles(
     index = (~_slivers(boxes, tiles[tile], inner, margin)).nonzero()[0]
     cut = inner & (np.abs(boxes - tiles[tile]) <= margin)
     views = Views(*(values[index] for values in (boxes, scores, labels, tile, cut)))
-    same, pieces = _compare_tiles(views, tiles, margin)
+    same, pieces, rivals = _compare_tiles(views, tiles, margin)
     group = _groups(same, views.tile)
     joined, complete = _join_views(views, group)
     kept = ~_is_piece(joined, complete, group, pieces, margin)
+    whole = ~views.cut[joined.view].any(1)
+    kept &= ~is_double(joined.boxes, joined.scores, kept & whole, group, rivals, views.tile)
     order = kept.nonzero()[0][np.argsort(-joined.scores[kept], kind='stable')]
     return Joined(joined.boxes[order], joined.scores[order], index[joined.view[order]])
 
@@ -93,29 +89,31 @@ def _slivers(boxes: np.ndarray, tiles: np.ndarray, inner: np.ndarray, margin: fl
     return (inner & (beyond <= margin)).any(1)
 
 
-def _compare_tiles(views: Views, tiles: np.ndarray, margin: float) -> tuple[Pairs, Pairs]:
-    """(pairs that show the same object, pairs whose first may be a piece of the second), over all pairs of tiles."""
+def _compare_tiles(views: Views, tiles: np.ndarray, margin: float) -> tuple[Pairs, Pairs, Pairs]:
+    """Pairs that show the same object, whose first may be a piece of the second, that agree; over all pairs of tiles."""
     order = np.argsort(views.tile, kind='stable')
     start = np.searchsorted(views.tile[order], np.arange(len(tiles) + 1))
     filled = np.diff(start) > 0
     empty = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    same, pieces = [empty], [empty]
+    same, pieces, rivals = [empty], [empty], [empty]
     neighbours = overlapping_tiles(tiles)
     for a, b in neighbours[filled[neighbours].all(1)]:
         region = np.concatenate([np.maximum(tiles[a, :2], tiles[b, :2]), np.minimum(tiles[a, 2:], tiles[b, 2:])])
         first, second = (_inside(order[start[t] : start[t + 1]], views.boxes, region) for t in (a, b))
         if not len(first) or not len(second):
             continue
-        agreement = _iou(clip(views.boxes[first], region), clip(views.boxes[second], region))
+        agreement = iou(clip(views.boxes[first], region), clip(views.boxes[second], region))
         alike = views.labels[first, None] == views.labels[second]
         row, column = _mutual_best(np.where(alike, agreement, 0))
         sides = (clip(views.boxes[first[row]], region) != region).sum(1)  # a box that fills the region tells nothing
         same.append(Pairs(first[row], second[column], agreement[row, column] + SIDE_SEEN * sides))
+        row, column = (agreement >= AGREEMENT).nonzero()
+        rivals.append(Pairs(first[row], second[column], agreement[row, column]))
         pieces += [
             _pieces(views, first, second, agreement, alike, margin),
             _pieces(views, second, first, agreement.T, alike.T, margin),
         ]
-    return _concatenated(same), _concatenated(pieces)
+    return _concatenated(same), _concatenated(pieces), _concatenated(rivals)
 
 
 def _concatenated(pairs: list[Pairs]) -> Pairs:
@@ -131,7 +129,7 @@ def _pieces(
     views: Views, first: np.ndarray, second: np.ndarray, agreement: np.ndarray, alike: np.ndarray, margin: float
 ) -> Pairs:
     """Pairs whose first, cut by its tile, lies in the second or, of another class, agrees with it, which is whole."""
-    a, b = views.boxes[first], _grown(views.boxes[second], margin)
+    a, b = views.boxes[first], grown(views.boxes[second], margin)
     covered = intersection(a, b) >= COVERED * area(a)[:, None]
     lower = views.scores[first, None] <= views.scores[second]
     other = ~alike & (agreement >= AGREEMENT) & ~views.cut[second].any(1) & lower
@@ -229,34 +227,9 @@ def _join_views(views: Views, group: np.ndarray) -> tuple[Joined, np.ndarray]:
 def _is_piece(joined: Joined, complete: np.ndarray, group: np.ndarray, pieces: Pairs, margin: float) -> np.ndarray:
     """(G,) bool: an object that stays cut and lies in a larger one."""
     small, large = group[pieces.first], group[pieces.second]
-    a, b = joined.boxes[small], _grown(joined.boxes[large], margin)
-    shared = np.prod(np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0), axis=1)
+    a, b = joined.boxes[small], grown(joined.boxes[large], margin)
+    shared = paired_intersection(a, b)
     inside = (small != large) & ~complete[small] & (area(joined.boxes[large]) > area(a)) & (shared >= COVERED * area(a))
     piece = np.zeros(len(joined.scores), bool)
     piece[small[inside]] = True
     return piece
-
-
-def _grown(boxes: np.ndarray, margin: float) -> np.ndarray:
-    return boxes + margin * np.array([-1, -1, 1, 1])
-
-
-def clip(boxes: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """(D, 4) boxes inside ``region`` (4,) xyxy; one that lies outside has no area."""
-    return np.concatenate([np.maximum(boxes[:, :2], region[:2]), np.minimum(boxes[:, 2:], region[2:])], 1)
-
-
-def area(boxes: np.ndarray) -> np.ndarray:
-    """(D,) area of (D, 4) boxes."""
-    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-
-
-def intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(A, B) shared area of (A, 4) and (B, 4) boxes."""
-    side = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    return np.prod(np.maximum(side, 0), axis=2)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    both = intersection(a, b)
-    return both / (area(a)[:, None] + area(b) - both)

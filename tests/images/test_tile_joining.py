@@ -103,3 +103,31 @@ def test_the_order_of_detections_does_not_matter():
 def test_no_detection_in_any_tile():
     joined = join_tiles(np.empty((0, 4)), np.empty(0), np.empty(0), np.empty(0), tile_grid(SIZE, 128, 0.2), SIZE)
     assert joined.boxes.shape == (0, 4) and len(joined.scores) == len(joined.view) == 0
+
+
+def joined_of(*reports):
+    """Objects that remain of two tiles side by side which share 100 px; a report: (tile, box, score, label)."""
+    tile, boxes, scores, labels = zip(*reports, strict=True)
+    tiles = np.array([[0, 0, 200, 100], [100, 0, 300, 100]])
+    joined = join_tiles(np.array(boxes, float), np.array(scores), np.array(labels), np.array(tile), tiles, (300, 100))
+    return sorted(zip(joined.scores.tolist(), np.array(labels)[joined.view].tolist(), strict=True), reverse=True)
+
+
+EGG, SHIFTED = (120, 20, 160, 60), (120, 32, 160, 72)  # IoU .54
+
+
+def test_a_double_that_one_tile_of_two_makes_is_dropped_and_one_of_both_stays():
+    both_see = [(0, EGG, 0.9, 0), (1, EGG, 0.8, 0)]
+    assert joined_of(*both_see, (1, SHIFTED, 0.6, 0)) == [(0.9, 0)]
+    assert joined_of(*both_see, (1, SHIFTED, 0.6, 1)) == [(0.9, 0)]  # under another name
+    assert joined_of(*both_see, (0, SHIFTED, 0.5, 0), (1, SHIFTED, 0.6, 0)) == [(0.9, 0), (0.6, 0)]
+
+
+def test_two_tiles_that_disagree_about_a_name_give_the_one_with_the_higher_score():
+    assert joined_of((0, EGG, 0.7, 0), (1, EGG, 0.8, 1)) == [(0.8, 1)]
+    assert joined_of((0, EGG, 0.7, 0), (0, SHIFTED, 0.8, 1)) == [(0.8, 1), (0.7, 0)]  # one tile's own two
+
+
+def test_objects_that_agree_with_none_stay_however_few_tiles_report_them():
+    beside = (120, 62, 160, 98)
+    assert joined_of((0, EGG, 0.9, 0), (1, EGG, 0.8, 0), (1, beside, 0.3, 0)) == [(0.9, 0), (0.3, 0)]
