@@ -90,7 +90,7 @@ def _slivers(boxes: np.ndarray, tiles: np.ndarray, inner: np.ndarray, margin: fl
 
 
 def _compare_tiles(views: Views, tiles: np.ndarray, margin: float) -> tuple[Pairs, Pairs, Pairs]:
-    """Pairs that show the same object, whose first may be a piece of the second, that agree; over all pairs of tiles."""
+    """Pairs that show one object, whose first may be a piece of the second, that agree; over all pairs of tiles."""
     order = np.argsort(views.tile, kind='stable')
     start = np.searchsorted(views.tile[order], np.arange(len(tiles) + 1))
     filled = np.diff(start) > 0
