@@ -26,6 +26,7 @@ REDUCTIONS = {
 TAIL = 4096  # bytes from the end in which the end marker of a whole file usually lies
 END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 MOST_PIXELS = 2**30  # OpenCV's limit; larger pictures are slides, read in parts
+TOO_LARGE = f'more than {MOST_PIXELS} px, or a side above 1048576 px; make it a tiled TIFF, which is read in parts'
 JPEG, PNG, WEBP, TIFF, GIF = 'JPEG', 'PNG', 'WEBP', 'TIFF', 'GIF'
 STARTS = {b'\xff\xd8': JPEG, b'\x89PNG': PNG, b'RIFF': WEBP, b'II*\0': TIFF, b'MM\0*': TIFF, b'GIF8': GIF}
 
@@ -62,6 +63,8 @@ def decode(content: bytes, name: str, window: Window | None = None, reduce: int 
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
+        if 'CV_IO_MAX_IMAGE' in str(error):
+            raise ImageError(f'{name}: {TOO_LARGE}') from error
         text = one_line(str(error).strip().rpartition('error: ')[2] or type(error).__name__)
         raise ImageError(f'{name}: not an image that can be decoded ({text}); get the file again') from error
     finally:
@@ -139,7 +142,7 @@ def _by_header(content: bytes, name: str, window: Window | None, reduce: int) ->
             pages, orientation, kind = _pages(image), int(image.getexif().get(ORIENTATION, 1)), image.format
             eight = image.mode in ('1', 'L', 'P', 'LA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
             if image.size[0] * image.size[1] > MOST_PIXELS:
-                raise ImageError(f'{name}: has {image.size[0]}x{image.size[1]} px; more than {MOST_PIXELS} are a slide')
+                raise ImageError(f'{name}: has {image.size[0]}x{image.size[1]} px: {TOO_LARGE}')
             if pages == 1 and kind == TIFF and orientation >= 5 and eight:  # OpenCV refuses these
                 turned = np.asarray(image.convert('RGB'))[..., ::-1]  # Pillow has applied the orientation
                 return reduced(np.ascontiguousarray(turned), reduce)

@@ -54,9 +54,13 @@ def open_run(out: Path, items: ItemList, settings: Settings, identity: dict, ove
     """The folder ``out`` for this run: begun, or resumed where it holds the same one.
 
     Raises:
-        UserError: it holds results of another run, or files under the names of results, and ``overwrite`` is not set.
+        UserError: the folder cannot be made; it holds results of another run, or files under the names of results, and
+            ``overwrite`` is not set.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # of file systems where nobody makes folders
+        raise UserError(f'--out {out}: this folder cannot be made; give another one') from error
     fresh = out / f'.{INPUTS}.{os.getpid()}'
     try:
         files = items.freeze(fresh).count()

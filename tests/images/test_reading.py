@@ -1,6 +1,8 @@
 """The one reader: what it turns, what it refuses, what it never does in silence."""
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -130,3 +132,15 @@ def test_what_is_no_file_is_one_line(tmp_path):
     for path, words in ((tmp_path, 'not a file'), (tmp_path / 'gone.png', 'not found'), ('a\0b.png', 'not readable')):
         with pytest.raises(ImageError, match=words):
             read_image(path)
+
+
+def test_a_picture_beyond_the_decoders_limit_is_told_from_a_damaged_one(tmp_path):
+    header = struct.pack('>IIBBBBB', 40_000, 40_000, 8, 2, 0, 0, 0)
+    chunks = ((b'IHDR', header), (b'IDAT', zlib.compress(b'')), (b'IEND', b''))
+    path = tmp_path / 'huge.png'
+    path.write_bytes(
+        b'\x89PNG\r\n\x1a\n'
+        + b''.join(struct.pack('>I', len(x)) + n + x + struct.pack('>I', zlib.crc32(n + x)) for n, x in chunks)
+    )
+    with pytest.raises(ImageError, match='more than 1073741824 px, or a side above .* make it a tiled TIFF'):
+        read_image(path)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from detplug.cli.main import main
-from detplug.errors import ImageError
+from detplug.errors import ImageError, UserError
 from detplug.images.tiled_engine import TiledEngine
 from detplug.runtime.detections import Detections
+from detplug.runtime.run_folder import open_run
 from detplug.runtime.shard import detect
 from detplug.runtime.tables import read_table, rows_of, write_table
 
@@ -224,3 +225,12 @@ def test_a_table_keeps_its_types(tmp_path):
     assert read_table(tmp_path / 't.parquet') == dict(a=[0, 1, 2], f=[0.5, 1, 2], t=['ä', None, ''], i=[1, None, 3])
     write_table(tmp_path / 'empty.parquet', {})
     assert list(rows_of(tmp_path / 'empty.parquet')) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
+    def refuse(self, *args, **options):
+        raise FileNotFoundError(2, 'No such file or directory', str(self))
+
+    monkeypatch.setattr(Path, 'mkdir', refuse)
+    with pytest.raises(UserError, match='--out .*: this folder cannot be made'):
+        open_run(tmp_path / 'out', None, None, {})
