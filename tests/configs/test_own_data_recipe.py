@@ -71,3 +71,22 @@ def test_one_name_without_a_comma_is_one_line(clone):
     Path(DATA).write_text(Path(DATA).read_text().replace("classes = ('egg',)", "classes = ('egg')", 1))
     with pytest.raises(UserError, match=r"classes: 'egg' is not a tuple of names; write \('egg',\)"):
         load_config(CONFIG)
+
+
+OPEN_SET = 'configs/openset/yolov5n_own-data.py'
+SMALL_OPEN_SET = [
+    '--cfg-options', 'img_scale=(64,64)', 'train_dataloader.batch_size=2', 'load_from=None', 'warmup=1',
+    *(x.replace('model.', 'model.detector.') for x in SMALL if x.startswith('model.')),
+]  # fmt: skip
+
+
+def test_a_folder_without_annotations_beside_few_labelled_pictures_trains_to_its_report(clone, capsys):
+    name_the_classes(clone)
+    generate(Path('more'), counts=dict(train=4, val=1, test=1), size=64, seed=1)
+    Path('more/images').rename('data/mine/unlabelled')
+    short = [*SMALL_OPEN_SET, 'max_iters=4', 'model.burn_in=2', 'train_cfg.val_interval=4']
+    assert run(train.main, [OPEN_SET, *short]) == 0, capsys.readouterr().err
+    folder = Path('work_dirs/openset/yolov5n_own-data')
+    assert {'report.html', 'best.pth', 'openset.jsonl'} <= {path.name for path in folder.iterdir()}
+    assert 'Objects a class' in (folder / 'report.html').read_text()
+    assert run(train.main, [OPEN_SET, '--smoke', *SMALL_OPEN_SET, 'model.burn_in=1']) == 0, capsys.readouterr().err

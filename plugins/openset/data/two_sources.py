@@ -1,6 +1,8 @@
 """Labelled and unlabelled images in one training: a data set of two parts and its resumable sampler."""
 
+import filecmp
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,14 @@ class TwoSources:
     Args:
         labelled, unlabelled: data sets or their configs.
         indices: only the first so many images of either (``--smoke``).
+
+    Raises:
+        UserError: a part holds no image, or an image is in both.
     """
 
     def __init__(self, labelled: Any, unlabelled: Any, indices: int | None = None):
         self.parts = [DATASETS.build(x) if isinstance(x, dict) else x for x in (labelled, unlabelled)]
+        check_apart(*self.parts)
         self.sizes = [len(x) if indices is None else min(len(x), indices) for x in self.parts]
         for name, size in zip(('labelled', 'unlabelled'), self.sizes, strict=True):
             if not size:
@@ -55,6 +61,28 @@ class TwoSources:
     def _place(self, index: int) -> tuple[Any, int]:
         first = self.sizes[0]
         return (self.parts[0], index) if index < first else (self.parts[1], index - first)
+
+
+def check_apart(labelled: Any, unlabelled: Any) -> None:
+    """Refuse an image that is labelled and unlabelled: the same path, or another file of the same bytes.
+
+    Only files of the size of a labelled one are read.
+
+    Raises:
+        UserError: it names the first, and counts the others.
+    """
+    paths = [[Path(part.get_data_info(i)['img_path']) for i in range(len(part))] for part in (labelled, unlabelled)]
+    known: dict[int, list[Path]] = {}
+    for path in filter(Path.is_file, paths[0]):
+        known.setdefault(path.stat().st_size, []).append(path)
+    twice = [path for path in paths[1] if path.is_file() and _is_among(path, known.get(path.stat().st_size, ()))]
+    if twice:
+        more = f', and so are {len(twice) - 1} more' if len(twice) > 1 else ''
+        raise UserError(f'{twice[0]}: is labelled and unlabelled{more}; leave them out of the unlabelled images')
+
+
+def _is_among(path: Path, others: Sequence[Path]) -> bool:
+    return any(path.samefile(other) or filecmp.cmp(path, other, shallow=False) for other in others)
 
 
 def find_two_sources(dataset: Any) -> TwoSources:

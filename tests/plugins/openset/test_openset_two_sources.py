@@ -26,7 +26,8 @@ class Numbers:
     def __getitem__(self, index):
         return self.first + index
 
-    get_data_info = __getitem__
+    def get_data_info(self, index):
+        return dict(img_path=f'{self.first + index}.png')
 
 
 def sources(labelled=3, unlabelled=7, **kwargs):
@@ -125,7 +126,7 @@ def test_a_split_of_listed_images_only(tmp_path):
 
 
 def test_parts_are_read_through_and_unlabelled_pictures_have_no_objects(tmp_path):
-    write_images(tmp_path / 'more', ['b.png', 'a.png'])
+    write_images(tmp_path / 'more', ['b.png', 'a.png'], size=(33, 21))
     labelled = dict(
         type='CheckedCocoDataset',
         data_root=str(write_coco(tmp_path)),
@@ -154,3 +155,19 @@ def test_a_split_with_an_empty_list_is_one_line(tmp_path, part):
     )
     with pytest.raises(UserError, match=rf'splits.json: {part}: lists no image'):
         TwoSources(dict(config, images_key='labelled'), dict(config, images_key='unlabelled'))
+
+
+@pytest.mark.parametrize('copied', [False, True])
+def test_an_image_that_is_labelled_and_unlabelled_is_named(tmp_path, copied):
+    write_images(tmp_path / 'labelled', ['a.png', 'b.png'])
+    write_images(tmp_path / 'unlabelled', ['a.png', 'b.png', 'c.png'])
+    first = sorted((tmp_path / 'labelled').iterdir())[0]
+    for path in sorted((tmp_path / 'unlabelled').iterdir()):
+        path.write_bytes(path.read_bytes() + path.name.encode())  # none equals another
+    both = tmp_path / 'unlabelled' / 'again.png'
+    both.write_bytes(first.read_bytes()) if copied else both.symlink_to(first)
+    folders = [dict(type='ImageFolder', folder=str(tmp_path / name)) for name in ('labelled', 'unlabelled')]
+    with pytest.raises(UserError, match='again.png: is labelled and unlabelled'):
+        TwoSources(*folders)
+    both.unlink()
+    assert len(TwoSources(*folders)) == 5
