@@ -5,6 +5,7 @@ import detplug.register  # noqa: F401
 from .cce import CategoryControlEmbed
 from .data import ImageFolder, TwoSources, TwoSourceSampler
 from .detector import OpenSetDetector
+from .energy_head import EnergyYOLOv5Head
 from .hook import OpenSetHook
 from .open_set_metric import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
@@ -12,6 +13,7 @@ from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
 
 __all__ = [
     'CategoryControlEmbed',
+    'EnergyYOLOv5Head',
     'ImageFolder',
     'OpenSetDetector',
     'OpenSetHook',
