@@ -6,7 +6,7 @@ from .cce import CategoryControlEmbed
 from .data import ImageFolder, TwoSources, TwoSourceSampler
 from .detector import OpenSetDetector
 from .hook import OpenSetHook
-from .open_set_metric import OpenSetMetric
+from .metrics import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
 from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
 
