@@ -32,7 +32,6 @@ from .thresholds import ClassThresholds
 
 USES_OOD = ('filter', 'oodfc', 'oodfc_cce')
 USES_CCE = ('cce', 'oodfc_cce')
-NAMES_UNKNOWN = ('oodfc', 'oodfc_cce')  # modes that train the class "unknown"
 
 
 @MODELS.register_module()
@@ -103,7 +102,7 @@ class OpenSetDetector(SemiBaseDetector):
     @property
     def names_unknown(self) -> bool:
         """Whether the mode trains the class "unknown", so that a box of label K means something."""
-        return self.mode in NAMES_UNKNOWN
+        return self.mode.startswith('oodfc')
 
     # -- training ------------------------------------------------------------------------------------------------------
 
