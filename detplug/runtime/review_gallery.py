@@ -27,12 +27,12 @@ from detplug.runtime.tables import part_of, read_table
 IMAGE = ('image_id', 'file_name', 'width', 'height')
 AROUND = 0.5  # of the longer side of the box, shown on each side of it
 LEAST_AROUND, LARGEST = 16, 512  # px of the picture around a box; side of a crop, larger ones are made smaller
-STYLE = """<style>
-.queue { display: flex; flex-wrap: wrap; gap: 1em; } figure { margin: 0; width: 180px; font-size: 12px; }
-figure div { position: relative; display: inline-block; }
-figure img { padding: 0; max-height: 180px; min-height: 90px; }
-figure i { position: absolute; outline: 1px solid #fff; box-shadow: 0 0 0 2px #000; }
-figcaption { overflow-wrap: anywhere; }</style>"""
+SHOWN = 180  # px of the page, longer side of a crop
+STYLE = f"""<style>
+.queue {{ display: flex; flex-wrap: wrap; gap: 1em; }} figure {{ margin: 0; width: {SHOWN}px; font-size: 12px; }}
+figure div {{ position: relative; }} figure img {{ padding: 0; width: 100%; height: 100%; }}
+figure i {{ position: absolute; outline: 1px solid #fff; box-shadow: 0 0 0 2px #000; }}
+figcaption {{ overflow-wrap: anywhere; }}</style>"""
 
 
 def write_queue(
@@ -79,7 +79,7 @@ def write_crop(path: Path, picture: np.ndarray | Slide, row: dict[str, Any]) -> 
     """The box and what is around it, at the pixels of the picture; nothing is drawn into it.
 
     Returns:
-        left, top, width, height of the box as shares of the crop.
+        left, top, width, height of the box as shares of the crop; width and height of the crop, px of the picture.
     """
     limit = np.array(picture.shape[1::-1] if isinstance(picture, np.ndarray) else picture.size)
     corner, side = np.array([row['x'], row['y']]), np.array([row['width'], row['height']])
@@ -92,7 +92,7 @@ def write_crop(path: Path, picture: np.ndarray | Slide, row: dict[str, Any]) -> 
         pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise UserError(f'{path}: crop not written; check the disk')
-    return (*((corner - low) / size).tolist(), *(side / size).tolist())
+    return (*((corner - low) / size).tolist(), *(side / size).tolist(), *size.tolist())
 
 
 def table_text(places: Sequence[Place], order: Order) -> str:
@@ -139,9 +139,11 @@ def gallery(places: Sequence[Place], order: Order, frames: Sequence[tuple | None
         row = place.values
         figure = '<p>no crop</p>'
         if frame is not None:
-            left, top, width, height = (f'{100 * share:.2f}%' for share in frame)
+            left, top, width, height = (f'{100 * share:.2f}%' for share in frame[:4])
+            wide, high = (f'{SHOWN * side / max(frame[4:]):.0f}px' for side in frame[4:])
             box = f'<i style="left:{left};top:{top};width:{width};height:{height}"></i>'
-            figure = f'<div><img loading="lazy" alt="box {rank}" src="{QUEUE}/{rank:04d}.jpg">{box}</div>'
+            crop_image = f'<img loading="lazy" alt="box {rank}" src="{QUEUE}/{rank:04d}.jpg">'
+            figure = f'<div style="width:{wide};height:{high}">{crop_image}{box}</div>'
         words = f'{row["category_name"]} {row["score"]:.2f}, {order.queue.column} {row[order.queue.column]:.3f}'
         text = f'{rank}. {escape(words)}<br>{escape(row["file_name"])}, box {row["box"]}'
         figures.append(f'<figure>{figure}<figcaption>{text}</figcaption></figure>')

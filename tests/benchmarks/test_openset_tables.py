@@ -1,4 +1,4 @@
-"""Tables of open-set runs: a dash for what a mode cannot have, every mode by one rule, the end of each run's log kept."""
+"""Tables of open-set runs: a dash for what a mode cannot have, one rule for all modes, the end of each log kept."""
 
 import json
 import sys
