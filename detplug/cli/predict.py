@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USAGE = """predict BUNDLE PICTURES... --out D [options]
        predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
 DRAWN = 200  # pictures that are drawn where nothing else is said
+TOP = 100  # boxes of a queue where nothing else is said
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line of both forms, with the options that plugins add for their fields."""
     from detplug.runtime.result_field import result_fields
 
+    queues = ['uncertain', *(field.queue.name for field in result_fields().values() if field.queue)]
     parser = argparse.ArgumentParser(
         prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -67,6 +69,10 @@ def make_parser() -> argparse.ArgumentParser:
     drawn = parser.add_mutually_exclusive_group()
     drawn.add_argument('--pictures', type=natural, help=f'how many pictures are drawn, the first; by default {DRAWN}')
     drawn.add_argument('--no-pictures', action='store_true', help='draw none')
+    parser.add_argument(
+        '--queue', choices=queues, help='write the boxes that a person should look at first, in this order'
+    )
+    parser.add_argument('--top', type=natural, help=f'how many boxes --queue writes; by default {TOP}')
     parser.add_argument('--json', action='store_true', help='predictions.json of more than 10,000 pictures too')
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='do the I-th of N equal parts, of an array job')
     parser.add_argument('--strict', action='store_true', help='exit status 2 if any picture could not be read')

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from detplug.cli.predict import DRAWN
+from detplug.cli.predict import DRAWN, TOP
 from detplug.errors import UserError
 from detplug.images.sources import list_items
 from detplug.runtime.collect import counts_of, write_errors, write_predictions
 from detplug.runtime.engine import Engine, EngineSource
 from detplug.runtime.ids import ImageIds, ids_of
 from detplug.runtime.result_field import ResultField, result_fields
+from detplug.runtime.review_gallery import write_queue
+from detplug.runtime.review_queue import Order, check_order, first_boxes, orders
 from detplug.runtime.run_folder import RunFolder, open_run
 from detplug.runtime.shard import Counts, Settings
 from detplug.runtime.workers import Job, cores, run_shards
@@ -33,7 +35,7 @@ def predict(source: EngineSource, paths: Sequence[str], out: Path, args: argpars
     engine = source.open()  # what is wrong with it is said before anything is listed or written
     print(f'device {engine.device}')
     ids = ids_of(args.annotations, engine.names)
-    settings = settings_of(args, engine, ids)
+    settings, order = settings_of(args, engine, ids), order_of(args, engine)
     items = list_items(paths)
     run = open_run(out, items, settings, source.identity(), args.overwrite)
     for line in items.skipped_lines():
@@ -44,7 +46,10 @@ def predict(source: EngineSource, paths: Sequence[str], out: Path, args: argpars
         print(f'{out}: holds this run: {len(run.shards) - len(run.left())} of {len(run.shards)} shards are there')
     workers = workers_of(args, engine, len(left), run.files)
     total = run_all(job, left, workers, engine, args.engine)
-    return say(run, total, fields_of(engine), engine, args)
+    status = say(run, total, fields_of(engine), engine, args)
+    if order is not None and not run.left():
+        say_queue(run, order, args.top or TOP, engine, ids)
+    return status
 
 
 def run_all(job: Job, left: list[int], workers: int, engine: Engine, on: str) -> Counts:
@@ -98,6 +103,31 @@ def say(run: RunFolder, total: Counts, fields: dict[str, ResultField], engine: E
     if total.failed:
         print(f'{total.failed} of {total.files} pictures could not be used: {run.out}/errors.parquet', file=sys.stderr)
     return status_of(total, args.strict)
+
+
+def order_of(args: argparse.Namespace, engine: Engine) -> Order | None:
+    """The order of the review queue, None where none is asked for.
+
+    Raises:
+        UserError: ``--top`` alone, or a detector without what the order needs.
+    """
+    if args.queue is None:
+        if args.top is not None:
+            raise UserError('--top: has no effect without --queue; add it')
+        return None
+    order = orders()[args.queue]
+    check_order(order, engine)
+    return order
+
+
+def say_queue(run: RunFolder, order: Order, top: int, engine: Engine, ids: ImageIds) -> None:
+    """Write the review queue of all shards and say where it is."""
+    places = first_boxes(run, order, top)
+    known = ids.categories or {name: label + 1 for label, name in enumerate(engine.names)}
+    categories = {name: known[name] for name in engine.names}
+    for reason in write_queue(run, places, order, categories, engine.window):
+        print(f'no crop: {reason}', file=sys.stderr)
+    print(f'{len(places)} boxes to look at first ({order.queue.name}): {run.out}/queue.html, queue.csv, queue.json')
 
 
 def status_of(total: Counts, strict: bool) -> int:

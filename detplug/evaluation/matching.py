@@ -14,14 +14,20 @@ def overlaps(boxes: np.ndarray, objects: np.ndarray, crowd: np.ndarray | None = 
     Args:
         crowd: (G,) bool; for these the intersection is divided by the area of the detection (COCO's rule).
     """
-    corner = np.maximum(boxes[:, None, :2], objects[None, :, :2])
-    size = (np.minimum(boxes[:, None, 2:], objects[None, :, 2:]) - corner).clip(min=0)
-    common = size.prod(axis=2)
+    common = _shared(boxes, objects, 0)
+    common *= _shared(boxes, objects, 1)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)[:, None]
     union = area + (objects[:, 2:] - objects[:, :2]).prod(axis=1) - common
     if crowd is not None:
         union = np.where(crowd, area, union)
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def _shared(boxes: np.ndarray, objects: np.ndarray, axis: int) -> np.ndarray:
+    """(D, G) px that each pair shares along x (0) or y (1)."""
+    shared = np.minimum(boxes[:, None, axis + 2], objects[None, :, axis + 2])
+    shared -= np.maximum(boxes[:, None, axis], objects[None, :, axis])
+    return np.maximum(shared, 0, out=shared)
 
 
 def match_by_score(iou: np.ndarray, scores: np.ndarray, iou_thr: float) -> np.ndarray:

@@ -38,6 +38,21 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """An order in which a person looks at boxes again: ``predict --queue NAME``.
+
+    Attributes:
+        name: of the order.
+        column: what the value by which it orders is called in the results.
+        help: which boxes come first, to go on after "boxes".
+    """
+
+    name: str
+    column: str
+    help: str
+
+
+@dataclass(frozen=True)
 class ResultField:
     """How one field of the detections of an image is made and shown. D detections.
 
@@ -52,6 +67,7 @@ class ResultField:
             By default the output of the field's own name is the value.
         of_sample: torch's result of an image (mmdet's DetDataSample), the model -> value in numpy, or None. By default
             the array of this name in ``pred_instances``.
+        queue: the order of a review queue in which the highest value of ``column``, numbers here, comes first.
         difference: two values, indices of paired detections (P,) in each -> largest difference, for export.
     """
 
@@ -65,6 +81,7 @@ class ResultField:
     outputs: tuple[str, ...] = ()
     make: Callable[[Mapping[str, np.ndarray], Mapping, int], Any] | None = None
     of_sample: Callable[[Any, Any], Any] | None = None
+    queue: Queue | None = None
     difference: Callable[[Any, Any, np.ndarray, np.ndarray], float] = array_difference
 
 

@@ -21,6 +21,7 @@ RUN, INPUTS = 'run.json', 'inputs.jsonl'
 LEAST_IN_SHARD, MOST_IN_SHARD = 16, 1000  # pictures
 FEWEST_SHARDS = 64  # where there are that many pictures, so that processes share them well
 LOCK = '.run.lock'
+QUEUE = 'queue'  # queue.csv, queue.json, queue.html, and the folder of their crops
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,20 @@ def results_in(out: Path) -> list[Path]:
     """The files in ``out`` under the names of results, whoever wrote them."""
     tables = [name for name, field in result_fields().items() if field.table]
     names = '|'.join(map(re.escape, ('part', 'images', *tables)))
-    whole = '|'.join(map(re.escape, (RUN, INPUTS, 'errors.parquet', *(f'{x}.json' for x in ('predictions', *tables)))))
+    whole = '|'.join(map(re.escape, (RUN, INPUTS, 'errors.parquet', f'{QUEUE}.csv', f'{QUEUE}.html',
+                                          *(f'{x}.json' for x in ('predictions', QUEUE, *tables)))))  # fmt: skip
     of_run = re.compile(rf'((({names})-\d{{5,}}\.parquet)|{whole})(\.\d+\.part)?')
     drawn = re.compile(r'\d{4,}_.*\.jpg', re.DOTALL)
     folders = (out, of_run), (out / PICTURES, drawn)
-    return [path for folder, kind in folders if folder.is_dir() for path in sorted(folder.iterdir())
-            if kind.fullmatch(path.name)]  # fmt: skip
+    found = [path for folder, kind in folders if folder.is_dir() for path in sorted(folder.iterdir())
+             if kind.fullmatch(path.name)]  # fmt: skip
+    return found + crops_in(out)
+
+
+def crops_in(out: Path) -> list[Path]:
+    """The crops of a review queue in ``out``."""
+    folder = out / QUEUE
+    return [x for x in sorted(folder.iterdir()) if re.fullmatch(r'\d{4,}\.jpg', x.name)] if folder.is_dir() else []
 
 
 def clear(out: Path) -> None:

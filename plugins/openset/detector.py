@@ -99,6 +99,11 @@ class OpenSetDetector(SemiBaseDetector):
         """Names by label: the known classes of the data and, last, "unknown"."""
         return (*names, 'unknown')
 
+    @property
+    def names_unknown(self) -> bool:
+        """Whether the mode trains the class "unknown", so that a box of label K means something."""
+        return self.mode.startswith('oodfc')
+
     # -- training ------------------------------------------------------------------------------------------------------
 
     def loss(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]]) -> dict:
@@ -189,7 +194,12 @@ class OpenSetDetector(SemiBaseDetector):
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, samples: list[DetDataSample], rescale: bool = True) -> list[DetDataSample]:
-        """Boxes of teacher or student; label K is "unknown". Modes with an OOD model add ``ood_scores`` (D,), 0..1."""
+        """Boxes of teacher or student; label K is "unknown". Modes with an OOD model add ``ood_scores`` (D,), 0..1.
+
+        The samples get the meta key ``names_unknown``, for the metric.
+        """
+        for sample in samples:
+            sample.set_metainfo(dict(names_unknown=self.names_unknown))
         if self.ood is None or not self.ood.fitted.any():
             return super().predict(inputs, samples)
         detector = getattr(self, self.semi_test_cfg['predict_on'])

@@ -7,7 +7,7 @@ from .data import ImageFolder, TwoSources, TwoSourceSampler
 from .detector import OpenSetDetector
 from .energy_head import EnergyYOLOv5Head
 from .hook import OpenSetHook
-from .open_set_metric import OpenSetMetric
+from .metrics import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
 from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
 

@@ -1,10 +1,11 @@
-"""The field ``ood_scores`` of open-set detections: a column, and a bar at the left edge of each box. Needs no torch."""
+"""The field ``ood_scores`` of open-set detections: a column, a bar at the left edge of each box, and the review queue
+``strangest``. Needs no torch."""
 
 import cv2
 import numpy as np
 
 from detplug.runtime.detections import Detections
-from detplug.runtime.result_field import ResultField, numbers
+from detplug.runtime.result_field import Queue, ResultField, numbers
 
 DARK, LIGHT = (0, 0, 0), (255, 255, 255)
 
@@ -19,4 +20,6 @@ def draw(picture: np.ndarray, detections: Detections, scores: np.ndarray) -> Non
         cv2.rectangle(picture, (x1, round(y2 - score * (y2 - y1))), (x1 + width, y2), LIGHT, -1)
 
 
-FIELDS = {'ood_scores': ResultField(draw=draw, column=numbers)}
+STRANGEST = Queue('strangest', 'strangeness', 'that look least like the labelled objects')
+
+FIELDS = {'ood_scores': ResultField(draw=draw, column=numbers, queue=STRANGEST)}

@@ -1,6 +1,7 @@
-"""A bundle of three boxes at fixed places, whose scores grow with the brightest pixel, and a field ``age``."""
+"""A bundle of three boxes at fixed places, whose scores grow with the brightest pixel, and a field (``age``)."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,20 +17,20 @@ SCORES, LABELS, AGES = [0.9, 0.6, 0.3], [0, 1, 0], [7.5, 2.25, 31.0]  # scores o
 CLASSES = ('egg', 'Würmer')
 
 
-def write_bundle(folder: Path) -> Path:
-    """Write model.onnx and manifest.json into ``folder``, as ``export`` does."""
+def write_bundle(folder: Path, field: str = 'age', values: Sequence[float] = AGES, classes=CLASSES) -> Path:
+    """Write model.onnx and manifest.json into ``folder``, as ``export`` does; ``field`` has a value for each box."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(_model(), folder / 'model.onnx')
-    outputs = ['count', 'boxes', 'scores', 'labels', 'age']
+    onnx.save(_model(field, values), folder / 'model.onnx')
+    outputs = ['count', 'boxes', 'scores', 'labels', field]
     manifest = {
         'format': 'onnx',
         'model': {'file': 'model.onnx', 'sha256': sha256(folder / 'model.onnx')},
-        'classes': list(CLASSES),
+        'classes': list(classes),
         'input': {
             'name': 'images', 'shape': [1, 3, SIDE, SIDE], 'channel_order': 'RGB', 'mean': [0] * 3, 'std': [255] * 3,
         },
         'letterbox': {'centre': False, 'pad_value': 0},
-        'outputs': {'kind': 'detections', 'names': outputs, 'extra': ['age'], 'decode': None},
+        'outputs': {'kind': 'detections', 'names': outputs, 'extra': [field], 'decode': None},
         'nms': {},
     }  # fmt: skip
     (folder / 'manifest.json').write_text(json.dumps(manifest))
@@ -48,13 +49,13 @@ def write_pictures(folder: Path) -> list[Path]:
     return paths
 
 
-def _model() -> onnx.ModelProto:
+def _model(field: str, values: Sequence[float]) -> onnx.ModelProto:
     constants = {
         'count': np.array([3], np.int64),
         'boxes': np.array([BOXES], np.float32),
         'base': np.array([SCORES], np.float32),
         'labels': np.array([LABELS], np.int64),
-        'age': np.array([AGES], np.float32),
+        field: np.array([values], np.float32),
     }
     nodes = [
         helper.make_node('Constant', [], [name], value=onnx.numpy_helper.from_array(values, name))
@@ -66,7 +67,7 @@ def _model() -> onnx.ModelProto:
     shapes = {'count': [1], 'boxes': [1, 3, 4]}
     outputs = [
         helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), shapes.get(name, [1, 3]))
-        for name in ('count', 'boxes', 'scores', 'labels', 'age')
+        for name in ('count', 'boxes', 'scores', 'labels', field)
     ]
     image = helper.make_tensor_value_info('images', TensorProto.FLOAT, [1, 3, SIDE, SIDE])
     graph = helper.make_graph(nodes, 'three_boxes', [image], outputs)
