@@ -80,7 +80,8 @@ def suppress(
     """Non-maximum suppression within each class, the best ``per_class`` boxes of each, of these the best ``limit``.
 
     Greedy suppression of the best C candidates is the beginning of that of all: where they leave ``limit`` boxes, the
-    others cannot matter. So it starts with a few and takes all only if too few are left: the same result, sooner.
+    others cannot matter. So it starts with a few and takes all only if too few are left: the same result, sooner. With
+    ``per_class`` that is done for each class by itself.
 
     Args:
         boxes: (C, 4) xyxy.
@@ -91,7 +92,7 @@ def suppress(
         (D, 5) boxes and score, best first, and (D,) their index among the C.
     """
     order = scores.argsort(descending=True, stable=True)
-    first = 4 * limit if nms_cfg.get('type', 'nms') == 'nms' else len(order)
+    first = 4 * limit if per_class is None and nms_cfg.get('type', 'nms') == 'nms' else len(order)
     while True:
         chosen = order[:first]
         kept = suppress_sorted(boxes[chosen], scores[chosen], labels[chosen], nms_cfg, per_class)
