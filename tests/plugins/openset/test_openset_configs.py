@@ -86,7 +86,7 @@ def test_the_splits_of_the_tasks(name, real_data, monkeypatch):
         assert not blocks[0] & blocks[1]
     for loader in ('val_dataloader', 'test_dataloader'):
         data = DATASETS.build(config[loader].dataset)
-        assert sum(len(data.get_data_info(i)['unknown_instances']) for i in range(len(data))) >= 10
+        assert any(data.get_data_info(i)['unknown_instances'] for i in range(len(data)))
 
 
 @pytest.mark.parametrize('name', IMAGES)
