@@ -73,8 +73,8 @@ def from_config(path: str) -> SplitSource:
         dataset = DATASETS.build(dict(part, pipeline=[]))
         if not isinstance(dataset, CheckedDataset):
             raise UserError(
-                f'{path}: train_dataloader: {type(dataset).__name__} is no data set with annotations; give a config that '
-                'trains on all images with their labels'
+                f'{path}: train_dataloader: {type(dataset).__name__} is no data set with annotations; give a '
+                'config that trains on all images with their labels'
             )
         ids = {dataset.get_data_info(i)['img_id'] for i in range(len(dataset))}
         for record in dataset.read()[1]:
