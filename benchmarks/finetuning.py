@@ -32,10 +32,12 @@ def convert_weights(source: str) -> None:
         run_tool('convert_weights', 'yolov5', source, str(WEIGHTS))
 
 
-def test_checkpoint(config: str, checkpoint: Path, folder: Path, options: list[str]) -> dict[str, float]:
-    """Metrics of ``checkpoint`` on the config's test split, also in ``folder``; ``options`` are --cfg-options."""
+def test_checkpoint(
+    config: str, checkpoint: Path, folder: Path, options: list[str], split: str = 'test'
+) -> dict[str, float]:
+    """Metrics of ``checkpoint`` on a split of the config, also in ``folder``; ``options`` are --cfg-options."""
     out = folder / 'metrics.json'
-    words = [config, str(checkpoint), '--out', str(out), '--work-dir', str(folder)]
+    words = [config, str(checkpoint), '--split', split, '--out', str(out), '--work-dir', str(folder)]
     words += ['--results', str(folder / 'images.npz')]
     run_tool('test', *words, *(['--cfg-options', *options] if options else []))
     return json.loads((ROOT / out).read_text())

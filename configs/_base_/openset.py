@@ -7,7 +7,12 @@ open_set = dict(
     unsup_weight=1.0,
     # pseudo-labels: one class a place; score_thr is the lowest score that is looked at
     teacher_cfg=dict(
-        score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6), nms_pre=3000, max_per_img=300, multi_label=False
+        score_thr=0.05,
+        nms=dict(type='nms', iou_threshold=0.6),
+        nms_pre=3000,
+        max_per_img=300 * 81,  # max_per_class x (known classes + 1)
+        max_per_class=300,  # or a frequent class takes the places of all others
+        multi_label=False,
     ),
     # T_c follows the AP of the class; a number in 'fixed' is one threshold for all classes
     thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, fixed=None),

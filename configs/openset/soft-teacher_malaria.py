@@ -10,6 +10,7 @@ custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.regis
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 detector['roi_head']['bbox_head']['num_classes'] = 3  # red blood cell, ring, gametocyte
+detector['test_cfg']['rcnn']['max_per_img'] = 1500  # 500 proposals x 3 classes: none is cut
 detector['train_cfg']['rpn']['assigner']['ignore_iof_thr'] = -1  # SoftTeacher has no ignored regions
 detector['train_cfg']['rcnn']['assigner']['ignore_iof_thr'] = -1
 model = dict(

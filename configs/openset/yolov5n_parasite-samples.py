@@ -8,7 +8,9 @@ _base_ = [
 custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
 model = dict(
     classes=8,
-    detector=dict(bbox_head=dict(num_classes=9, criterion=dict(cls_weight=1.5))),
+    # max_per_img: 300 a class x 9
+    detector=dict(bbox_head=dict(num_classes=9, criterion=dict(cls_weight=1.5)), test_cfg=dict(max_per_img=2700)),
+    teacher_cfg=dict(max_per_img=2700),
     scorer=dict(type='KNN'),  # chosen on val: few boxes of each class, all drawn by one hand
 )
 custom_hooks = [dict(type='OpenSetHook', momentum=0.01, refit=100, interval=50), dict(type='ReportHook')]

@@ -17,6 +17,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
+from detplug.cli.class_limits import check_class_limits
 from detplug.cli.class_numbers import check_num_classes
 from detplug.cli.config_address import config_path, is_of_package
 from detplug.cli.config_variables import ineffective_assignments, is_variable, with_variables
@@ -49,7 +50,8 @@ def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping
 
     Raises:
         UserError: no such file, a config that does not load, an option whose path the config does not have, an option
-            or a variable of the file that would change nothing, or a head with another number of classes than the data.
+            or a variable of the file that would change nothing, a head with another number of classes than the data, or
+            a limit of detections a class that the head does not have.
     """
     path = config_path(path)
     MMLogger.get_current_instance().setLevel('WARNING')  # it would tell of every environment variable
@@ -78,6 +80,7 @@ def load_config(path: str | Path, options: Sequence[str] = (), replaced: Mapping
     if changes and os.environ.get('RANK', '0') == '0':
         print(f'{path.name}: a config of mmdet, fitted to our tools:\n  ' + '\n  '.join(changes), flush=True)
     check_num_classes(config)
+    check_class_limits(config)
     return config
 
 

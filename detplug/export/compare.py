@@ -44,8 +44,11 @@ class Agreement:
     near_threshold: int = 0
     max_extra_diff: float = 0.0
 
-    def add(self, torch_found: Detections, found: Detections, score_thr: float, limit: int) -> None:
-        """Count one image; ``score_thr`` and ``limit`` (detections an image) are what both were selected with."""
+    def add(
+        self, torch_found: Detections, found: Detections, score_thr: float, limit: int, per_class: int | None = None
+    ) -> None:
+        """Count one image; ``score_thr``, ``limit`` (detections an image) and ``per_class`` (of one class) are what
+        both were selected with."""
         i, j = mutual_nearest(torch_found, found)
         self.images += 1
         self.boxes += len(i)
@@ -56,12 +59,16 @@ class Agreement:
                 known = result_fields().get(name, ResultField())
                 difference = known.difference(torch_found.fields[name], value, i, j)
                 self.max_extra_diff = max(self.max_extra_diff, difference)
-        # the last score of a full list decides as the threshold does
-        decisive = max([score_thr] + [float(x.scores[-1]) for x in (torch_found, found) if len(x) >= limit])
-        alone = np.concatenate([np.delete(torch_found.scores, i), np.delete(found.scores, j)])
-        excused = int((alone <= decisive + SCORE_TOLERANCE).sum())
+        both = (torch_found, found)
+        classes = 1 + max((int(x.labels.max()) for x in both if len(x)), default=0)
+        decisive = np.maximum(score_thr, np.maximum(*(last_scores(x, classes, limit, per_class) for x in both)))
+        alone = [np.delete(np.arange(len(x)), matched) for x, matched in zip(both, (i, j), strict=True)]
+        excused = sum(
+            int((x.scores[own] <= decisive[x.labels[own]] + SCORE_TOLERANCE).sum())
+            for x, own in zip(both, alone, strict=True)
+        )
         self.near_threshold += excused
-        self.unmatched += len(alone) - excused
+        self.unmatched += sum(map(len, alone)) - excused
 
     @property
     def passed(self) -> bool:
@@ -87,6 +94,15 @@ class Agreement:
     def to_dict(self) -> dict[str, float]:
         """The error table of the manifest."""
         return asdict(self)
+
+
+def last_scores(found: Detections, classes: int, limit: int, per_class: int | None) -> np.ndarray:
+    """(classes,) of each the last score of a list that is full: it decides as the threshold does; 0 where none is."""
+    last = np.full(classes, float(found.scores[-1]) if len(found) >= limit else 0.0)
+    if per_class is not None:
+        for label in np.flatnonzero(np.bincount(found.labels, minlength=classes) >= per_class):
+            last[label] = max(last[label], float(found.scores[found.labels == label].min()))
+    return last
 
 
 def mutual_nearest(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +135,7 @@ def compare(reference: TorchEngine, detector: Detector, paths: Sequence[str | Pa
             image, limit = read_image(path, reference.window), nms['max_per_img']
             there = reference([image])[0]
             there = there.where(np.arange(len(there)) < limit)
-            agreement.add(there, detector(path), nms['score_thr'], limit)
+            agreement.add(there, detector(path), nms['score_thr'], limit, nms.get('max_per_class'))
     return agreement
 
 

@@ -7,10 +7,11 @@ those with a head of :data:`detplug.export.dense_heads.DENSE_HEADS` are taken, a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import nn
 
+from detplug.detection_limits import class_limit
 from detplug.errors import UserError
 from detplug.export.dense_heads import DENSE_HEADS, MOST
 from detplug.runtime.decode import DECODERS
@@ -34,21 +35,31 @@ class Selection:
     iou_threshold: float
     max_per_img: int
     multi_label: bool
+    max_per_class: int | None = None  # no limit
 
     @classmethod
     def of(cls, model: nn.Module) -> 'Selection':
         """The selection of a detector's ``test_cfg``.
 
         Raises:
-            UserError: another kind of NMS than class-wise ``nms``, or more detections than the graph can have.
+            UserError: another kind of NMS than class-wise ``nms``, more detections than the graph can have, or a limit
+                a class that torch's head does not have.
         """
-        cfg = model.roi_head.test_cfg if is_two_stage(model) else model.bbox_head.test_cfg
+        head = model.roi_head if is_two_stage(model) else model.bbox_head
+        cfg = head.test_cfg
         limit = cfg.get('max_per_img', UNLIMITED)
         limit = int(limit) if limit > 0 else UNLIMITED
         if limit > MOST:
             raise UserError(f'test_cfg: max_per_img: {limit}, but a graph has at most {MOST}; give less')
-        score_thr = float(cfg.get('score_thr', 0.0))
-        return cls(score_thr, nms_threshold(cfg, 'test_cfg'), limit, bool(cfg.get('multi_label', True)))
+        per_class = class_limit(cfg)
+        if per_class is not None and not getattr(head, 'limits_per_class', False):
+            raise UserError(f'test_cfg: max_per_class: {type(head).__name__} has no such limit; leave it out')
+        score_thr, multi_label = float(cfg.get('score_thr', 0.0)), bool(cfg.get('multi_label', True))
+        return cls(score_thr, nms_threshold(cfg, 'test_cfg'), limit, multi_label, per_class)
+
+    def rule(self) -> dict:
+        """The manifest's entry ``nms``; ``max_per_class`` is there where it is set."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def nms_threshold(cfg: Mapping, where: str) -> float:

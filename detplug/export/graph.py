@@ -80,9 +80,13 @@ class DetectionGraph(nn.Module):
         feats = self.model.extract_feat(images)
         chosen = self.selection
         boxes, scores, score_thr = self.predictions(feats, sizes)
-        boxes, scores, anchors = best_anchors(boxes, scores)
-        found = Found(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, chosen.max_per_img))
-        found = found._replace(places=anchors.gather(1, found.places))
+        if chosen.max_per_class is None:
+            boxes, scores, anchors = best_anchors(boxes, scores)
+        else:
+            scores, anchors = best_of_each_class(scores), None
+        limits = chosen.max_per_img, chosen.max_per_class or chosen.max_per_img
+        found = Found(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, *limits))
+        found = found if anchors is None else found._replace(places=anchors.gather(1, found.places))
         more = self.model.describe_found(feats, found, sizes) if self.describes else ()
         return (*found[:-1], *more)
 
@@ -118,6 +122,22 @@ def best_anchors(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]
         repeated = torch.arange(MOST) >= count  # the padding, which comes last
         scores = torch.where(repeated[:, None], 0.0, scores)
     return take(boxes, index), scores, index
+
+
+def best_of_each_class(scores: Tensor) -> Tensor:
+    """Scores (N, A, K) that are 0 where an anchor is not among the 3840 best of the class.
+
+    :func:`best_anchors` orders anchors by the best of their classes: thousands of boxes of a frequent class would take
+    the places of a rare one, which a limit of detections a class is to prevent.
+    """
+    count = scores.shape[1]
+    if isinstance(count, int) and count <= MOST:
+        return scores
+    padded = scores
+    if not isinstance(count, int):  # of an input of any size, which may have fewer
+        padded = torch.cat([scores, scores.new_zeros(scores.shape[0], MOST, scores.shape[2])], 1)
+    last = padded.topk(MOST, dim=1).values[:, -1:]
+    return torch.where(scores >= last, scores, 0.0)
 
 
 def extra_outputs(model: nn.Module) -> tuple[str, ...]:

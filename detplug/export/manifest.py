@@ -1,6 +1,5 @@
 """The manifest of a bundle: everything a runtime needs to know beside the model file."""
 
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def describe(request: ExportRequest, folder: Path, outputs: list[str]) -> dict:
             'extra': [] if request.raw else list(extra_outputs(model)),
             'decode': model.bbox_head.decode_rule() if request.raw else None,
         },
-        'nms': asdict(Selection.of(model)),
+        'nms': Selection.of(model).rule(),
         'versions': {'detplug': __version__} | {name: version(name) for name in PACKAGES},
     } | (model.manifest_entries() if hasattr(model, 'manifest_entries') else {})
 

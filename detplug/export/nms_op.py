@@ -1,4 +1,4 @@
-"""Selection of detections as one ONNX subgraph: score threshold, class-wise NMS, the best of all classes.
+"""Selection of detections as one ONNX subgraph: score threshold, class-wise NMS, the best of each and of all classes.
 
 There is no torchvision in the stack, so torch's exporter knows no NMS. ``detplug::select_detections`` is an operator
 that exists in the traced program only; the exporter's translation table replaces it by ONNX's NonMaxSuppression and
@@ -21,8 +21,11 @@ def select_detections(
     score_thr: float,
     iou_threshold: float,
     max_per_img: int,
+    max_per_class: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Boxes (N, A, 4) xyxy and scores (N, A, K) -> count (N,), boxes (N, D, 4), scores, labels, places (N, D) each.
+
+    At most ``max_per_class`` detections are of one class, the best; ``max_per_img`` or more is no limit.
 
     Rows are in descending order of score; a place is the index among the A. Rows from ``count`` on are zero boxes with
     score 0, label -1 and place 0.
@@ -34,7 +37,7 @@ def select_detections(
 
 
 @select_detections.register_fake
-def _(boxes, scores, score_thr, iou_threshold, max_per_img):
+def _(boxes, scores, score_thr, iou_threshold, max_per_img, max_per_class):
     images = boxes.shape[0]
     return (
         boxes.new_empty((images,), dtype=torch.int64),
@@ -45,14 +48,15 @@ def _(boxes, scores, score_thr, iou_threshold, max_per_img):
     )
 
 
-def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float, max_per_img: int):
+def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float, max_per_img: int, max_per_class: int):
     """The ONNX form of :func:`select_detections`; same arguments, same five results.
 
-    NonMaxSuppression may stop at D boxes a class: the best D of all classes hold no more of one class. The D best of an
-    image are the TopK of its row in an (N, M + D) table that is 0 at the boxes of other images, so that no operator
-    and no K depends on what was selected: TensorRT has no Compress, and its TopK a constant K.
+    NonMaxSuppression stops at ``max_per_class`` boxes a class, and may at D: the best D of all classes hold no more of
+    one class. The D best of an image are the TopK of its row in an (N, M + D) table that is 0 at the boxes of other
+    images, so that no operator and no K depends on what was selected: TensorRT has no Compress, and its TopK a
+    constant K.
     """
-    limit, zero, one = (op.Constant(value_int=x) for x in (max_per_img, 0, 1))
+    limit, zero, one = (op.Constant(value_int=x) for x in (min(max_per_class, max_per_img), 0, 1))
     first, last, minus = (op.Constant(value_ints=[x]) for x in (0, 1, -1))
     by_class = op.Transpose(scores, perm=[0, 2, 1])
     chosen = op.NonMaxSuppression(

@@ -30,7 +30,8 @@ def proposals(head: nn.Module, feats: Sequence[Tensor], sizes: Tensor) -> tuple[
     levels = torch.arange(len(maps)).repeat_interleave(scores.shape[1] // len(maps))  # suppressed level by level
     cfg = head.test_cfg
     scores = by_class(scores, levels.expand_as(scores), len(maps))
-    count, boxes, *_ = select_detections(boxes, scores, 0.0, float(cfg.nms['iou_threshold']), int(cfg.max_per_img))
+    limit = int(cfg.max_per_img)
+    count, boxes, *_ = select_detections(boxes, scores, 0.0, float(cfg.nms['iou_threshold']), limit, limit)
     return boxes, count
 
 

@@ -51,11 +51,12 @@ class Detections:
 
 
 def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score threshold, class-wise NMS and the best ``max_per_img`` over all classes.
+    """Score threshold, class-wise NMS, the best ``max_per_class`` of each class, the best ``max_per_img`` of all.
 
     Args:
         boxes: (A, 4) xyxy. scores: (A, K).
-        nms: the manifest's settings ``score_thr, iou_threshold, max_per_img, multi_label``.
+        nms: the manifest's settings ``score_thr, iou_threshold, max_per_img, multi_label``; ``max_per_class`` may be
+            missing: no limit.
 
     Returns:
         boxes (D, 4), scores (D,), labels (D,) in descending order of score.
@@ -67,12 +68,16 @@ def select(boxes: np.ndarray, scores: np.ndarray, nms: dict) -> tuple[np.ndarray
     score = scores[anchor, label]
     order = np.argsort(-score, kind='stable')
     boxes, score, label = boxes[anchor[order]], score[order], label[order]
-    chosen = greedy_nms(boxes, label, nms['iou_threshold'], nms['max_per_img'])
+    chosen = greedy_nms(boxes, label, nms['iou_threshold'], nms['max_per_img'], nms.get('max_per_class'))
     return boxes[chosen], score[chosen], label[chosen].astype(np.int64)
 
 
-def greedy_nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
+def greedy_nms(
+    boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int, per_class: int | None = None
+) -> np.ndarray:
     """Indices of the first ``limit`` boxes that no better kept box of their class covers by IoU > ``iou_threshold``.
+
+    Of one class no more than the first ``per_class`` are kept; None is no limit.
 
     Args:
         boxes: (D, 4) xyxy in descending order of score. labels: (D,).
@@ -82,13 +87,18 @@ def greedy_nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limi
     """
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     alive = np.ones(len(boxes), dtype=bool)
-    kept = []
+    kept, count = [], {}
     for i in range(len(boxes)):
         if not alive[i]:
             continue
         kept.append(i)
         if len(kept) == limit:
             break
+        label = int(labels[i])
+        count[label] = count.get(label, 0) + 1
+        if count[label] == per_class:
+            alive &= labels != label
+            continue
         size = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:]) - np.maximum(boxes[i, :2], boxes[i + 1 :, :2])
         inter = np.prod(np.maximum(size, 0), axis=1)
         union = area[i] + area[i + 1 :] - inter

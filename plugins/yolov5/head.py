@@ -15,12 +15,13 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from detplug.data.letterbox import clip_boxes, original_boxes
+from detplug.detection_limits import class_limit
 
 from .anchors import cluster_sizes
 from .assigner import fitting
 from .box_coding import decode
 from .loss import ImageBoxes
-from .selection import candidates, suppress
+from .selection import best_candidates, candidates, suppress
 
 ANCHORS = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (59, 119)), ((116, 90), (156, 198), (373, 326)))
 
@@ -38,8 +39,12 @@ class YOLOv5Head(BaseDenseHead):
         strides: pixels a cell of each map.
         criterion: the loss, by default ``dict(type='YOLOv5Loss')``.
         train_cfg: not used; mmdet passes it.
-        test_cfg: ``score_thr``, ``nms`` (mmcv's config), ``nms_pre``, ``max_per_img``, ``multi_label``.
+        test_cfg: ``score_thr``, ``nms`` (mmcv's config), ``nms_pre`` (candidates an image), ``max_per_img``,
+            ``multi_label``, and, by default without, ``max_per_class``: detections of one class an image; ``nms_pre``
+            then counts the candidates of each class, so that a frequent class takes no place of a rare one.
     """
+
+    limits_per_class = True  # as detplug.detection_limits asks
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class YOLOv5Head(BaseDenseHead):
         self.num_classes = num_classes
         self.strides = tuple(strides)
         self.test_cfg = test_cfg
+        class_limit(test_cfg or {}, 'YOLOv5Head: test_cfg')
         self.register_buffer('anchors', torch.tensor(anchors, dtype=torch.float32))
         channels = self.anchors.shape[1] * (5 + num_classes)
         self.convs = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
@@ -194,15 +200,15 @@ class YOLOv5Head(BaseDenseHead):
             place is the box's index by level, anchor, row, column.
         """
         cfg = self.test_cfg if cfg is None else cfg
+        per_class = class_limit(cfg)
         image, *found = candidates(maps, self.anchors, self.strides, cfg['score_thr'], cfg.get('multi_label', True))
         results = []
         for index, meta in enumerate(batch_img_metas):
             mine = (image == index).nonzero()[:, 0]
             boxes, scores, labels, places = (values[mine] for values in found)
-            if len(scores) > cfg.get('nms_pre', 30000):
-                scores, best = scores.topk(cfg.get('nms_pre', 30000))
-                boxes, labels, places = boxes[best], labels[best], places[best]
-            dets, kept = suppress(boxes, scores, labels, cfg['nms'], cfg['max_per_img'])
+            best = best_candidates(scores, labels, cfg.get('nms_pre', 30000), per_class)
+            boxes, scores, labels, places = (values[best] for values in (boxes, scores, labels, places))
+            dets, kept = suppress(boxes, scores, labels, cfg['nms'], cfg['max_per_img'], per_class)
             bboxes = to_image(dets[:, :4], meta, rescale)
             results.append(InstanceData(bboxes=bboxes, scores=dets[:, 4], labels=labels[kept], places=places[kept]))
         return results

@@ -5,9 +5,11 @@ from mmcv.ops import nms, roi_align
 from torch import Tensor
 
 
-def select(boxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, limit: int) -> tuple[Tensor, ...]:
+def select(
+    boxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, limit: int, per_class: int
+) -> tuple[Tensor, ...]:
     """As ``detplug::select_detections``, class by class and image by image."""
-    rows = [_of_image(*image, score_thr, iou_threshold, limit) for image in zip(boxes, scores, strict=True)]
+    rows = [_of_image(*image, score_thr, iou_threshold, limit, per_class) for image in zip(boxes, scores, strict=True)]
     count = torch.tensor([len(row[0]) for row in rows])
     columns = zip(*rows, strict=True)
     fill = (0.0, 0.0, -1, 0)
@@ -18,11 +20,13 @@ def select(boxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float
     return count, *padded
 
 
-def _of_image(boxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, limit: int) -> tuple[Tensor, ...]:
+def _of_image(
+    boxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, limit: int, per_class: int
+) -> tuple[Tensor, ...]:
     found = []
     for label in range(scores.shape[1]):
         place = (scores[:, label] > score_thr).nonzero()[:, 0]
-        kept = nms(boxes[place], scores[place, label].contiguous(), iou_threshold)[1]
+        kept = nms(boxes[place], scores[place, label].contiguous(), iou_threshold)[1][:per_class]
         place = place[kept]
         found.append((boxes[place], scores[place, label], torch.full_like(place, label), place))
     columns = [torch.cat(column) for column in zip(*found, strict=True)]

@@ -26,9 +26,9 @@ def without(base: Detections, index: int) -> Detections:
     return Detections(*(np.delete(x, index, axis=0) for x in (base.boxes, base.scores, base.labels)), base.names)
 
 
-def agreement(a: Detections, b: Detections, limit: int = LIMIT) -> Agreement:
+def agreement(a: Detections, b: Detections, limit: int = LIMIT, per_class: int | None = None) -> Agreement:
     result = Agreement()
-    result.add(a, b, THRESHOLD, limit)
+    result.add(a, b, THRESHOLD, limit, per_class)
     return result
 
 
@@ -87,6 +87,20 @@ def test_the_last_score_of_a_full_list_decides_as_the_threshold_does():
     )
     assert agreement(base, other, limit=20).passed
     assert not agreement(base, other, limit=21).passed
+
+
+def test_the_last_score_of_a_full_class_decides_for_this_class_alone():
+    base = found()
+    last = int(np.flatnonzero(base.labels == 0)[-1])
+    full = int((base.labels == 0).sum())
+    other = changed(base, boxes=base.boxes + 400 * (np.arange(20) == last)[:, None], labels=base.labels.copy())
+    other.labels[last] = 1
+    assert not agreement(base, other).passed
+    assert not agreement(base, other, per_class=full).passed  # the box of class 1 is not at the end of a full class
+    assert agreement(base, without(base, last), per_class=full).passed
+    assert not agreement(base, without(base, last), per_class=full + 1).passed
+    first = int(np.flatnonzero(base.labels == 1)[0])
+    assert not agreement(base, without(base, first), per_class=full).passed
 
 
 def test_require_says_that_nothing_was_written():

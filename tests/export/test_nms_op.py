@@ -13,16 +13,31 @@ NMS = dict(score_thr=0.2, iou_threshold=0.6, max_per_img=25, multi_label=True)
 
 
 class Selecting(torch.nn.Module):
+    def __init__(self, per_class: int = NMS['max_per_img']):
+        super().__init__()
+        self.per_class = per_class
+
     def forward(self, boxes, scores):
-        return select_detections(boxes, scores, NMS['score_thr'], NMS['iou_threshold'], NMS['max_per_img'])
+        limits = NMS['max_per_img'], self.per_class
+        return select_detections(boxes, scores, NMS['score_thr'], NMS['iou_threshold'], *limits)
 
 
 @pytest.fixture(scope='module')
 def session(tmp_path_factory):
+    return exported(Selecting(), tmp_path_factory)
+
+
+@pytest.fixture(scope='module', params=[1, 4])
+def limited(request, tmp_path_factory):
+    """A session, and the limit of detections of one class that it has."""
+    return exported(Selecting(request.param), tmp_path_factory), request.param
+
+
+def exported(selecting, tmp_path_factory):
     path, batch = tmp_path_factory.mktemp('nms') / 'nms.onnx', torch.export.Dim('batch')
     with quiet_exporter():
         program = torch.onnx.export(
-            Selecting().eval(),
+            selecting.eval(),
             (torch.zeros(2, 60, 4), torch.zeros(2, 60, 3)),
             dynamo=True,
             opset_version=OPSET,
@@ -56,6 +71,18 @@ def test_every_image_equals_the_selection_in_numpy(session, images, seed):
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_array_equal(values[i, : count[i]], wanted)
     assert count.max() <= NMS['max_per_img']
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_limit_of_each_class_equals_the_selection_in_numpy(limited, seed):
+    session, per_class = limited
+    boxes, scores = dense(2, seed)
+    count, *found, _ = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
+    for i in range(2):
+        expected = select(boxes[i], scores[i], NMS | dict(max_per_class=per_class))
+        assert np.bincount(expected[2], minlength=3).tolist() == [per_class] * 3
+        for values, wanted in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(values[i, : count[i]], wanted)
 
 
 def test_rows_after_the_count_are_padding(session):

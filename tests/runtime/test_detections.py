@@ -34,16 +34,18 @@ def brute_force(boxes, scores, nms) -> list[tuple[int, int]]:
     ]
     kept = []
     for i, k in sorted(pairs, key=lambda pair: -scores[pair]):
-        if all(k != other or iou(boxes[i], boxes[j]) <= nms['iou_threshold'] for j, other in kept):
+        if sum(other == k for _, other in kept) < nms.get('max_per_class', len(pairs)) and all(
+            k != other or iou(boxes[i], boxes[j]) <= nms['iou_threshold'] for j, other in kept
+        ):
             kept.append((i, k))
     return kept[: nms['max_per_img']]
 
 
 @settings(max_examples=40)
-@given(seed=st.integers(0, 10**6), multi_label=st.booleans())
-def test_select_equals_the_definition(seed, multi_label):
+@given(seed=st.integers(0, 10**6), multi_label=st.booleans(), per_class=st.sampled_from([None, 1, 3, 10]))
+def test_select_equals_the_definition(seed, multi_label, per_class):
     boxes, scores = dense(seed)
-    nms = NMS | dict(multi_label=multi_label)
+    nms = NMS | dict(multi_label=multi_label) | ({} if per_class is None else dict(max_per_class=per_class))
     expected = brute_force(boxes, scores, nms)
     found = select(boxes, scores, nms)
     np.testing.assert_array_equal(found[2], [k for _, k in expected])

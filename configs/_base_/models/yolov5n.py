@@ -22,7 +22,8 @@ model = dict(
         score_thr=0.001,
         nms=dict(type='nms', iou_threshold=0.6),
         nms_pre=30000,  # candidates an image
-        max_per_img=300,
+        max_per_img=300,  # detections of all classes together
+        max_per_class=None,  # detections of one class, after suppression; nms_pre then counts those of each class
         multi_label=True,
     ),
 )

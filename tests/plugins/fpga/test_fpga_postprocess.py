@@ -21,15 +21,16 @@ def maps():
     return [rng.integers(-2000, 2000, (2, 2 * (5 + 3), side, side)) for side in (8, 4)]
 
 
-def test_the_file_does_what_the_runtime_does(maps):
+@pytest.mark.parametrize('nms', [NMS, NMS | dict(max_per_class=3)], ids=['', 'limit a class'])
+def test_the_file_does_what_the_runtime_does(maps, nms):
     module = {}
     exec(postprocessor(), module)
-    manifest = dict(outputs=dict(formats=[dict(frac=x) for x in FRACS], decode=RULE), nms=NMS)
+    manifest = dict(outputs=dict(formats=[dict(frac=x) for x in FRACS], decode=RULE), nms=nms)
     found = module['detect'](maps, manifest)
     values = [(q * 2.0**-frac).astype(np.float32) for q, frac in zip(maps, FRACS, strict=True)]
     assert len(found) == 2 and len(found[0][0]) > 0
     for own, dense in zip(found, zip(*anchor_grid(values, RULE), strict=True), strict=True):
-        for a, b in zip(own, select(*dense, NMS), strict=True):
+        for a, b in zip(own, select(*dense, nms), strict=True):
             np.testing.assert_array_equal(a, b)
 
 

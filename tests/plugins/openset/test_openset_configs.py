@@ -1,5 +1,6 @@
 """Every semi-supervised config: classes agree, it trains a step, predicts, and its parts name existing images."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from plugins.tensor_train.compressor import compress_detector
 
 ROOT = Path(__file__).resolve().parents[3]
 OTHERS = ('soft-teacher_malaria.py', 'yolov5n_malaria_supervised-cce.py')
-CONFIGS = sorted(x.relative_to(ROOT) for x in ROOT.glob('configs/openset/*.py') if x.name not in OTHERS)
+CONFIGS = sorted(x.relative_to(ROOT) for x in ROOT.glob('configs/openset/**/*.py') if x.name not in OTHERS)
+TASKS = sorted(x.stem for x in ROOT.glob('configs/openset/tasks/*.py'))
 IMAGES = {'malaria': (29, 135), 'bccd7': (38, 167)}  # labelled, unlabelled
 
 
@@ -41,6 +43,50 @@ def test_it_trains_and_predicts(path):
     assert not without and model.embedding is not None and model.ood is not None
     found = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
     assert found.bboxes.shape == (len(found), 4) and ((found.labels >= 0) & (found.labels <= len(names))).all()
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_no_class_takes_the_places_of_another(path):
+    """As many detections of each class as the metric takes; a head without such a limit is given no other either."""
+    config = load_config(ROOT / path)
+    detector, teacher, classes = config.model.detector, config.model.teacher_cfg, config.model.classes + 1
+    limits = detector.test_cfg.get('rcnn', detector.test_cfg)
+    per_class = 500 if 'rpn' in detector.test_cfg else 300
+    if per_class == 500:
+        assert detector.test_cfg.rpn.max_per_img == 500
+    else:
+        assert limits.max_per_class == teacher.max_per_class == 300 >= config.test_evaluator.max_dets
+    assert limits.max_per_img == teacher.max_per_img == per_class * classes
+    assert limits.nms == teacher.nms
+    if 'malaria' in path.name:
+        assert limits.nms.iou_threshold == 0.5
+
+
+@pytest.mark.parametrize('name', TASKS)
+def test_the_splits_of_the_tasks(name, real_data, monkeypatch):
+    """Nothing unknown is labelled, every known class is, no slide is in both parts, and both test splits have it."""
+    if not name.startswith('parasite-samples'):
+        root = real_data('bccd' if name.startswith('bccd7') else 'malaria').parent
+        monkeypatch.setenv('DETPLUG_DATA', str(root))
+    config = load_config(ROOT / f'configs/openset/tasks/{name}.py')
+    split = json.loads((ROOT / f'configs/openset/tasks/splits/{name}.json').read_text())
+    unknown = config.test_dataloader.dataset.unknown_classes
+    assert tuple(split['unknown']) == tuple(unknown) and set(name.partition('_')[2].split('-')) == set(unknown)
+    assert not set(split['labelled']) & set(split['unlabelled'])
+    if name.startswith('parasite-samples'):
+        return  # the pictures are generated, so they are not here
+    two = DATASETS.build(config.train_dataloader.dataset).dataset
+    labelled, unlabelled = ([part.get_data_info(i) for i in range(len(part))] for part in two.parts)
+    assert not any(item['unknown_instances'] for item in labelled)
+    assert sum(len(item['unknown_instances']) for item in unlabelled) >= 20
+    taught = {x['bbox_label'] for item in labelled for x in item['instances'] if not x['ignore_flag']}
+    assert taught == set(range(config.model.classes))
+    if name.startswith('malaria'):
+        blocks = [{(int(Path(x['img_path']).stem[2:]) - 171690) // 15 for x in part} for part in (labelled, unlabelled)]
+        assert not blocks[0] & blocks[1]
+    for loader in ('val_dataloader', 'test_dataloader'):
+        data = DATASETS.build(config[loader].dataset)
+        assert any(data.get_data_info(i)['unknown_instances'] for i in range(len(data)))
 
 
 @pytest.mark.parametrize('name', IMAGES)

@@ -1,17 +1,16 @@
-"""Two sources: order of draws, resuming, processes; folders without annotations; splits."""
+"""Two sources: order of draws, resuming, processes; folders without annotations."""
 
 import json
 from itertools import islice
 
 import pytest
 from mmdet.registry import DATASETS
-from tiny_sets import NAMES, coco_content, write_coco, write_images
+from tiny_sets import NAMES, write_coco, write_images
 
 from detplug.data.anomalies import audits_of
 from detplug.errors import UserError
 from detplug.report.hook import count_labels
 from plugins.openset.data import TwoSources, TwoSourceSampler
-from plugins.openset.split import main, split_images
 
 
 class Numbers:
@@ -75,54 +74,6 @@ def test_a_folder_of_pictures_needs_no_annotations(tmp_path):
     folder = DATASETS.build(dict(type='ImageFolder', folder=str(tmp_path), metainfo=dict(classes=NAMES), pipeline=load))
     assert [folder[i]['img_id'] for i in range(len(folder))] == ['a.png', 'b.png']
     assert folder[0]['img'].shape == (21, 32, 3) and 'instances' not in folder[0]
-
-
-def crowd(images=40):
-    content = coco_content(images=images)
-    content['annotations'] = [
-        dict(item, category_id=1 if item['image_id'] % 4 else 2) for item in content['annotations']
-    ]
-    content['annotations'].append(dict(content['annotations'][0], id=9999, image_id=17, category_id=3))
-    return content
-
-
-def test_no_labelled_image_holds_an_unknown_object():
-    content = crowd()
-    lists = split_images(content, ['egg'], 0.2, seed=0)
-    names = {image['file_name']: image['id'] for image in content['images']}
-    held = {names[x] for x in lists['labelled']}
-    assert not any(x['image_id'] in held and x['category_id'] == 2 for x in content['annotations'])
-    assert 17 in held and 8 <= len(held) <= 9  # the only image with a cyst is taken too
-    assert sorted(lists['labelled'] + lists['unlabelled']) == sorted(names)
-    assert lists == split_images(content, ['egg'], 0.2, seed=0) != split_images(content, ['egg'], 0.2, seed=1)
-
-
-def test_wrong_splits_are_named(tmp_path):
-    for arguments, message in (
-        ((['spider'], 0.2), 'spider'),
-        ((['egg'], 0), 'share'),
-        ((['worm', 'egg', 'cyst'], 0.2), None),
-    ):
-        if message is None:
-            lists = split_images(crowd(), *arguments, 0)  # the last image has no object at all
-            assert lists['labelled'] == ['39.png']
-            continue
-        with pytest.raises(UserError, match=message):
-            split_images(crowd(), *arguments, 0)
-    write_coco(tmp_path)
-    out = tmp_path / 'split.json'
-    assert main([str(tmp_path / 'ann.json'), '--unknown', 'cyst', '--out', str(out)]) == 0 and out.exists()
-
-
-def test_a_split_of_listed_images_only(tmp_path):
-    write_coco(tmp_path)
-    names = [image['file_name'] for image in json.loads((tmp_path / 'ann.json').read_text())['images']]
-    (tmp_path / 'lists.json').write_text(json.dumps(dict(train=names[:2], val=names[2:])))
-    out = tmp_path / 'split.json'
-    words = ['--images-file', str(tmp_path / 'lists.json'), '--images-key', 'train', '--share', '0.5']
-    assert main([str(tmp_path / 'ann.json'), *words, '--out', str(out)]) == 0
-    split = json.loads(out.read_text())
-    assert sorted(split['labelled'] + split['unlabelled']) == sorted(names[:2])
 
 
 def test_parts_are_read_through_and_unlabelled_pictures_have_no_objects(tmp_path):

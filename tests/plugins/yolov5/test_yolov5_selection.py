@@ -51,6 +51,21 @@ def test_suppression_of_the_best_equals_suppression_of_all(count, limit):
     assert len(dets) == len(kept) <= min(limit, count)
 
 
+@pytest.mark.parametrize('count', [0, 1, 30, 600])
+@pytest.mark.parametrize('limit', [1, 20, 1000])
+@pytest.mark.parametrize('per_class', [1, 3, 1000])
+def test_a_limit_of_each_class_keeps_its_best(count, limit, per_class):
+    generator = torch.Generator().manual_seed(count)
+    boxes = random_boxes(count, generator, side=100)
+    scores, labels = torch.rand(count, generator=generator), torch.randint(0, 3, (count,), generator=generator)
+    dets, kept = suppress(boxes, scores, labels, NMS, limit, per_class)
+    wanted = []
+    for index in batched_nms(boxes, scores, labels, NMS)[1].tolist() if count else []:
+        wanted += [index] * ([int(labels[x]) for x in wanted].count(int(labels[index])) < per_class)
+    assert kept.tolist() == wanted[:limit]
+    torch.testing.assert_close(dets, torch.cat([boxes[kept], scores[kept, None]], 1))
+
+
 def test_classes_do_not_suppress_each_other_left_of_the_image():
     boxes = torch.tensor([[-110.0, 0.0, -10.0, 10.0], [-9.0, 0.0, 1.0, 10.0], [-120.0, 0.0, -20.0, 10.0]])
     labels = torch.tensor([0, 1, 1])

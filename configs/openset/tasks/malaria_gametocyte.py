@@ -1,0 +1,18 @@
+# Malaria with the gametocyte as the unknown class.
+# Split: detplug openset-split configs/yolov5/yolov5n_malaria.py --neighbours 15 --unknown gametocyte
+_base_ = '../yolov5n_malaria.py'
+
+classes = 4
+task = dict(
+    metainfo=dict(classes=('red blood cell', 'ring', 'trophozoite', 'schizont')),
+    unknown_classes=('gametocyte',),
+)
+split = dict(task, images_file='{{ fileDirname }}/splits/malaria_gametocyte.json')
+train_dataloader = dict(dataset=dict(dataset=dict(labelled=dict(dataset=split), unlabelled=dict(dataset=split))))
+val_dataloader = dict(dataset=task)
+test_dataloader = dict(dataset=task)
+model = dict(
+    classes=classes,
+    detector=dict(bbox_head=dict(num_classes=classes + 1), test_cfg=dict(max_per_img=300 * (classes + 1))),
+    teacher_cfg=dict(max_per_img=300 * (classes + 1)),
+)
