@@ -11,7 +11,7 @@ open_set = dict(
     ),
     # T_c follows the AP of the class; a number in 'fixed' is one threshold for all classes
     thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, fixed=None),
-    fusion=dict(tau_low=0.95, tau_high=0.99, objectness=0.6, floor=0.05),  # floor: below it a box is background
+    fusion=dict(tau_low=0.95, tau_high=0.99, objectness=0.6, floor=0.5, most=1.3),
     scorer=dict(type='VRAPlusPlus'),
     ood_by_class=True,  # a box is compared with labelled boxes that look like the same class, or with all
     imbalance=0.0,  # 0 to 1: punish frequent classes among pseudo-labels

@@ -14,7 +14,8 @@ from detplug.engine.checkpoint import load_file
 from detplug.engine.history import read_history
 from detplug.errors import UserError
 from plugins.openset.calibrate import matched
-from plugins.openset.fusion import MODES, TeacherBoxes
+from plugins.openset.fusion import TeacherBoxes
+from plugins.openset.plan import MODES
 from plugins.openset.geometry import project_boxes
 
 

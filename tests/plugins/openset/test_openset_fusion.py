@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.openset.fusion import DROPPED, IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
+from plugins.openset.fusion import DROPPED, IGNORED, KNOWN, UNKNOWN, FusionRule, TeacherBoxes, fates
+from plugins.openset.plan import MODES, PLANS
 from plugins.openset.thresholds import ClassThresholds
 
 K = 2
@@ -19,7 +20,7 @@ def teacher(*rows) -> TeacherBoxes:
 
 
 def decide(mode, *rows, thresholds=(0.5, 0.5), **rule):
-    return fates(teacher(*rows), torch.tensor(thresholds), mode, FusionRule(**rule)).tolist()
+    return fates(teacher(*rows), torch.tensor(thresholds), PLANS[mode], FusionRule(**rule)).tolist()
 
 
 APART = [  # x, score, label, ood, objectness
@@ -77,7 +78,7 @@ def test_an_unknown_name_is_never_a_known_one(rows, mode):
     if not rows:
         return
     found = teacher(*rows)
-    fate = fates(found, torch.tensor([0.5, 0.5]), mode, FusionRule())
+    fate = fates(found, torch.tensor([0.5, 0.5]), PLANS[mode], FusionRule())
     known = fate == KNOWN
     assert (found.labels[known] < K).all() and (found.scores[known] >= 0.5).all()
     if mode not in ('oodfc', 'oodfc_cce'):
@@ -88,7 +89,7 @@ def test_an_unknown_name_is_never_a_known_one(rows, mode):
 
 def test_no_box_is_no_fate():
     empty = TeacherBoxes(torch.zeros(0, 4), *(torch.zeros(0) for _ in range(4)))._replace(labels=torch.zeros(0).long())
-    assert fates(empty, torch.tensor([0.5, 0.5]), 'oodfc', FusionRule()).shape == (0,)
+    assert fates(empty, torch.tensor([0.5, 0.5]), PLANS['oodfc'], FusionRule()).shape == (0,)
 
 
 def test_thresholds_of_the_notes():
