@@ -12,7 +12,16 @@ open_set = dict(
     # T_c follows the AP of the class once the best class has AP 'trust'; 'fixed' is one threshold for all classes
     thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, trust=0.3, fixed=None),
     # floor: share of T_c below which a box is background; most: pseudo-labels over mean labelled objects an image
-    fusion=dict(tau_low=0.95, tau_high=0.99, objectness=0.6, floor=0.5, most=1.3),
+    # weigh_unknown, max_false_discovery: "unknown" pseudo-labels count less, or not, where chance would make as many
+    fusion=dict(
+        tau_low=0.95,
+        tau_high=0.99,
+        objectness=0.6,
+        floor=0.5,
+        most=1.3,
+        weigh_unknown=False,
+        max_false_discovery=None,
+    ),
     scorer=dict(type='VRAPlusPlus'),
     ood_by_class=True,  # a box is compared with labelled boxes that look like the same class, or with all
     imbalance=0.0,  # 0 to 1: punish frequent classes among pseudo-labels

@@ -79,11 +79,13 @@ class BatchEmbedding:
             return []
         pixels, number = to_pixels(image, preprocessor), sample.metainfo.get('img_id', -1)
         origin = dict(source='pseudo', image_id=number)
-        crops = [cut_out(pixels, boxes[i], labels[i], self.rule.context, score=float(scores[i]), **origin) for i in newest]
+        crops = [
+            cut_out(pixels, boxes[i], labels[i], self.rule.context, score=float(scores[i]), **origin) for i in newest
+        ]
         return [crop for crop in crops if crop is not None]
 
     def learn(self, crops: list[Crop], counts: Tensor, images: int) -> None:
-        """Keep teacher crops and count (K + 1,) pseudo-labels of ``images`` weak views, those of all processes alike."""
+        """Keep teacher crops and count (K + 1,) pseudo-labels of ``images`` weak views, of all processes alike."""
         own = crops, counts.cpu().numpy()
         parts = all_gather_object(own) if get_world_size() > 1 else [own]
         for part, _ in parts:

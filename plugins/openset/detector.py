@@ -12,7 +12,6 @@ from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
@@ -20,25 +19,29 @@ from detplug.errors import UserError
 from detplug.export.graph import Found
 
 from .batch_embedding import BatchEmbedding
-from .fusion import IGNORED, KNOWN, UNKNOWN, FusionRule, TeacherBoxes, fates
-from .geometry import project_boxes
+from .cce import Crop
+from .discovery import DiscoveryRate
+from .fusion import Decision, FusionRule, TeacherBoxes, fates, gated
 from .hidden_labels import judged_by_hidden
 from .imbalance import PseudoMarginal
 from .ood_model import OODModel
 from .pictures import EVERY, RecentPictures
 from .plan import HIDDEN, MODES, PLANS, SCORES
 from .probes import make_probe, predict_boxes
+from .pseudo_labels import set_targets
 from .step_log import StepLog
 from .thresholds import ClassThresholds
+
 
 @MODELS.register_module()
 class OpenSetDetector(SemiBaseDetector):
     """Any mmdet detector as student and teacher; ``mode`` is the one line in which an ablation differs.
 
-    Modes: ``supervised`` (labelled images only), ``closed`` (closed-world SSOD), ``filter`` (out-of-distribution boxes
-    are dropped), ``oodfc`` (they become "unknown" or are ignored), ``cce`` (closed with CCE), ``oodfc_cce``. For analysis
-    alone, as they read the hidden labels of unlabelled images: ``oracle`` (closed without the boxes on unknown objects),
-    ``oodfc_oracle`` and ``oodfc_cce_oracle`` ("unknown" pseudo-labels are the hidden unknown objects). See plan.py.
+    Modes (plan.py): ``supervised`` (labelled images only), ``closed`` (closed-world SSOD), ``filter`` (out-of-
+    distribution boxes are dropped), ``oodfc`` (they become "unknown" or are ignored), ``cce`` (closed with CCE),
+    ``oodfc_cce``. For analysis alone, as they read the hidden labels of unlabelled images: ``oracle`` (closed without
+    the boxes on unknown objects), ``oodfc_oracle`` and ``oodfc_cce_oracle`` ("unknown" pseudo-labels are the hidden
+    unknown objects).
 
     :class:`OpenSetHook` moves the teacher, fits the OOD model and feeds the thresholds.
 
@@ -78,7 +81,7 @@ class OpenSetDetector(SemiBaseDetector):
         plan = PLANS[mode]
         if plan.judge == SCORES and predict_on != 'teacher':
             raise UserError(
-                f'config: model.predict_on: {predict_on!r}: the OOD scores of mode {mode} are the teacher\'s; '
+                f"config: model.predict_on: {predict_on!r}: the OOD scores of mode {mode} are the teacher's; "
                 "give 'teacher', or a mode without them"
             )
         super().__init__(detector, dict(freeze_teacher=True), dict(predict_on=predict_on), data_preprocessor, init_cfg)
@@ -87,6 +90,13 @@ class OpenSetDetector(SemiBaseDetector):
         self.teacher_cfg = teacher_cfg
         self.thresholds = ClassThresholds(classes, **(thresholds or {}))
         self.fusion = FusionRule(**(fusion or {}))
+        fdr = plan.unknown and plan.judge == SCORES
+        if self.fusion.asks_discovery and not fdr:
+            raise UserError(
+                f'config: model.fusion: weigh_unknown, max_false_discovery: mode {mode} has no "unknown" pseudo-labels '
+                'by OOD score; take oodfc or oodfc_cce, or leave both out'
+            )
+        self.discovery = DiscoveryRate(self.fusion.tau_high) if fdr else None
         self.embedding = BatchEmbedding(classes, **(cce or {})) if plan.embeds else None
         self.log, self.pictures = StepLog(classes), RecentPictures()
         self.marginal = PseudoMarginal(classes, imbalance) if imbalance else None
@@ -115,20 +125,20 @@ class OpenSetDetector(SemiBaseDetector):
     def loss(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]]) -> dict:
         """Losses ``sup_*`` and, after the burn-in, ``unsup_*``; finite without any pseudo-label."""
         self.log.labelled(samples['sup'])
-        self._embed(inputs, samples, 'sup', 0)
+        self._embed(inputs['sup'], samples['sup'], 0)
         if self.embedding is not None and self.step % EVERY == 0:
             self.pictures.keep_embedded(inputs['sup'][0], samples['sup'][0], self.data_preprocessor)
         losses = rename_loss_dict('sup_', self.student.loss(inputs['sup'], samples['sup']))
         if not self.plan.unlabelled or self.step < self.burn_in or 'unsup_teacher' not in inputs:
             return losses
         self.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
-        self._embed(inputs, samples, 'unsup_student', 1)
+        self._embed(inputs['unsup_student'], samples['unsup_student'], 1)
         unsup = self.student.loss(inputs['unsup_student'], samples['unsup_student'])
         return losses | rename_loss_dict('unsup_', reweight_loss_dict(unsup, self.unsup_weight))
 
-    def _embed(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]], view: str, branch: int) -> None:
+    def _embed(self, inputs: Tensor, samples: list[DetDataSample], branch: int) -> None:
         if self.embedding is not None:
-            self.embedding.apply(inputs[view], samples[view], self.data_preprocessor, self.step, branch)
+            self.embedding.apply(inputs, samples, self.data_preprocessor, self.step, branch)
 
     @torch.no_grad()
     def pseudo_label(self, inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]) -> None:
@@ -141,34 +151,36 @@ class OpenSetDetector(SemiBaseDetector):
     def _pseudo_label(
         self, feats: list[Tensor], inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]
     ) -> None:
-        self.last_pseudo, self.last_answers = 0, self.ask_teacher(feats, weak)
-        names, crops = [], []
+        self.last_answers = self.ask_teacher(feats, weak)
+        decisions, crops = [], []
         for number, (found, source, target) in enumerate(zip(self.last_answers, weak, strong, strict=True)):
             if self.plan.judge == HIDDEN:
                 found = judged_by_hidden(found, source, self.plan, self.classes)
-            fate = fates(found, self.thresholds.values, self.plan, self.fusion, self.mean_objects)
-            self.log.pseudo(found, fate, source)
+            decision = fates(found, self.thresholds.values, self.plan, self.fusion, self.mean_objects)
+            if self.discovery is not None:
+                decision = gated(decision, self.discovery.rate, self.fusion)
+            decisions.append(decision)
+            set_targets(found, decision, source, target, self.classes, self.fusion.weigh_unknown)
+            self.log.pseudo(found, decision.fate, source)
             if self.step % EVERY == 0 and not number:
-                self.pictures.keep_fates(inputs[0], found, fate, self.classes, self.data_preprocessor)
-            labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
-            taken, ignored = (fate == KNOWN) | (fate == UNKNOWN), fate == IGNORED
-            names.append(labels[taken])
-            self.last_pseudo += len(names[-1])
-            target.gt_instances = project_boxes(
-                InstanceData(bboxes=found.boxes[taken], labels=names[-1]), source, target
-            )
-            target.ignored_instances = project_boxes(
-                InstanceData(bboxes=found.boxes[ignored], labels=labels[ignored]), source, target
-            )
+                self.pictures.keep_fates(inputs[0], found, decision.fate, self.classes, self.data_preprocessor)
             if self.embedding is not None and self.plan.judge is not None:  # else nothing vouches for a known name
-                crops += self.embedding.teacher_crops(inputs[number], found, fate, source, self.data_preprocessor)
-        counts = torch.zeros(self.classes + 1, device=inputs.device)
-        names = torch.cat(names)
-        counts.index_add_(0, names, torch.ones_like(names, dtype=counts.dtype))
+                crops += self.embedding.teacher_crops(
+                    inputs[number], found, decision.fate, source, self.data_preprocessor
+                )
+        self._learn(decisions, crops, torch.cat([x.gt_instances.labels for x in strong]))
+
+    def _learn(self, decisions: list[Decision], crops: list[Crop], labels: Tensor) -> None:
+        """What the pseudo-labels of one step tell of those to come; ``labels`` (N,) 0..K are all of them."""
+        self.last_pseudo = len(labels)
+        counts = torch.zeros(self.classes + 1, device=labels.device)
+        counts.index_add_(0, labels, torch.ones_like(labels, dtype=counts.dtype))
         if self.embedding is not None:
-            self.embedding.learn(crops, counts, len(weak))
+            self.embedding.learn(crops, counts, len(decisions))
         if self.marginal is not None:
             self.marginal.update(counts[:-1])
+        if self.discovery is not None:
+            self.discovery.update(*(sum(getattr(x, name) for x in decisions) for name in ('objects', 'passed')))
 
     @torch.no_grad()
     def ask_teacher(self, feats: Sequence[Tensor], samples: list[DetDataSample]) -> list[TeacherBoxes]:
@@ -251,24 +263,3 @@ class OpenSetDetector(SemiBaseDetector):
     def report_pictures(self, names: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:
         """Heading -> (explanation, picture), for the report of a training."""
         return self.pictures.sections(self.class_names(names))
-
-    # -- words ---------------------------------------------------------------------------------------------------------
-
-    def why_no_pseudo(self) -> str:
-        """What keeps the teacher boxes of the last step from becoming pseudo-labels, for a warning."""
-        labels, scores = (torch.cat([getattr(x, name) for x in self.last_answers]) for name in ('labels', 'scores'))
-        known = labels < self.classes
-        if not known.any():
-            return 'the teacher finds nothing; train longer on labelled images (burn_in)'
-        labels, scores = labels[known], scores[known]
-        needed = self.thresholds.values.to(scores)[labels]
-        closest = int((scores - needed).argmax())
-        score, threshold = float(scores[closest]), float(needed[closest])
-        if score < threshold:
-            return (
-                f"the teacher's best box for its class {int(labels[closest])} scores {score:.3f}, that class's threshold "
-                f'is {threshold:.3f}; train longer on labelled images (burn_in) or lower thresholds.{self.thresholds.bound}'
-            )
-        if self.plan.judge is None:
-            return 'boxes are sure enough, but too small in the strong view; look at the unlabelled pipeline'
-        return 'boxes are sure enough but look out-of-distribution: raise fusion.tau_low or add labelled images'

@@ -45,7 +45,7 @@ class TeacherBoxes(NamedTuple):
 
 @dataclass(frozen=True)
 class FusionRule:
-    """Thresholds of the fusion; ``u`` is the strangeness of :func:`strangeness`.
+    """Thresholds of the fusion; ``u`` is the strangeness of :func:`by_object`.
 
     Args:
         tau_low: an object with a smaller u may be of a known class.
@@ -56,6 +56,8 @@ class FusionRule:
         iou: boxes that overlap more are one object, whatever their names.
         most: known pseudo-labels of an image at most, as a multiple of the mean labelled objects of an image; the
             boxes beyond, those that score least, are ignored. None is without limit.
+        weigh_unknown: class and objectness loss of an "unknown" pseudo-label count u (1 - false-discovery rate).
+        max_false_discovery: rate above which "unknown" pseudo-labels are ignored; None is without limit.
     """
 
     tau_low: float = 0.95
@@ -64,16 +66,37 @@ class FusionRule:
     floor: float = 0.5
     iou: float = 0.5
     most: float | None = 1.3
+    weigh_unknown: bool = False
+    max_false_discovery: float | None = None
+
+    @property
+    def asks_discovery(self) -> bool:
+        """Whether anything depends on the false-discovery rate."""
+        return self.weigh_unknown or self.max_false_discovery is not None
+
+
+class Decision(NamedTuple):
+    """What becomes of D boxes.
+
+    ``fate`` (D,) KNOWN, UNKNOWN, IGNORED or DROPPED; ``weights`` (D,) of "unknown" pseudo-labels, 0..1; ``objects`` ()
+    objects that pass the rule's objectness, and ``passed`` () those of them whose OOD score is ``tau_high`` or more.
+    """
+
+    fate: Tensor
+    weights: Tensor
+    objects: Tensor
+    passed: Tensor
 
 
 def fates(
     found: TeacherBoxes, thresholds: Tensor, plan: ModePlan, rule: FusionRule, mean_objects: float = 0.0
-) -> Tensor:
-    """(D,) KNOWN, UNKNOWN, IGNORED or DROPPED (learned as background); one box an object has a fate, the rest is dropped.
+) -> Decision:
+    """KNOWN, UNKNOWN, IGNORED or DROPPED (learned as background); one box an object has a fate, the rest is dropped.
 
     Without a judge: known from T_c on. With one that drops: unless u, or the OOD score of the very box that gives the
     name, is tau_low or more. With class "unknown": three ways; what is neither clearly known nor clearly unknown, and
-    an object of two names of which one looks strange, is ignored. In all of them known boxes beyond ``rule.most`` are ignored.
+    an object of two names of which one looks strange, is ignored. In all of them known boxes beyond ``rule.most`` are
+    ignored.
 
     Args:
         thresholds: (K,) T_c.
@@ -83,7 +106,8 @@ def fates(
     threshold = torch.cat([thresholds, thresholds.amin()[None]])[found.labels]
     owner = leaders(found.boxes, found.scores, rule.iou)
     leads = owner == torch.arange(len(owner), device=owner.device)
-    u = strangeness(found, owner, threshold, classes)
+    least, own = by_object(found, owner, threshold, classes)
+    u = 1 - (1 - least) * (1 - own)
     known = leads & (found.labels < classes) & (found.scores >= threshold)
     if plan.judge is not None:
         known &= (u < rule.tau_low) & (found.ood < rule.tau_low)
@@ -97,7 +121,8 @@ def fates(
     fate = torch.full_like(owner, DROPPED)
     for value, chosen in ((IGNORED, ignored), (KNOWN, known & ~surplus), (UNKNOWN, unknown)):
         fate = fate.masked_fill(chosen, value)
-    return fate
+    objects = leads & (found.objectness >= rule.objectness)
+    return Decision(fate, u, objects.sum(), (objects & (least >= rule.tau_high)).sum())
 
 
 def leaders(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
@@ -113,8 +138,16 @@ def leaders(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
     return kept[(overlap > iou).float().argmax(1)]  # the first, that is the best, that suppresses it
 
 
-def strangeness(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: int) -> Tensor:
-    """(D,) u = 1 - (1 - s)(1 - p) of each box's object.
+def gated(decision: Decision, rate: Tensor, rule: FusionRule) -> Decision:
+    """The decision at a false-discovery ``rate`` () of "unknown": it weighs less; above the limit it is ignored."""
+    rate, fate = rate.to(decision.weights), decision.fate
+    if rule.max_false_discovery is not None:
+        fate = torch.where((rate > rule.max_false_discovery) & (fate == UNKNOWN), IGNORED, fate)
+    return decision._replace(fate=fate, weights=decision.weights * (1 - rate))
+
+
+def by_object(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """s and p, (D,) each, of each box's object; its strangeness is u = 1 - (1 - s)(1 - p).
 
     s: least OOD score of its leader and of its boxes that score at least half the threshold: one sure ordinary box
     makes the object ordinary. p: the largest probability of the teacher's own class "unknown" among those boxes.
@@ -127,8 +160,7 @@ def strangeness(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes:
     own = torch.where(counts, found.own(classes), 0.0)
     ood = torch.where(counts, found.ood, 1.0)
     least = torch.ones_like(ood).scatter_reduce_(0, owner, ood, 'amin')[owner]
-    most = torch.zeros_like(own).scatter_reduce_(0, owner, own, 'amax')[owner]
-    return 1 - (1 - least) * (1 - most)
+    return least, torch.zeros_like(own).scatter_reduce_(0, owner, own, 'amax')[owner]
 
 
 def limit(rule: FusionRule, mean_objects: float) -> int | None:

@@ -19,6 +19,7 @@ from .calibrate import batches_of, fit_ood_model
 from .cce.transform import objects_by_class
 from .data import TwoSourceSampler, find_two_sources, labelled_images
 from .detector import OpenSetDetector
+from .pseudo_labels import why_none
 
 FILE = 'openset.jsonl'
 
@@ -107,6 +108,8 @@ class OpenSetHook(Hook):
             if model.embedding is not None:
                 sizes = model.embedding.library.sizes().tolist()
                 row |= {f'library/{name}': size for name, size in zip(model.class_names(names), sizes, strict=False)}
+            if model.discovery is not None:
+                row['false_discovery'] = float(model.discovery.rate)
             with (Path(runner.work_dir) / FILE).open('a') as file:
                 file.write(json.dumps(row) + '\n')
 
@@ -129,6 +132,8 @@ class OpenSetHook(Hook):
         state = dict(dry_steps=self.dry_steps, fitted_at=self._fitted_at, log=model.log.state_dict())
         if model.embedding is not None:
             state['library'] = model.embedding.library.state_dict()
+        if model.discovery is not None:
+            state['discovery'] = model.discovery.counts.cpu()
         checkpoint['openset'] = state
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -140,6 +145,8 @@ class OpenSetHook(Hook):
             model.log.load_state_dict(state['log'])
             if model.embedding is not None:
                 model.embedding.library.load_state_dict(state['library'])
+            if model.discovery is not None:
+                model.discovery.counts = state['discovery']
         except (KeyError, ValueError) as error:
             raise UserError(
                 f'{runner.work_dir}: its checkpoint is of another version or another model ({error}); train in a new '
@@ -164,7 +171,7 @@ class OpenSetHook(Hook):
             self._warned = True
             runner.logger.warning(
                 f'step {runner.iter + 1}: no pseudo-label for {int(dry)} steps, unlabelled images teach nothing; '
-                f'{model.why_no_pseudo()}'
+                f'{why_none(model.last_answers, model.thresholds, model.plan)}'
             )
 
 

@@ -25,7 +25,7 @@ def to_picture(image: Tensor, preprocessor: nn.Module) -> np.ndarray:
 
 
 def in_network_order(picture: np.ndarray, preprocessor: nn.Module) -> np.ndarray:
-    """(H, W, 3) with its channels turned where the preprocessor turns them: BGR of a file to the network's, and back."""
+    """(H, W, 3) with its channels turned as the preprocessor turns them: a file's BGR to the network's, and back."""
     part = getattr(preprocessor, 'data_preprocessor', preprocessor)
     return np.ascontiguousarray(picture[..., ::-1]) if getattr(part, '_channel_conversion', False) else picture
 

@@ -19,7 +19,7 @@ from .sparse_gradients import ClassEntropy, PickPlaces
 
 
 class ImageBoxes(NamedTuple):
-    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label, (M,) weight of the box loss."""
+    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label, (M,) weight."""
 
     boxes: Tensor
     images: Tensor
@@ -53,7 +53,8 @@ class YOLOv5Loss(nn.Module):
 
     Ours: where several boxes share a cell and anchor, objectness learns the largest IoU; a cell that is in no positive
     and whose centre lies in an ignored box has no objectness loss; "640 px" is the root of the input's area; a box may
-    have a weight, which scales its box loss.
+    have a weight, how sure it is that an object of this class is there: it scales the class and objectness loss of its
+    positives, the largest where several boxes share one. Where the box is, is not in doubt: its box loss stays.
     """
 
     def __init__(
@@ -88,10 +89,10 @@ class YOLOv5Loss(nn.Module):
         places = self._match(maps, anchors, strides, truth)
         boxes = decode(places.boxes, places.cells, places.anchors, places.stride)
         iou = complete_iou(boxes, truth.boxes[places.target])
-        weight = 1 if truth.weights is None else truth.weights[places.target]
-        box = ((1 - iou) * places.share * weight).sum()
-        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0))
-        cls = (places.entropy * places.share).sum() / max(classes, 1)
+        weight = None if truth.weights is None else truth.weights[places.target]
+        box = ((1 - iou) * places.share).sum()
+        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0), weight)
+        cls = (places.entropy * (places.share if weight is None else places.share * weight)).sum() / max(classes, 1)
         pixels = maps[0].shape[3] * maps[0].shape[4] * strides[0] ** 2
         scale = len(maps[0]) * get_world_size() * 3 / len(maps)  # processes' gradients are averaged, YOLOv5's summed
         return dict(
@@ -129,7 +130,13 @@ class YOLOv5Loss(nn.Module):
         return Places(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
 
     def _objectness(
-        self, maps: list[Tensor], strides: Sequence[int], ignored: ImageBoxes, places: Places, iou: Tensor
+        self,
+        maps: list[Tensor],
+        strides: Sequence[int],
+        ignored: ImageBoxes,
+        places: Places,
+        iou: Tensor,
+        weight: Tensor | None,
     ) -> Tensor:
         """Cross entropy of the objectness, averaged over each level and summed with the levels' weights."""
         logits, index = places.objectness, places.index
@@ -140,6 +147,11 @@ class YOLOv5Loss(nn.Module):
             .to(logits)
             .repeat_interleave(counts.to(logits.device), output_size=len(logits))
         )
+        if weight is not None:
+            shares = (
+                torch.ones_like(weights).index_fill_(0, index, 0).scatter_reduce_(0, index, weight.to(weights), 'amax')
+            )
+            weights = weights * shares
         if len(ignored.boxes):
             silent = torch.cat(
                 [

@@ -24,9 +24,7 @@ class ForegroundLibrary:
         unknown: label K, "unknown", is a class like the others; otherwise it is refused.
     """
 
-    def __init__(
-        self, classes: int, slots: int = 64, eta: float = 1.0, momentum: float = 0.01, unknown: bool = False
-    ):
+    def __init__(self, classes: int, slots: int = 64, eta: float = 1.0, momentum: float = 0.01, unknown: bool = False):
         self.names = classes + unknown
         self.slots, self.eta, self.momentum = slots, eta, momentum
         self.labelled: list[list[Crop]] = [[] for _ in range(self.names)]
@@ -36,7 +34,7 @@ class ForegroundLibrary:
 
     @property
     def counts(self) -> np.ndarray:
-        """(K,) or (K + 1,) objects that training sees: labelled ones, and pseudo-labels of as many unlabelled images."""
+        """(K,) or (K + 1,) objects that training sees: labelled, and pseudo-labelled in as many unlabelled images."""
         return self.labelled_counts + self.images * self.pseudo_rates
 
     def start(self, counts: np.ndarray, images: int) -> None:
@@ -59,8 +57,8 @@ class ForegroundLibrary:
     def observe(self, counts: np.ndarray, images: int) -> None:
         """Pseudo-labelled objects of one step, (K + 1,) or (K,), and of how many images, into the running means."""
         self.steps += 1
-        rates = np.asarray(counts, np.float64)[: self.names] / images
-        self.pseudo_rates[: len(rates)] += max(self.momentum, 1 / self.steps) * (rates - self.pseudo_rates[: len(rates)])
+        rates, share = np.asarray(counts, np.float64)[: self.names] / images, max(self.momentum, 1 / self.steps)
+        self.pseudo_rates[: len(rates)] += share * (rates - self.pseudo_rates[: len(rates)])
 
     def draw(self, number: int, generator: np.random.Generator) -> list[Crop]:
         """``number`` crops, rare classes more often; none where the library is empty."""

@@ -15,8 +15,8 @@ from detplug.engine.history import read_history
 from detplug.errors import UserError
 from plugins.openset.calibrate import matched
 from plugins.openset.fusion import TeacherBoxes
-from plugins.openset.plan import MODES
 from plugins.openset.geometry import project_boxes
+from plugins.openset.plan import MODES
 
 
 def train_step(model, inputs, samples) -> dict:
