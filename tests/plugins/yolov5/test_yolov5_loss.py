@@ -132,10 +132,30 @@ def test_gradients_of_the_sparse_expressions_are_right():
         assert torch.autograd.gradcheck(lambda x, s=smoothing: ClassEntropy.apply(x, labels, s), logits)
 
 
-def test_weights_scale_the_box_loss_only():
+def test_weights_scale_class_and_objectness_but_not_the_box():
     maps, found = outputs(), truth(12)
+    losses = {
+        w: YOLOv5Loss()(
+            maps, SIZES.float(), STRIDES, found._replace(weights=torch.full((len(found.boxes),), w)), NOTHING
+        )
+        for w in (0.0, 0.25, 1.0)
+    }
     plain = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, NOTHING)
-    light = found._replace(weights=torch.full((len(found.boxes),), 0.25))
-    weighted = YOLOv5Loss()(maps, SIZES.float(), STRIDES, light, NOTHING)
-    torch.testing.assert_close(weighted['loss_box'], plain['loss_box'] / 4)
-    assert weighted['loss_obj'] == plain['loss_obj'] and weighted['loss_cls'] == plain['loss_cls']
+    none = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, found)  # ignored regions: no loss in any other cell there
+    assert losses[1.0] == plain and all(x['loss_box'] == plain['loss_box'] for x in losses.values())
+    torch.testing.assert_close(losses[0.25]['loss_cls'], plain['loss_cls'] / 4)
+    assert losses[0.0]['loss_cls'] == 0 and none['loss_obj'] < plain['loss_obj']
+    obj = {w: x['loss_obj'] for w, x in losses.items()}
+    torch.testing.assert_close(obj[0.25], obj[0.0] + (obj[1.0] - obj[0.0]) / 4)
+    assert obj[0.0] < obj[1.0]
+
+
+def test_of_boxes_that_share_a_place_the_largest_weight_counts():
+    maps, one = outputs(), truth(1)
+    twice = one._replace(
+        **{name: torch.cat([getattr(one, name)] * 2) for name in ('boxes', 'images', 'labels')},
+        weights=torch.tensor([0.2, 0.7]),
+    )
+    once = one._replace(weights=torch.tensor([0.7]))
+    first, second = (YOLOv5Loss()(maps, SIZES.float(), STRIDES, x, NOTHING)['loss_obj'] for x in (twice, once))
+    torch.testing.assert_close(first, second)
