@@ -32,5 +32,6 @@ open_set = dict(
         number=(1, 3),  # crops an image
         eta=1.0,  # class control: 0 draws all classes alike, 1 undoes the imbalance
         unknown=False,  # "unknown" is drawn and embedded like a rare class
+        chimeras=0.0,  # share of the crops, 0 to .5, that are made of two classes and called "unknown"
     ),
 )

@@ -27,7 +27,7 @@ class BatchEmbedding:
     Args:
         classes: K.
         number: fewest and most crops an image.
-        slots, eta, momentum: of the :class:`ForegroundLibrary`.
+        slots, eta, momentum, chimeras: of the :class:`ForegroundLibrary`.
         sure: probability of its class, given an object, from which on a teacher box is kept.
         ordinary: OOD score up to which it is kept. A wrong known name passes both where the teacher is sure and the OOD
             score blind; where nothing judges teacher boxes, none is kept.
@@ -45,9 +45,10 @@ class BatchEmbedding:
         sure: float = 0.9,
         ordinary: float = 0.5,
         unknown: bool = False,
+        chimeras: float = 0.0,
         **rule,
     ):
-        self.library = ForegroundLibrary(classes, slots, eta, momentum, unknown)
+        self.library = ForegroundLibrary(classes, slots, eta, momentum, unknown, chimeras)
         self.classes, self.number, self.sure, self.ordinary, self.unknown = classes, number, sure, ordinary, unknown
         self.rule = EmbedRule(**rule)
 

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+from detplug.errors import UserError
+
+from .chimera import chimera
 from .class_control import draw_probabilities
 from .embedding import Crop
 
@@ -22,10 +25,21 @@ class ForegroundLibrary:
         eta: exponent of class control.
         momentum: of the running mean of pseudo-labelled objects, a step.
         unknown: label K, "unknown", is a class like the others; otherwise it is refused.
+        chimeras: share of the drawn crops that are chimeras, 0 to 0.5; see chimera.py.
     """
 
-    def __init__(self, classes: int, slots: int = 64, eta: float = 1.0, momentum: float = 0.01, unknown: bool = False):
-        self.names = classes + unknown
+    def __init__(
+        self,
+        classes: int,
+        slots: int = 64,
+        eta: float = 1.0,
+        momentum: float = 0.01,
+        unknown: bool = False,
+        chimeras: float = 0.0,
+    ):
+        if not 0 <= chimeras <= 0.5:
+            raise UserError(f'config: model.cce.chimeras: {chimeras} is no share from 0 to 0.5')
+        self.classes, self.names, self.chimeras = classes, classes + unknown, chimeras
         self.slots, self.eta, self.momentum = slots, eta, momentum
         self.labelled: list[list[Crop]] = [[] for _ in range(self.names)]
         self.pseudo = [deque(maxlen=slots) for _ in range(self.names)]
@@ -61,11 +75,31 @@ class ForegroundLibrary:
         self.pseudo_rates[: len(rates)] += share * (rates - self.pseudo_rates[: len(rates)])
 
     def draw(self, number: int, generator: np.random.Generator) -> list[Crop]:
-        """``number`` crops, rare classes more often; none where the library is empty."""
+        """``number`` crops, rare classes more often; none where the library is empty.
+
+        Of them a share of ``chimeras`` are chimeras of two classes, called "unknown", and as many blends of two objects
+        of one class, where the library has what they are made of.
+        """
         chances = draw_probabilities(self.counts, self.sizes() > 0, self.eta)
         if chances is None:
             return []
-        return [self._any(k, generator) for k in generator.choice(len(chances), number, p=chances)]
+        crops = [self._any(k, generator) for k in generator.choice(len(chances), number, p=chances)]
+        if not self.chimeras:
+            return crops
+        kinds = generator.random(number)
+        return [self._made(crop, kind, chances, generator) for crop, kind in zip(crops, kinds, strict=True)]
+
+    def _made(self, crop: Crop, kind: float, chances: np.ndarray, generator: np.random.Generator) -> Crop:
+        """The crop, or what is made of it and another one of another class or of its own; never of an unknown one."""
+        if kind >= 2 * self.chimeras or crop.label >= self.classes:
+            return crop
+        if kind >= self.chimeras:
+            return chimera(crop, self._any(crop.label, generator), crop.label, generator)
+        others = chances[: self.classes] * (np.arange(self.classes) != crop.label)
+        if not others.any():
+            return crop
+        partner = self._any(int(generator.choice(self.classes, p=others / others.sum())), generator)
+        return chimera(crop, partner, self.classes, generator)
 
     def sizes(self) -> np.ndarray:
         """(K,) or (K + 1,) crops of each class."""

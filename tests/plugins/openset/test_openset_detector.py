@@ -405,7 +405,8 @@ def test_class_control_starts_from_the_labelled_objects_of_whole_images(tmp_path
             assert crop.image_id % 2 == 0 and crop.pixels.shape == (24, 24, 3)
             x1, y1, x2, y2 = crop.box.astype(int)
             inside = crop.pixels[y1:y2, x1:x2].reshape(-1, 3)  # in the network's order of channels, RGB
-            assert (x2 - x1, y2 - y1) == (20, 20) and (inside == COLOURS[CLASSES[label]][::-1]).all()
+            assert (x2 - x1, y2 - y1) == (20, 20)
+            assert (inside == COLOURS[CLASSES[label]][::-1]).all(1).mean() > 0.5  # squares may overlap
 
 
 @pytest.mark.parametrize('power', (0.0, 0.5))
