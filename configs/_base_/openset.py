@@ -10,7 +10,8 @@ open_set = dict(
         score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6), nms_pre=3000, max_per_img=300, multi_label=False
     ),
     # T_c follows the AP of the class once the best class has AP 'trust'; 'fixed' is one threshold for all classes
-    thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, trust=0.3, fixed=None),
+    # planted: val images into which chimeras are planted, whose AP then sets tau_high of 'unknown'; 0 is without
+    thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, trust=0.3, fixed=None, planted=0),
     # floor: share of T_c below which a box is background; most: pseudo-labels over mean labelled objects an image
     # weigh_unknown, max_false_discovery: "unknown" pseudo-labels count less, or not, where chance would make as many
     fusion=dict(

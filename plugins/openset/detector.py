@@ -5,6 +5,7 @@ K known classes; the wrapped detector has K + 1, the last is "unknown".
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -97,6 +98,10 @@ class OpenSetDetector(SemiBaseDetector):
                 'by OOD score; take oodfc or oodfc_cce, or leave both out'
             )
         self.discovery = DiscoveryRate(self.fusion.tau_high) if fdr else None
+        if self.thresholds.planted and not (fdr and plan.embeds):
+            raise UserError(
+                f'config: model.thresholds.planted: mode {mode} has no OOD scores of chimeras; take oodfc_cce, or 0'
+            )
         self.embedding = BatchEmbedding(classes, **(cce or {})) if plan.embeds else None
         self.log, self.pictures = StepLog(classes), RecentPictures()
         self.marginal = PseudoMarginal(classes, imbalance) if imbalance else None
@@ -114,6 +119,11 @@ class OpenSetDetector(SemiBaseDetector):
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, self.probe.sigmoid, ood_by_class)
+
+    def set_unknown_threshold(self, tau: float) -> None:
+        """OOD score from which on a teacher box may be "unknown"."""
+        self.fusion = replace(self.fusion, tau_high=tau)
+        self.discovery.tau = tau
 
     @staticmethod
     def class_names(names: Sequence[str]) -> tuple[str, ...]:

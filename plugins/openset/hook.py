@@ -19,6 +19,7 @@ from .calibrate import batches_of, fit_ood_model
 from .cce.transform import objects_by_class
 from .data import TwoSourceSampler, find_two_sources, labelled_images
 from .detector import OpenSetDetector
+from .planted import planted_ap
 from .pseudo_labels import why_none
 
 FILE = 'openset.jsonl'
@@ -120,7 +121,15 @@ class OpenSetHook(Hook):
         if not metrics or self._pairs is None:
             return
         names = tuple(runner.val_dataloader.dataset.metainfo['classes'])
-        thresholds = detector_of(runner).thresholds
+        model = detector_of(runner)
+        thresholds = model.thresholds
+        if thresholds.planted:
+            ap = planted_ap(model, runner.val_dataloader.dataset, thresholds.planted)
+            model.set_unknown_threshold(thresholds.of_unknown(ap, model.fusion.tau_low))
+            runner.logger.info(
+                f'step {runner.iter}: AP of chimeras in {thresholds.planted} val images {ap:.3f}, tau_high '
+                f'{model.fusion.tau_high:.4f}'
+            )
         if not thresholds.update(metrics, names) and thresholds.fixed is None:
             runner.logger.warning(
                 f'step {runner.iter}: val_evaluator gives no ap/{names[0]} or that of another class, the class '
@@ -133,7 +142,7 @@ class OpenSetHook(Hook):
         if model.embedding is not None:
             state['library'] = model.embedding.library.state_dict()
         if model.discovery is not None:
-            state['discovery'] = model.discovery.counts.cpu()
+            state |= dict(discovery=model.discovery.counts.cpu(), tau_high=model.fusion.tau_high)
         checkpoint['openset'] = state
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -147,6 +156,8 @@ class OpenSetHook(Hook):
                 model.embedding.library.load_state_dict(state['library'])
             if model.discovery is not None:
                 model.discovery.counts = state['discovery']
+                if model.thresholds.planted:
+                    model.set_unknown_threshold(state['tau_high'])
         except (KeyError, ValueError) as error:
             raise UserError(
                 f'{runner.work_dir}: its checkpoint is of another version or another model ({error}); train in a new '

@@ -4,6 +4,7 @@ That thresholds follow the class's AP is the paper's; the exponential form is th
 they do not follow an AP that means nothing yet is ours.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -28,6 +29,8 @@ class ClassThresholds(nn.Module):
         trust: AP of the best class from which on validations are trusted; 0 trusts all.
         momentum: weight of a new validation in the running mean; the first trusted one counts wholly.
         fixed: a threshold for all classes instead of the rule (closed-world modes).
+        planted: val images into which chimeras are planted at each validation; their AP sets the threshold of "unknown"
+            (:meth:`of_unknown`). 0 is without.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class ClassThresholds(nn.Module):
         trust: float = 0.3,
         momentum: float = 0.5,
         fixed: float | None = None,
+        planted: int = 0,
     ):
         super().__init__()
+        self.planted = planted
         self.gamma, self.lowest, self.highest, self.momentum, self.fixed = gamma, lowest, highest, momentum, fixed
         self.trust = trust
         self.register_buffer('ap', torch.full((classes,), start))
@@ -53,6 +58,15 @@ class ClassThresholds(nn.Module):
         if self.fixed is not None:
             return torch.full_like(self.ap, self.fixed)
         return (self.gamma * (self.ap - 1)).exp().clamp(self.lowest, self.highest)
+
+    def of_unknown(self, ap: float, low: float) -> float:
+        """OOD score from which on a box is "unknown", for the AP of planted chimeras.
+
+        The rule of the known classes gives a number in 0..1; boxes below ``low`` may be of known classes, so it is read
+        on the rest of the scale (ours).
+        """
+        value = min(max(math.exp(self.gamma * (ap - 1)), self.lowest), self.highest)
+        return low + (1 - low) * value
 
     @property
     def bound(self) -> str:

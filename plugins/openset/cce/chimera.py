@@ -14,7 +14,7 @@ import numpy as np
 from .embedding import Crop, EmbedRule, vary
 from .tone import retoned
 
-SHARE = (0.35, 0.65)  # of the first object in the blend, by area of its box
+SHARE = (0.35, 0.65)  # of the first object, by area of its box, where the second covers it wholly
 ZOOM = (0.6, 1.6)  # size of the second object in sizes of the first
 SOFT = 0.15  # width of the seam, as a share of the crop
 
@@ -30,7 +30,8 @@ def chimera(first: Crop, second: Crop, label: int, generator: np.random.Generato
     pixels, box = fitted(vary(second, EmbedRule(zoom=(1, 1)), generator), first, generator.uniform(*ZOOM))
     if first.tone is not None and second.tone is not None:
         pixels = retoned(pixels, second.tone, first.tone)
-    weight = soft_mask(size, first.box, generator)[..., None]
+    there = (1 - (np.hypot(*in_box(size, box)) - 1) / SOFT).clip(0, 1)  # outside the second object the first stays
+    weight = 1 - ((1 - soft_mask(size, first.box, generator)) * there)[..., None]
     mixed = np.rint(weight * first.pixels + (1 - weight) * pixels).astype(np.uint8)
     union = np.concatenate([np.minimum(first.box[:2], box[:2]), np.maximum(first.box[2:], box[2:])])
     union = union.clip(0, (*size, *size)).astype(np.float32)
@@ -49,6 +50,17 @@ def fitted(crop: Crop, place: Crop, zoom: float) -> tuple[np.ndarray, np.ndarray
     return pixels, crop.box * scale + np.tile(shift, 2)
 
 
+def in_box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
+    """(2, h, w) x and y of each pixel in halves of the box's sides from its centre: -1 to 1 within it.
+
+    Args:
+        size: (width, height).
+    """
+    x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    centre, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, 1)
+    return np.stack([(x - centre[0]) / half[0], (y - centre[1]) / half[1]])
+
+
 def soft_mask(size: tuple[int, int], box: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """(h, w) float32 share of the first object: a half-plane through the box or a disc in it, with a soft edge.
 
@@ -57,10 +69,7 @@ def soft_mask(size: tuple[int, int], box: np.ndarray, generator: np.random.Gener
     Args:
         size: (width, height).
     """
-    width, height = size
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    centre, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, 1)
-    u, v = (x - centre[0]) / half[0], (y - centre[1]) / half[1]
+    u, v = in_box(size, box)
     angle = generator.uniform(0, 2 * np.pi)
     if generator.random() < 0.5:
         distance = u * np.cos(angle) + v * np.sin(angle)
