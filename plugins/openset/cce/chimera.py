@@ -14,8 +14,8 @@ import numpy as np
 from .embedding import Crop, EmbedRule, vary
 from .tone import retoned
 
-SHARE = (0.35, 0.65)  # of the first object, by area of its box, where the second covers it wholly
-ZOOM = (0.6, 1.6)  # size of the second object in sizes of the first
+SHARE = (0.35, 0.65)  # of the first object where both are; so each has a fifth of the box or more
+ZOOM = (0.9, 1.6)  # size of the second object in sizes of the first
 SOFT = 0.15  # width of the seam, as a share of the crop
 
 
@@ -31,7 +31,7 @@ def chimera(first: Crop, second: Crop, label: int, generator: np.random.Generato
     if first.tone is not None and second.tone is not None:
         pixels = retoned(pixels, second.tone, first.tone)
     there = (1 - (np.hypot(*in_box(size, box)) - 1) / SOFT).clip(0, 1)  # outside the second object the first stays
-    weight = 1 - ((1 - soft_mask(size, first.box, generator)) * there)[..., None]
+    weight = 1 - ((1 - soft_mask(size, first.box, there > 0.5, generator)) * there)[..., None]
     mixed = np.rint(weight * first.pixels + (1 - weight) * pixels).astype(np.uint8)
     union = np.concatenate([np.minimum(first.box[:2], box[:2]), np.maximum(first.box[2:], box[2:])])
     union = union.clip(0, (*size, *size)).astype(np.float32)
@@ -61,13 +61,14 @@ def in_box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
     return np.stack([(x - centre[0]) / half[0], (y - centre[1]) / half[1]])
 
 
-def soft_mask(size: tuple[int, int], box: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def soft_mask(size: tuple[int, int], box: np.ndarray, shared: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """(h, w) float32 share of the first object: a half-plane through the box or a disc in it, with a soft edge.
 
-    Its mean over the box is drawn from ``SHARE``.
+    Its mean over the ``shared`` part of the box is drawn from ``SHARE``.
 
     Args:
         size: (width, height).
+        shared: (h, w) bool, where the second object is.
     """
     u, v = in_box(size, box)
     angle = generator.uniform(0, 2 * np.pi)
@@ -75,6 +76,6 @@ def soft_mask(size: tuple[int, int], box: np.ndarray, generator: np.random.Gener
         distance = u * np.cos(angle) + v * np.sin(angle)
     else:
         distance = np.hypot(u - 0.3 * np.cos(angle), v - 0.3 * np.sin(angle))
-    inside = (np.abs(u) <= 1) & (np.abs(v) <= 1)
+    inside = (np.abs(u) <= 1) & (np.abs(v) <= 1) & shared
     edge = np.quantile(distance[inside], generator.uniform(*SHARE))
     return (0.5 - (distance - edge) / (2 * SOFT)).clip(0, 1).astype(np.float32)
