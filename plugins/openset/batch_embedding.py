@@ -29,7 +29,7 @@ class BatchEmbedding:
         number: fewest and most crops an image.
         slots, eta, momentum, chimeras: of the :class:`ForegroundLibrary`.
         sure: probability of its class, given an object, from which on a teacher box is kept.
-        ordinary: OOD score up to which it is kept. A wrong known name passes both where the teacher is sure and the OOD
+        ordinary: OOD score below which it is kept; by default what too few labelled boxes judge (0.5) is not. A wrong known name passes both where the teacher is sure and the OOD
             score blind; where nothing judges teacher boxes, none is kept.
         unknown: "unknown" is a class like another (ours): objects pseudo-labelled so are kept, drawn and embedded.
         **rule: of :class:`EmbedRule`.
@@ -68,7 +68,7 @@ class BatchEmbedding:
         self, image: Tensor, found: TeacherBoxes, fate: Tensor, sample: DetDataSample, preprocessor: nn.Module
     ) -> list[Crop]:
         """Whole objects of one weak view of which teacher and OOD score are sure; ``found.ood`` is a judge's."""
-        certain = (found.scores >= self.sure * found.objectness) & (found.ood <= self.ordinary)
+        certain = (found.scores >= self.sure * found.objectness) & (found.ood < self.ordinary)
         kept = (fate == KNOWN) & certain
         if self.unknown:
             kept = kept | (fate == UNKNOWN)

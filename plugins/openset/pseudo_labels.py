@@ -27,7 +27,7 @@ def set_targets(
         weigh: the targets have ``weights``: those of the decision for "unknown", 1 for the others.
     """
     fate = decision.fate
-    taken, ignored = (fate == KNOWN) | (fate == UNKNOWN), fate == IGNORED
+    taken, ignored = (x.nonzero()[:, 0] for x in ((fate == KNOWN) | (fate == UNKNOWN), fate == IGNORED))
     labels = torch.where(fate == UNKNOWN, classes, found.labels)
     learned = InstanceData(bboxes=found.boxes[taken], labels=labels[taken])
     if weigh:
