@@ -29,8 +29,9 @@ class BatchEmbedding:
         number: fewest and most crops an image.
         slots, eta, momentum, chimeras: of the :class:`ForegroundLibrary`.
         sure: probability of its class, given an object, from which on a teacher box is kept.
-        ordinary: OOD score below which it is kept; by default what too few labelled boxes judge (0.5) is not. A wrong known name passes both where the teacher is sure and the OOD
-            score blind; where nothing judges teacher boxes, none is kept.
+        ordinary: OOD score below which it is kept; what too few labelled boxes judge (0.5) is not, by default. A wrong
+            known name passes both where the teacher is sure and the OOD score blind; where nothing judges teacher
+            boxes, none is kept.
         unknown: "unknown" is a class like another (ours): objects pseudo-labelled so are kept, drawn and embedded.
         **rule: of :class:`EmbedRule`.
     """
