@@ -3,29 +3,36 @@
 Loader processes never see a library that changes in the main process; so this acts on the batch, in the detector.
 """
 
+from itertools import compress
+
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
-from mmengine.dist import get_rank
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .cce import Crop, EmbedRule, ForegroundLibrary, cut_out, embed
-from .pixels import to_input, to_pixels
+from .cce.source_crops import labelled_crops, whole
+from .fusion import KNOWN, UNKNOWN, TeacherBoxes
+from .pixels import in_network_order, to_input, to_pixels
 
-A_BATCH = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
-ADDED = -1  # in place of the number of a label that was there before
+AN_IMAGE = 4  # crops of a class that one image gives: a crowd of one class in one image teaches little more
 
 
 class BatchEmbedding:
-    """The library and its use in a training step. K known classes, label K is "unknown" and never embedded.
+    """The library and its use in a training step. K known classes, label K is "unknown".
 
     Args:
         classes: K.
         number: fewest and most crops an image.
-        slots, eta, momentum: of the :class:`ForegroundLibrary`.
-        sure: score below which a teacher box is not kept, whatever its class threshold.
+        slots, eta, momentum, chimeras: of the :class:`ForegroundLibrary`.
+        sure: probability of its class, given an object, from which on a teacher box is kept.
+        ordinary: OOD score below which it is kept; what too few labelled boxes judge (0.5) is not, by default. A wrong
+            known name passes both where the teacher is sure and the OOD score blind; where nothing judges teacher
+            boxes, none is kept.
+        unknown: "unknown" is a class like another (ours): objects pseudo-labelled so are kept, drawn and embedded.
         **rule: of :class:`EmbedRule`.
     """
 
@@ -37,32 +44,55 @@ class BatchEmbedding:
         eta: float = 1.0,
         momentum: float = 0.01,
         sure: float = 0.9,
+        ordinary: float = 0.5,
+        unknown: bool = False,
+        chimeras: float = 0.0,
         **rule,
     ):
-        self.library = ForegroundLibrary(classes, slots, eta, momentum)
-        self.classes, self.number, self.sure = classes, number, sure
+        self.library = ForegroundLibrary(classes, slots, eta, momentum, unknown, chimeras)
+        self.classes, self.number, self.sure, self.ordinary, self.unknown = classes, number, sure, ordinary, unknown
         self.rule = EmbedRule(**rule)
 
-    def learn(self, inputs: Tensor, samples: list[DetDataSample], preprocessor: nn.Module) -> None:
-        """Keep the labelled objects of a batch and count them."""
-        counts = np.zeros(self.classes)
-        for image, sample in zip(inputs, samples, strict=True):
-            truth = sample.gt_instances
-            boxes, labels = get_box_tensor(truth.bboxes), truth.labels
-            counts += torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy()
-            self._keep(image, boxes, labels, torch.ones_like(labels, dtype=torch.float32), 'gt', sample, preprocessor)
-        if not self.library.counts.any():
-            self.library.start_counts(counts)
-        self.library.observe(counts)
+    def start(self, images, preprocessor: nn.Module) -> None:
+        """Fill the library from the labelled images as they are before anything is mixed."""
+        crops, counts = labelled_crops(
+            images,
+            self.classes,
+            self.library.slots,
+            self.rule.context,
+            lambda picture: in_network_order(picture, preprocessor),
+        )
+        self.library.add(crops)
+        self.library.start(counts, len(images))
 
-    def learn_pseudo(
-        self, image: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, thresholds: Tensor, sample: DetDataSample,
-        preprocessor: nn.Module,
-    ) -> None:  # fmt: skip
-        """Keep the teacher's surest known boxes of one weak view, and count all of them."""
-        self.library.observe(torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy())
-        sure = scores >= thresholds[labels].clamp(min=self.sure)
-        self._keep(image, boxes[sure], labels[sure], scores[sure], 'pseudo', sample, preprocessor)
+    def teacher_crops(
+        self, image: Tensor, found: TeacherBoxes, fate: Tensor, sample: DetDataSample, preprocessor: nn.Module
+    ) -> list[Crop]:
+        """Whole objects of one weak view of which teacher and OOD score are sure; ``found.ood`` is a judge's."""
+        certain = (found.scores >= self.sure * found.objectness) & (found.ood < self.ordinary)
+        kept = (fate == KNOWN) & certain
+        if self.unknown:
+            kept = kept | (fate == UNKNOWN)
+        labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
+        boxes, labels, scores = (x[kept].numpy(force=True) for x in (found.boxes, labels, found.scores))
+        inside = np.flatnonzero(whole(boxes, sample.img_shape[:2]))
+        newest = [i for k in np.unique(labels[inside]) for i in inside[labels[inside] == k][:AN_IMAGE]]
+        if not newest:
+            return []
+        pixels, number = to_pixels(image, preprocessor), sample.metainfo.get('img_id', -1)
+        origin = dict(source='pseudo', image_id=number)
+        crops = [
+            cut_out(pixels, boxes[i], labels[i], self.rule.context, score=float(scores[i]), **origin) for i in newest
+        ]
+        return [crop for crop in crops if crop is not None]
+
+    def learn(self, crops: list[Crop], counts: Tensor, images: int) -> None:
+        """Keep teacher crops and count (K + 1,) pseudo-labels of ``images`` weak views, of all processes alike."""
+        own = crops, counts.cpu().numpy()
+        parts = all_gather_object(own) if get_world_size() > 1 else [own]
+        for part, _ in parts:
+            self.library.add(part)
+        self.library.observe(sum(x for _, x in parts), images * len(parts))
 
     def apply(
         self, inputs: Tensor, samples: list[DetDataSample], preprocessor: nn.Module, step: int, branch: int
@@ -75,49 +105,58 @@ class BatchEmbedding:
                 continue
             height, width = sample.img_shape[:2]
             view = image[:, :height, :width]
-            canvas = to_pixels(view, preprocessor)
-            sample.gt_instances = self._embedded(canvas, sample, crops, generator)
+            canvas, boxes = to_pixels(view, preprocessor), boxes_of(sample.gt_instances)
+            ignored = sample.get('ignored_instances')
+            fixed = boxes[:0] if ignored is None else boxes_of(ignored)
+            stay, added = mix_in(canvas, boxes, fixed, crops, self.rule, generator)
             view.copy_(to_input(canvas, preprocessor))
+            sample.gt_instances = with_objects(sample.gt_instances, stay, added)
 
-    def _embedded(
-        self, canvas: np.ndarray, sample: DetDataSample, crops: list[Crop], generator: np.random.Generator
-    ) -> InstanceData:
-        """Mix the crops into the canvas; the labels that are left, then those of the crops that found a place."""
-        truth, ignored = sample.gt_instances, sample.get('ignored_instances')
-        boxes = get_box_tensor(truth.bboxes).cpu().numpy()
-        fixed = boxes[:0] if ignored is None else get_box_tensor(ignored.bboxes).cpu().numpy()
-        origin, labels = np.arange(len(boxes)), truth.labels.cpu().numpy()
-        for crop in crops:
-            placed = embed(canvas, np.concatenate([boxes, fixed]), crop, self.rule, generator)
-            if placed is not None:
-                box, kept = placed
-                kept = kept[: len(boxes)]
-                boxes = np.concatenate([boxes[kept], box[None]])
-                origin, labels = np.append(origin[kept], ADDED), np.append(labels[kept], crop.label)
-        added = origin == ADDED
-        if not added.any():
-            return truth
-        device = truth.labels.device
-        new = InstanceData(bboxes=torch.from_numpy(boxes[added]).float(), labels=torch.from_numpy(labels[added])).to(
-            device
-        )
-        new.bboxes = type(truth.bboxes)(new.bboxes) if not isinstance(truth.bboxes, Tensor) else new.bboxes
-        if 'weights' in truth:
-            new.weights = truth.weights.new_ones(len(new.labels))
-        return InstanceData.cat([truth[torch.from_numpy(origin[~added]).to(device)], new])
 
-    def _keep(
-        self, image: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, source: str, sample: DetDataSample,
-        preprocessor: nn.Module,
-    ) -> None:  # fmt: skip
-        if not len(boxes):
-            return
-        pixels = to_pixels(image, preprocessor)
-        newest = torch.cat([(labels == label).nonzero()[-A_BATCH:, 0] for label in labels.unique()])
-        for box, label, score in zip(*(x[newest].cpu().numpy() for x in (boxes, labels, scores)), strict=True):
-            crop = cut_out(
-                pixels, box, label, self.rule.context, source=source, score=float(score),
-                image_id=sample.metainfo.get('img_id', -1),
-            )  # fmt: skip
-            if crop is not None:
-                self.library.add([crop])
+def boxes_of(instances: InstanceData) -> np.ndarray:
+    """(M, 4) boxes on the host."""
+    return get_box_tensor(instances.bboxes).numpy(force=True)
+
+
+def mix_in(
+    canvas: np.ndarray,
+    boxes: np.ndarray,
+    fixed: np.ndarray,
+    crops: list[Crop],
+    rule: EmbedRule,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, list[tuple[np.ndarray, int]]]:
+    """Embed each crop for which there is room into the (H, W, 3) uint8 canvas, in place.
+
+    Args:
+        boxes: (M, 4) of the labelled objects; ``fixed`` (I, 4) of what else is kept clear of.
+
+    Returns:
+        (M,) bool objects that are not covered, and (box (4,), label) of each crop that is there and not covered.
+    """
+    stay, added = np.ones(len(boxes), bool), []
+    for crop in crops:
+        there = np.concatenate([boxes[stay], *(box[None] for box, _ in added), fixed])
+        placed = embed(canvas, there, crop, rule, generator)
+        if placed is None:
+            continue
+        old, new, _ = np.split(placed[1], np.cumsum([stay.sum(), len(added)]))
+        stay[stay] = old
+        added = [*compress(added, new), (placed[0], crop.label)]
+    return stay, added
+
+
+def with_objects(truth: InstanceData, stay: np.ndarray, added: list[tuple[np.ndarray, int]]) -> InstanceData:
+    """The (M,) instances that stay, then the added objects, which weigh 1."""
+    device = truth.labels.device
+    kept = truth if stay.all() else truth[torch.from_numpy(stay).to(device)]
+    if not added:
+        return kept
+    boxes = torch.from_numpy(np.stack([box for box, _ in added])).float().to(device)
+    new = InstanceData(
+        bboxes=boxes if isinstance(truth.bboxes, Tensor) else type(truth.bboxes)(boxes),
+        labels=torch.tensor([label for _, label in added], device=device),
+    )
+    if 'weights' in truth:
+        new.weights = truth.weights.new_ones(len(added))
+    return InstanceData.cat([kept, new])

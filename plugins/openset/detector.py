@@ -5,6 +5,7 @@ K known classes; the wrapped detector has K + 1, the last is "unknown".
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
@@ -20,27 +20,29 @@ from detplug.errors import UserError
 from detplug.export.graph import Found
 
 from .batch_embedding import BatchEmbedding
-from .fusion import IGNORED, KNOWN, MODES, UNKNOWN, FusionRule, TeacherBoxes, fates
-from .geometry import project_boxes
-from .hidden_labels import without_hidden_unknown
+from .cce import Crop
+from .discovery import DiscoveryRate
+from .fusion import Decision, FusionRule, TeacherBoxes, fates, gated
+from .hidden_labels import judged_by_hidden
 from .imbalance import PseudoMarginal
 from .ood_model import OODModel
 from .pictures import EVERY, RecentPictures
+from .plan import HIDDEN, MODES, PLANS, SCORES
 from .probes import make_probe, predict_boxes
+from .pseudo_labels import set_targets
 from .step_log import StepLog
 from .thresholds import ClassThresholds
-
-USES_OOD = ('filter', 'oodfc', 'oodfc_cce')
-USES_CCE = ('cce', 'oodfc_cce')
 
 
 @MODELS.register_module()
 class OpenSetDetector(SemiBaseDetector):
     """Any mmdet detector as student and teacher; ``mode`` is the one line in which an ablation differs.
 
-    Modes: ``supervised`` (labelled images only), ``closed`` (closed-world SSOD), ``filter`` (out-of-distribution boxes
-    are dropped), ``oodfc`` (they become "unknown" or are ignored), ``cce`` (closed with CCE), ``oodfc_cce``, ``oracle``
-    (closed, but boxes on unknown objects are dropped by the hidden labels).
+    Modes (plan.py): ``supervised`` (labelled images only), ``closed`` (closed-world SSOD), ``filter`` (out-of-
+    distribution boxes are dropped), ``oodfc`` (they become "unknown" or are ignored), ``cce`` (closed with CCE),
+    ``oodfc_cce``. For analysis alone, as they read the hidden labels of unlabelled images: ``oracle`` (closed without
+    the boxes on unknown objects), ``oodfc_oracle`` and ``oodfc_cce_oracle`` ("unknown" pseudo-labels are the hidden
+    unknown objects).
 
     :class:`OpenSetHook` moves the teacher, fits the OOD model and feeds the thresholds.
 
@@ -75,24 +77,53 @@ class OpenSetDetector(SemiBaseDetector):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ):
-        if mode not in MODES:
+        if mode not in PLANS:
             raise UserError(f'config: model.mode: {mode!r} is none of {", ".join(MODES)}')
+        plan = PLANS[mode]
+        if plan.judge == SCORES and predict_on != 'teacher':
+            raise UserError(
+                f"config: model.predict_on: {predict_on!r}: the OOD scores of mode {mode} are the teacher's; "
+                "give 'teacher', or a mode without them"
+            )
         super().__init__(detector, dict(freeze_teacher=True), dict(predict_on=predict_on), data_preprocessor, init_cfg)
-        self.classes, self.mode, self.burn_in, self.unsup_weight = classes, mode, burn_in, unsup_weight
+        self.classes, self.mode, self.plan = classes, mode, plan
+        self.burn_in, self.unsup_weight = burn_in, unsup_weight
         self.teacher_cfg = teacher_cfg
         self.thresholds = ClassThresholds(classes, **(thresholds or {}))
         self.fusion = FusionRule(**(fusion or {}))
-        self.embedding = BatchEmbedding(classes, **(cce or {})) if mode in USES_CCE else None
+        fdr = plan.unknown and plan.judge == SCORES
+        if self.fusion.asks_discovery and not fdr:
+            raise UserError(
+                f'config: model.fusion: weigh_unknown, max_false_discovery: mode {mode} has no "unknown" pseudo-labels '
+                'by OOD score; take oodfc or oodfc_cce, or leave both out'
+            )
+        self.discovery = DiscoveryRate(self.fusion.tau_high) if fdr else None
+        if self.thresholds.planted and not (fdr and plan.embeds):
+            raise UserError(
+                f'config: model.thresholds.planted: mode {mode} has no OOD scores of chimeras; take oodfc_cce, or 0'
+            )
+        self.embedding = BatchEmbedding(classes, **(cce or {})) if plan.embeds else None
         self.log, self.pictures = StepLog(classes), RecentPictures()
         self.marginal = PseudoMarginal(classes, imbalance) if imbalance else None
+        if self.embedding is not None and self.embedding.unknown and not plan.unknown:
+            raise UserError(
+                f'config: model.cce.unknown: mode {mode} has no pseudo-label "unknown" to embed; '
+                'take oodfc_cce or oodfc_cce_oracle'
+            )
         self.step = self.last_pseudo = 0
-        self.best_score = 0.0
-        self.probe = make_probe(self.teacher, classes) if mode in USES_OOD or imbalance else None
+        self.mean_objects = 0.0  # of a labelled image; OpenSetHook counts them
+        self.last_answers: list[TeacherBoxes] = []
+        self.probe = make_probe(self.teacher, classes) if plan.judge or imbalance else None
         self.ood = None
-        if mode in USES_OOD:
+        if plan.judge == SCORES:
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, self.probe.sigmoid, ood_by_class)
+
+    def set_unknown_threshold(self, tau: float) -> None:
+        """OOD score from which on a teacher box may be "unknown"."""
+        self.fusion = replace(self.fusion, tau_high=tau)
+        self.discovery.tau = tau
 
     @staticmethod
     def class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -102,28 +133,27 @@ class OpenSetDetector(SemiBaseDetector):
     @property
     def names_unknown(self) -> bool:
         """Whether the mode trains the class "unknown", so that a box of label K means something."""
-        return self.mode.startswith('oodfc')
+        return self.plan.unknown
 
     # -- training ------------------------------------------------------------------------------------------------------
 
     def loss(self, inputs: dict[str, Tensor], samples: dict[str, list[DetDataSample]]) -> dict:
         """Losses ``sup_*`` and, after the burn-in, ``unsup_*``; finite without any pseudo-label."""
         self.log.labelled(samples['sup'])
-        if self.embedding is not None:
-            self.embedding.learn(inputs['sup'], samples['sup'], self.data_preprocessor)
-            self.embedding.apply(inputs['sup'], samples['sup'], self.data_preprocessor, self.step, 0)
-            if self.step % EVERY == 0:
-                self.pictures.keep_embedded(inputs['sup'][0], samples['sup'][0], self.data_preprocessor)
+        self._embed(inputs['sup'], samples['sup'], 0)
+        if self.embedding is not None and self.step % EVERY == 0:
+            self.pictures.keep_embedded(inputs['sup'][0], samples['sup'][0], self.data_preprocessor)
         losses = rename_loss_dict('sup_', self.student.loss(inputs['sup'], samples['sup']))
-        if self.mode == 'supervised' or self.step < self.burn_in or 'unsup_teacher' not in inputs:
+        if not self.plan.unlabelled or self.step < self.burn_in or 'unsup_teacher' not in inputs:
             return losses
         self.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
-        if self.embedding is not None:
-            self.embedding.apply(
-                inputs['unsup_student'], samples['unsup_student'], self.data_preprocessor, self.step, 1
-            )
+        self._embed(inputs['unsup_student'], samples['unsup_student'], 1)
         unsup = self.student.loss(inputs['unsup_student'], samples['unsup_student'])
         return losses | rename_loss_dict('unsup_', reweight_loss_dict(unsup, self.unsup_weight))
+
+    def _embed(self, inputs: Tensor, samples: list[DetDataSample], branch: int) -> None:
+        if self.embedding is not None:
+            self.embedding.apply(inputs, samples, self.data_preprocessor, self.step, branch)
 
     @torch.no_grad()
     def pseudo_label(self, inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]) -> None:
@@ -136,37 +166,36 @@ class OpenSetDetector(SemiBaseDetector):
     def _pseudo_label(
         self, feats: list[Tensor], inputs: Tensor, weak: list[DetDataSample], strong: list[DetDataSample]
     ) -> None:
-        thresholds = self.thresholds.values
-        answers = self.ask_teacher(feats, weak)
-        self.last_pseudo = 0
-        self.best_score = max([0.0, *(float(x.scores.amax()) for x in answers if len(x.scores))])
-        all_known = []
-        for image, found, source, target in zip(inputs, answers, weak, strong, strict=True):
-            fate = fates(found, thresholds, self.mode, self.fusion)
-            if self.mode == 'oracle':
-                fate = without_hidden_unknown(found.boxes, fate, source)
-            self.log.pseudo(found, fate, source)
-            if self.step % EVERY == 0 and not all_known:  # the first image of the batch
-                self.pictures.keep_fates(image, found, fate, self.classes, self.data_preprocessor)
-            all_known.append(found.labels[fate == KNOWN])
-            labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
-            taken = (fate == KNOWN) | (fate == UNKNOWN)
-            self.last_pseudo += int(taken.sum())
-            weights = torch.where(fate == UNKNOWN, found.ood, torch.ones_like(found.ood))
-            target.gt_instances = project_boxes(
-                InstanceData(bboxes=found.boxes[taken], labels=labels[taken], weights=weights[taken]), source, target
-            )
-            target.ignored_instances = project_boxes(
-                InstanceData(bboxes=found.boxes[fate == IGNORED], labels=labels[fate == IGNORED]), source, target
-            )
-            if self.embedding is not None:
-                known = fate == KNOWN
-                self.embedding.learn_pseudo(
-                    image, found.boxes[known], found.labels[known], found.scores[known], thresholds, source,
-                    self.data_preprocessor,
-                )  # fmt: skip
+        self.last_answers = self.ask_teacher(feats, weak)
+        decisions, crops = [], []
+        for number, (found, source, target) in enumerate(zip(self.last_answers, weak, strong, strict=True)):
+            if self.plan.judge == HIDDEN:
+                found = judged_by_hidden(found, source, self.plan, self.classes)
+            decision = fates(found, self.thresholds.values, self.plan, self.fusion, self.mean_objects)
+            if self.discovery is not None:
+                decision = gated(decision, self.discovery.rate, self.fusion)
+            decisions.append(decision)
+            set_targets(found, decision, source, target, self.classes, self.fusion.weigh_unknown)
+            self.log.pseudo(found, decision.fate, source)
+            if self.step % EVERY == 0 and not number:
+                self.pictures.keep_fates(inputs[0], found, decision.fate, self.classes, self.data_preprocessor)
+            if self.embedding is not None and self.plan.judge is not None:  # else nothing vouches for a known name
+                crops += self.embedding.teacher_crops(
+                    inputs[number], found, decision.fate, source, self.data_preprocessor
+                )
+        self._learn(decisions, crops, torch.cat([x.gt_instances.labels for x in strong]))
+
+    def _learn(self, decisions: list[Decision], crops: list[Crop], labels: Tensor) -> None:
+        """What the pseudo-labels of one step tell of those to come; ``labels`` (N,) 0..K are all of them."""
+        self.last_pseudo = len(labels)
+        counts = torch.zeros(self.classes + 1, device=labels.device)
+        counts.index_add_(0, labels, torch.ones_like(labels, dtype=counts.dtype))
+        if self.embedding is not None:
+            self.embedding.learn(crops, counts, len(decisions))
         if self.marginal is not None:
-            self.marginal.update(torch.cat(all_known))
+            self.marginal.update(counts[:-1])
+        if self.discovery is not None:
+            self.discovery.update(*(sum(getattr(x, name) for x in decisions) for name in ('objects', 'passed')))
 
     @torch.no_grad()
     def ask_teacher(self, feats: Sequence[Tensor], samples: list[DetDataSample]) -> list[TeacherBoxes]:
@@ -178,6 +207,9 @@ class OpenSetDetector(SemiBaseDetector):
         groups = self.probe.groups(feats, results) if self.probe is not None else []
         if self.ood is not None:
             ood, objectness = self.ood(groups, len(scores))
+        elif groups:
+            index, values = (torch.cat([getattr(x, name) for x in groups]) for name in ('index', 'objectness'))
+            objectness = torch.zeros_like(scores).index_copy(0, index, values)
         if self.marginal is not None:
             chances = torch.zeros(len(scores), self.classes).to(scores)
             for group in groups:
@@ -200,9 +232,9 @@ class OpenSetDetector(SemiBaseDetector):
         """
         for sample in samples:
             sample.set_metainfo(dict(names_unknown=self.names_unknown))
-        if self.ood is None or not self.ood.fitted.any():
-            return super().predict(inputs, samples)
         detector = getattr(self, self.semi_test_cfg['predict_on'])
+        if self.ood is None or not self.ood.fitted.any():
+            return detector.predict(inputs, samples, rescale=rescale)
         feats = detector.extract_feat(inputs)
         results = predict_boxes(detector, feats, samples)
         groups = make_probe(detector, self.classes).groups(feats, results)
@@ -251,15 +283,3 @@ class OpenSetDetector(SemiBaseDetector):
     def report_pictures(self, names: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:
         """Heading -> (explanation, picture), for the report of a training."""
         return self.pictures.sections(self.class_names(names))
-
-    # -- words ---------------------------------------------------------------------------------------------------------
-
-    def why_no_pseudo(self) -> str:
-        """What keeps teacher boxes from becoming pseudo-labels, for a warning."""
-        lowest = float(self.thresholds.values.min())
-        if self.best_score < lowest:
-            return (
-                f"the teacher's best score is {self.best_score:.3f}, the lowest class threshold {lowest:.3f}; "
-                f'train longer on labelled images (burn_in) or lower thresholds.{self.thresholds.bound}'
-            )
-        return 'boxes are sure enough but look out-of-distribution: raise fusion.tau_low or add labelled images'

@@ -1,26 +1,30 @@
 """OODFC's fusion: every teacher box becomes a known class, the class "unknown", or a region where nothing is learned.
 
 The paper merges boxes found out-of-distribution into the pseudo-labels as an extra class and lets thresholds follow the
-class's AP; the third way, ignore regions, and the numbers are ours. D boxes of one image, K known classes.
+class's AP. Ours: ignore regions, the decision by object instead of by box, the noisy-or of the OOD score and the
+teacher's own class "unknown", and the numbers. D boxes of one image, K known classes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from mmcv.ops import nms
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
+from .plan import ModePlan
+
 KNOWN, UNKNOWN, IGNORED, DROPPED = range(4)
 FATES = ('known', 'unknown', 'ignored', 'dropped')
-MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle')
 
 
 class TeacherBoxes(NamedTuple):
     """What the teacher says of one image.
 
-    ``boxes`` (D, 4) xyxy px; ``scores`` (D,) 0..1; ``labels`` (D,) 0..K, K is "unknown"; ``ood`` (D,) calibrated OOD
-    score, 0..1; ``objectness`` (D,) 0..1.
+    ``boxes`` (D, 4) xyxy px; ``scores`` (D,) objectness times probability of the label, 0..1; ``labels`` (D,) 0..K, K
+    is "unknown"; ``ood`` (D,) calibrated OOD score of the known classes' logits, 0..1; ``objectness`` (D,) 0..1.
     """
 
     boxes: Tensor
@@ -29,67 +33,144 @@ class TeacherBoxes(NamedTuple):
     ood: Tensor
     objectness: Tensor
 
+    def select(self, chosen: Tensor) -> 'TeacherBoxes':
+        """The chosen boxes, by (D,) bool or by index."""
+        return TeacherBoxes(*(x[chosen] for x in self))
+
+    def own(self, classes: int) -> Tensor:
+        """(D,) probability of class "unknown" given an object, where that is the label; else 0."""
+        chance = self.scores / self.objectness.clamp(min=1e-6)
+        return torch.where(self.labels == classes, chance.clamp(max=1), 0.0)
+
 
 @dataclass(frozen=True)
 class FusionRule:
-    """Thresholds of the fusion.
+    """Thresholds of the fusion; ``u`` is the strangeness of :func:`by_object`.
 
     Args:
-        tau_low: below it a box may be of a known class; a share of the labelled boxes.
-        tau_high: from it on a box may be unknown.
-        objectness: an unknown box needs.
-        floor: boxes that score less are background, not regions to ignore: they would cover the image.
-        iou: from it on a known and an unknown box are one object; the surer one stays.
+        tau_low: an object with a smaller u may be of a known class.
+        tau_high: from it on an object may be unknown.
+        objectness: an unknown object needs.
+        floor: an object that scores less than this share of its class's threshold, and is no strange object of this
+            share of ``objectness``, is background instead of a region to ignore: those would cover the image.
+        iou: boxes that overlap more are one object, whatever their names.
+        most: known pseudo-labels of an image at most, as a multiple of the mean labelled objects of an image; the
+            boxes beyond, those that score least, are ignored. None is without limit.
+        weigh_unknown: class and objectness loss of an "unknown" pseudo-label count u (1 - false-discovery rate).
+        max_false_discovery: rate above which "unknown" pseudo-labels are ignored; None is without limit.
     """
 
     tau_low: float = 0.95
     tau_high: float = 0.99
     objectness: float = 0.6
-    floor: float = 0.05
+    floor: float = 0.5
     iou: float = 0.5
+    most: float | None = 1.3
+    weigh_unknown: bool = False
+    max_false_discovery: float | None = None
+
+    @property
+    def asks_discovery(self) -> bool:
+        """Whether anything depends on the false-discovery rate."""
+        return self.weigh_unknown or self.max_false_discovery is not None
 
 
-def fates(found: TeacherBoxes, thresholds: Tensor, mode: str, rule: FusionRule) -> Tensor:
-    """(D,) KNOWN, UNKNOWN, IGNORED or DROPPED (learned as background).
+class Decision(NamedTuple):
+    """What becomes of D boxes.
 
-    closed, cce, oracle: known from T_c on, the rest is dropped. filter: so is what looks out-of-distribution.
-    oodfc, oodfc_cce: three ways; what is neither clearly known nor clearly unknown is ignored.
+    ``fate`` (D,) KNOWN, UNKNOWN, IGNORED or DROPPED; ``weights`` (D,) of "unknown" pseudo-labels, 0..1; ``objects`` ()
+    objects that pass the rule's objectness, and ``passed`` () those of them whose OOD score is ``tau_high`` or more.
+    """
+
+    fate: Tensor
+    weights: Tensor
+    objects: Tensor
+    passed: Tensor
+
+
+def fates(
+    found: TeacherBoxes, thresholds: Tensor, plan: ModePlan, rule: FusionRule, mean_objects: float = 0.0
+) -> Decision:
+    """KNOWN, UNKNOWN, IGNORED or DROPPED (learned as background); one box an object has a fate, the rest is dropped.
+
+    Without a judge: known from T_c on. With one that drops: unless u, or the OOD score of the very box that gives the
+    name, is tau_low or more. With class "unknown": three ways; what is neither clearly known nor clearly unknown, and
+    an object of two names of which one looks strange, is ignored. In all of them known boxes beyond ``rule.most`` are
+    ignored.
 
     Args:
         thresholds: (K,) T_c.
+        mean_objects: of a labelled image; 0 where it is not known, which sets no limit.
     """
     classes = len(thresholds)
-    own = torch.cat([thresholds, thresholds.new_tensor([torch.inf])])[found.labels.clamp(max=classes)]
-    sure = found.scores >= own
-    if mode in ('closed', 'cce', 'oracle'):
-        return torch.where(sure, KNOWN, DROPPED)
-    known = sure & (found.ood < rule.tau_low)
-    if mode == 'filter':
-        return torch.where(known, KNOWN, DROPPED)
-    unknown = ~known & (found.ood >= rule.tau_high) & (found.objectness >= rule.objectness)
-    rest = torch.where(torch.maximum(found.scores, found.objectness * found.ood) >= rule.floor, IGNORED, DROPPED)
-    fate = torch.where(known, KNOWN, torch.where(unknown, UNKNOWN, rest))
-    return settle(found, fate, rule.iou)
+    threshold = torch.cat([thresholds, thresholds.amin()[None]])[found.labels]
+    owner = leaders(found.boxes, found.scores, rule.iou)
+    leads = owner == torch.arange(len(owner), device=owner.device)
+    least, own = by_object(found, owner, threshold, classes)
+    u = 1 - (1 - least) * (1 - own)
+    known = leads & (found.labels < classes) & (found.scores >= threshold)
+    if plan.judge is not None:
+        known &= (u < rule.tau_low) & (found.ood < rule.tau_low)
+    surplus = known & ~best(found.scores, known, limit(rule, mean_objects))
+    ignored, unknown = surplus, torch.zeros_like(known)
+    if plan.unknown:
+        strange = leads & ~known & (u >= rule.tau_low)
+        unknown = strange & (u >= rule.tau_high) & (found.objectness >= rule.objectness)
+        unsure = leads & (found.scores >= rule.floor * threshold)
+        ignored = ignored | ((unsure | strange & (found.objectness >= rule.floor * rule.objectness)) & ~known)
+    fate = torch.full_like(owner, DROPPED)
+    for value, chosen in ((IGNORED, ignored), (KNOWN, known & ~surplus), (UNKNOWN, unknown)):
+        fate = fate.masked_fill(chosen, value)
+    objects = leads & (found.objectness >= rule.objectness)
+    return Decision(fate, u, objects.sum(), (objects & (least >= rule.tau_high)).sum())
 
 
-def settle(found: TeacherBoxes, fate: Tensor, iou: float) -> Tensor:
-    """One fate for one object: of unknown and known boxes that overlap, and of two unknown ones, the surer stays.
+def leaders(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
+    """(D,) index of the box that stands for the object of each box: suppression over all classes, best score first.
 
-    How sure: score of a known box; objectness times OOD score of an unknown one. Two known boxes are left to the
-    teacher's own suppression.
+    Scores are comparable whatever the label: all are objectness times the probability of the label.
     """
-    known, unknown = fate == KNOWN, fate == UNKNOWN
-    if not unknown.any():
-        return fate
-    sure = torch.where(unknown, found.objectness * found.ood, found.scores)
-    rival = (unknown[:, None] & (known | unknown)[None]) | (known[:, None] & unknown[None])
-    order = torch.arange(len(sure), device=sure.device)
-    beats = (sure[None] > sure[:, None]) | ((sure[None] == sure[:, None]) & (order[None] < order[:, None]))
-    beaten_by = rival & beats & (bbox_overlaps(found.boxes, found.boxes) >= iou)
-    alive = known | unknown
-    while True:  # a box that was beaten beats nobody; at most as many rounds as boxes, two or three in practice
-        left = (known | unknown) & ~(beaten_by & alive[None]).any(1)
-        if torch.equal(left, alive):
-            break
-        alive = left
-    return fate.masked_fill((known | unknown) & ~alive, DROPPED)
+    if not len(boxes):
+        return torch.zeros(0, dtype=torch.long, device=boxes.device)
+    kept = nms(boxes, scores, iou)[1]
+    overlap = bbox_overlaps(boxes, boxes[kept])
+    overlap[kept, torch.arange(len(kept), device=kept.device)] = 2  # a leader leads itself
+    return kept[(overlap > iou).float().argmax(1)]  # the first, that is the best, that suppresses it
+
+
+def gated(decision: Decision, rate: Tensor, rule: FusionRule) -> Decision:
+    """The decision at a false-discovery ``rate`` () of "unknown": it weighs less; above the limit it is ignored."""
+    rate, fate = rate.to(decision.weights), decision.fate
+    if rule.max_false_discovery is not None:
+        fate = torch.where((rate > rule.max_false_discovery) & (fate == UNKNOWN), IGNORED, fate)
+    return decision._replace(fate=fate, weights=decision.weights * (1 - rate))
+
+
+def by_object(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """s and p, (D,) each, of each box's object; its strangeness is u = 1 - (1 - s)(1 - p).
+
+    s: least OOD score of its leader and of its boxes that score at least half the threshold: one sure ordinary box
+    makes the object ordinary. p: the largest probability of the teacher's own class "unknown" among those boxes.
+
+    Args:
+        owner: (D,) of :func:`leaders`.
+        thresholds: (D,) threshold of each box's label; that of "unknown" is the smallest of the known classes'.
+    """
+    counts = (owner == torch.arange(len(owner), device=owner.device)) | (found.scores >= thresholds / 2)
+    own = torch.where(counts, found.own(classes), 0.0)
+    ood = torch.where(counts, found.ood, 1.0)
+    least = torch.ones_like(ood).scatter_reduce_(0, owner, ood, 'amin')[owner]
+    return least, torch.zeros_like(own).scatter_reduce_(0, owner, own, 'amax')[owner]
+
+
+def limit(rule: FusionRule, mean_objects: float) -> int | None:
+    """Known pseudo-labels of an image at most; None without a limit."""
+    return None if rule.most is None or not mean_objects else math.ceil(rule.most * mean_objects)
+
+
+def best(scores: Tensor, chosen: Tensor, count: int | None) -> Tensor:
+    """(D,) bool: among the chosen boxes the ``count`` that score best; all without a count."""
+    if count is None or len(scores) <= count:
+        return chosen
+    top = torch.where(chosen, scores, -1.0).topk(count).indices
+    return chosen & torch.zeros_like(chosen).index_fill(0, top, True)

@@ -1,6 +1,6 @@
-"""Diagnosis from the hidden labels of unlabelled images: for figures in the log, and for the mode ``oracle``.
+"""The hidden labels of unlabelled images: for figures in the log, and for the modes with ``oracle`` in their name.
 
-Nothing here is ever a training target. An image without annotations has no hidden labels and gives no figures.
+No other mode ever trains on them. An image without annotations has no hidden labels and gives no figures.
 """
 
 import torch
@@ -8,25 +8,48 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
-from .fusion import DROPPED
+from detplug.errors import UserError
+
+from .fusion import TeacherBoxes
 from .geometry import hidden_in_view
+from .plan import ModePlan
 
 IOU = 0.5
 
 
-def on_hidden_unknown(boxes: Tensor, sample: DetDataSample) -> Tensor | None:
-    """(D,) bool: the box lies on an object of an unknown class; None without hidden labels."""
+def hidden_unknown(sample: DetDataSample, like: Tensor) -> Tensor | None:
+    """(U, 4) boxes of the objects of unknown classes in the view, xyxy px; None without hidden labels."""
     items = sample.metainfo.get('unknown_instances')
-    if items is None:
-        return None
-    unknown = hidden_in_view(items, sample, boxes)
-    return (bbox_overlaps(boxes, unknown) > IOU).any(1) if len(unknown) else torch.zeros_like(boxes[:, 0]).bool()
+    return None if items is None else hidden_in_view(items, sample, like)
 
 
-def without_hidden_unknown(boxes: Tensor, fate: Tensor, sample: DetDataSample) -> Tensor:
-    """``oracle``: the fates with every box on an unknown object dropped."""
-    wrong = on_hidden_unknown(boxes, sample)
-    return fate if wrong is None else fate.masked_fill(wrong, DROPPED)
+def on_any(boxes: Tensor, objects: Tensor) -> Tensor:
+    """(D,) bool: the (D, 4) box lies on one of the (U, 4) objects."""
+    return (bbox_overlaps(boxes, objects) > IOU).any(1)
+
+
+def judged_by_hidden(found: TeacherBoxes, sample: DetDataSample, plan: ModePlan, classes: int) -> TeacherBoxes:
+    """The teacher's boxes without those on unknown objects; if the plan has class "unknown", the objects themselves.
+
+    These are certain (score, objectness and OOD score 1, label K), all other boxes ordinary (OOD score 0): what is then
+    learned as "unknown" is right, whatever the teacher and the OOD scores are worth.
+
+    Raises:
+        UserError: the image has no hidden labels.
+    """
+    objects = hidden_unknown(sample, found.boxes)
+    if objects is None:
+        raise UserError(
+            f'{sample.metainfo.get("img_path", "unlabelled image")}: no hidden labels, which the modes with oracle in '
+            'their name need; take an annotated data set as the unlabelled part, or another model.mode'
+        )
+    kept = found.select(~on_any(found.boxes, objects))
+    kept = kept._replace(ood=torch.zeros_like(kept.ood))
+    if not plan.unknown:
+        return kept
+    ones = kept.scores.new_ones(len(objects))
+    labels = torch.full((len(objects),), classes, dtype=kept.labels.dtype, device=kept.labels.device)
+    return TeacherBoxes(*map(torch.cat, zip(kept, (objects, ones, labels, ones, ones), strict=True)))
 
 
 def right_boxes(boxes: Tensor, labels: Tensor, sample: DetDataSample) -> Tensor | None:
@@ -36,6 +59,4 @@ def right_boxes(boxes: Tensor, labels: Tensor, sample: DetDataSample) -> Tensor 
         return None
     truth = hidden_in_view(items, sample, boxes)
     names = labels.new_tensor([x['bbox_label'] for x in items if not x.get('ignore_flag', 0)])
-    if not len(truth):
-        return torch.zeros_like(labels).bool()
     return ((bbox_overlaps(boxes, truth) > IOU) & (labels[:, None] == names)).any(1)

@@ -5,6 +5,7 @@ score where a rare one is plausible too. Ours: the label stays the teacher's, on
 """
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 
@@ -23,11 +24,12 @@ class PseudoMarginal(nn.Module):
         self.power, self.momentum, self.smallest = power, momentum, smallest
         self.register_buffer('shares', torch.full((classes,), 1 / classes))
 
-    def update(self, labels: Tensor) -> None:
-        """(N,) known pseudo-labels of one step, N >= 0."""
-        if len(labels):
-            counts = torch.bincount(labels, minlength=len(self.shares)).to(self.shares)
-            self.shares.lerp_(counts / counts.sum(), self.momentum)
+    def update(self, counts: Tensor) -> None:
+        """(K,) known pseudo-labels of each class in one step of this process; those of all processes count."""
+        counts = counts.to(self.shares).clone()
+        all_reduce(counts)
+        total = counts.sum()
+        self.shares.lerp_(torch.where(total > 0, counts / total.clamp(min=1), self.shares), self.momentum)
 
     def rescored(self, scores: Tensor, labels: Tensor, probabilities: Tensor) -> Tensor:
         """(D,) scores times q / p of each box's own class, at most 1; "unknown" (label K) keeps its score.

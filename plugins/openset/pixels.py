@@ -21,9 +21,13 @@ def to_input(pixels: np.ndarray, preprocessor: nn.Module) -> Tensor:
 
 def to_picture(image: Tensor, preprocessor: nn.Module) -> np.ndarray:
     """(3, H, W) input of the network -> (H, W, 3) uint8 BGR."""
-    pixels = to_pixels(image, preprocessor)
+    return in_network_order(to_pixels(image, preprocessor), preprocessor)
+
+
+def in_network_order(picture: np.ndarray, preprocessor: nn.Module) -> np.ndarray:
+    """(H, W, 3) with its channels turned as the preprocessor turns them: a file's BGR to the network's, and back."""
     part = getattr(preprocessor, 'data_preprocessor', preprocessor)
-    return np.ascontiguousarray(pixels[..., ::-1]) if getattr(part, '_channel_conversion', False) else pixels
+    return np.ascontiguousarray(picture[..., ::-1]) if getattr(part, '_channel_conversion', False) else picture
 
 
 def normaliser(preprocessor: nn.Module) -> nn.Module | None:

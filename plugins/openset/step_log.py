@@ -1,16 +1,23 @@
-"""Counts of what happens to pseudo-labels, for the training log. K known classes."""
+"""Counts of what happens to pseudo-labels, for the training log. K known classes, label K is "unknown".
 
-import numpy as np
+Sums stay on the device and cross processes when a row is written, so that no step waits for them.
+"""
+
 import torch
 from mmdet.structures import DetDataSample
+from mmengine.dist import all_reduce, get_rank
 from torch import Tensor
 
 from .fusion import FATES, KNOWN, UNKNOWN, TeacherBoxes
-from .hidden_labels import on_hidden_unknown, right_boxes
+from .hidden_labels import hidden_unknown, on_any, right_boxes
 
 
 class StepLog:
     """Sums since the last :meth:`take`; what comes from hidden labels has ``hidden`` in its name.
+
+    All are float64: ``objects`` (3, K + 1) labelled objects, pseudo-labels, and those of them that are right; ``fates``
+    (4,) teacher boxes; ``hidden`` (6,) known pseudo-labels judged, those on unknown objects, "unknown" pseudo-labels
+    judged, those on unknown objects, unknown objects that an "unknown" pseudo-label lies on, unknown objects.
 
     Args:
         classes: K.
@@ -22,52 +29,78 @@ class StepLog:
 
     def clear(self) -> None:
         """Begin to count anew."""
-        self.labelled_counts, self.pseudo_counts, self.right_counts = (np.zeros(self.classes) for _ in range(3))
-        self.fate_counts = np.zeros(len(FATES))
-        self.on_unknown = self.judged = self.right_unknown = self.judged_unknown = 0
+        shapes = dict(objects=(3, self.classes + 1), fates=(len(FATES),), hidden=(6,))
+        self.sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The sums so far."""
+        return {name: x.cpu().clone() for name, x in self.sums.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """What :meth:`state_dict` gave; they are the sums of all processes and belong to the first one."""
+        self.clear()
+        if get_rank() == 0:
+            self.sums = {name: state[name].clone() for name in self.sums}
+
+    def merge_processes(self) -> None:
+        """Give the sums of all processes to the first one: called by all, before it saves or writes them."""
+        for x in self.sums.values():
+            all_reduce(x)
+            if get_rank() != 0:
+                x.zero_()
 
     def labelled(self, samples: list[DetDataSample]) -> None:
         """Count the labelled objects of a batch."""
         labels = torch.cat([x.gt_instances.labels for x in samples])
-        self.labelled_counts += self._by_class(labels)
+        add(self._on(labels.device)['objects'][0], labels)
 
     def pseudo(self, found: TeacherBoxes, fate: Tensor, sample: DetDataSample) -> None:
         """Count one image's teacher boxes by fate and, if it has hidden labels, how many are right."""
-        self.fate_counts += torch.bincount(fate.cpu(), minlength=len(FATES)).numpy()
-        known = fate == KNOWN
-        boxes, labels = found.boxes[known], found.labels[known]
-        self.pseudo_counts += self._by_class(labels)
-        wrong, right = on_hidden_unknown(boxes, sample), right_boxes(boxes, labels, sample)
-        if wrong is not None and right is not None:
-            self.judged += len(boxes)
-            self.on_unknown += int(wrong.sum())
-            self.right_counts += self._by_class(labels[right])
-            called = on_hidden_unknown(found.boxes[fate == UNKNOWN], sample)
-            self.judged_unknown += len(called)
-            self.right_unknown += int(called.sum())
+        sums = self._on(fate.device)
+        add(sums['fates'], fate)
+        known, unknown = fate == KNOWN, fate == UNKNOWN
+        labels = torch.where(unknown, self.classes, found.labels)
+        add(sums['objects'][1], labels, known | unknown)
+        objects, right = hidden_unknown(sample, found.boxes), right_boxes(found.boxes, found.labels, sample)
+        if objects is None or right is None:
+            return
+        on_unknown = on_any(found.boxes, objects)
+        add(sums['objects'][2], labels, (known & right) | (unknown & on_unknown))
+        hit = on_any(objects, found.boxes.masked_fill(~unknown[:, None], -1))
+        counts = [known, known & on_unknown, unknown, unknown & on_unknown, hit, torch.ones_like(hit)]
+        sums['hidden'] += torch.stack([x.sum() for x in counts])
 
     def take(self, names: tuple[str, ...], thresholds: Tensor) -> dict[str, float]:
         """Flat figures since the last call, and begin anew; figures without a denominator are left out."""
-        figures = {}
-        for k, name in enumerate(names):
-            figures |= {
-                f'labelled/{name}': float(self.labelled_counts[k]),
-                f'pseudo/{name}': float(self.pseudo_counts[k]),
-                f'threshold/{name}': float(thresholds[k]),
-            }
-            if self.judged and self.pseudo_counts[k]:
-                figures[f'hidden_precision/{name}'] = float(self.right_counts[k] / self.pseudo_counts[k])
-        total = self.fate_counts[: len(FATES) - 1].sum()
-        if total:
-            figures |= {
-                f'share/{name}': float(x / total) for name, x in zip(FATES[:-1], self.fate_counts, strict=False)
-            }
-        if self.judged:
-            figures['hidden_share_on_unknown'] = self.on_unknown / self.judged
-        if self.judged_unknown:
-            figures['hidden_precision/unknown'] = self.right_unknown / self.judged_unknown
+        (labelled, pseudo, right), fates, hidden = (x.tolist() for x in self.sums.values())
+        judged, on_unknown, called, called_right, hit, present = hidden
+        values, figures = thresholds.tolist(), {}
         self.clear()
+        for k, name in enumerate(names):
+            figures |= {f'labelled/{name}': labelled[k], f'pseudo/{name}': pseudo[k], f'threshold/{name}': values[k]}
+            if judged and pseudo[k]:
+                figures[f'hidden_precision/{name}'] = right[k] / pseudo[k]
+        figures['pseudo/unknown'] = pseudo[-1]
+        total = sum(fates[:-1])
+        if total:
+            figures |= {f'share/{name}': count / total for name, count in zip(FATES[:-1], fates, strict=False)}
+        if judged:
+            figures['hidden_share_on_unknown'] = on_unknown / judged
+        if judged or called or present:
+            figures |= {'hidden_judged/unknown': called, 'hidden_objects/unknown': present}
+        if called:
+            figures['hidden_precision/unknown'] = called_right / called
+        if present:
+            figures['hidden_recall/unknown'] = hit / present
         return figures
 
-    def _by_class(self, labels: Tensor) -> np.ndarray:
-        return torch.bincount(labels.cpu(), minlength=self.classes)[: self.classes].numpy()
+    def _on(self, device: torch.device) -> dict[str, Tensor]:
+        """The sums on a device."""
+        self.sums = {name: x.to(device) for name, x in self.sums.items()}
+        return self.sums
+
+
+def add(sums: Tensor, labels: Tensor, chosen: Tensor | None = None) -> None:
+    """Add the number of each label 0..C-1, of the chosen ones alone, to the (C,) sums, without waiting for a device."""
+    ones = torch.ones_like(labels) if chosen is None else chosen
+    sums.index_add_(0, labels, ones.to(sums))

@@ -3,6 +3,7 @@
 N images, A anchors a level, K classes, M ground-truth boxes, P positives (see assigner.py), L levels.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
 from .assigner import assign, covered_cells
@@ -19,7 +21,7 @@ from .sparse_gradients import ClassEntropy, PickPlaces
 
 
 class ImageBoxes(NamedTuple):
-    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label, (M,) weight of the box loss."""
+    """Boxes of a whole batch: (M, 4) xyxy pixels, (M,) index of the image, (M,) label, (M,) weight."""
 
     boxes: Tensor
     images: Tensor
@@ -39,6 +41,7 @@ class Places(NamedTuple):
     index: Tensor  # (P,) into the objectness of all levels, flattened
     share: Tensor  # (P,) 1 / positives of the level
     target: Tensor  # (P,) index of the ground-truth box
+    column: Tensor  # (P,) logits of the balanced class, or nothing (0,)
 
 
 @MODELS.register_module()
@@ -50,10 +53,14 @@ class YOLOv5Loss(nn.Module):
         level_weights: of the objectness of each level, shallow first.
         max_ratio: of a box's side to an anchor's, see :func:`plugins.yolov5.assigner.assign`.
         label_smoothing: class targets are 1 - s / 2 and s / 2 instead of 1 and 0.
+        balanced: ``dict(label=K, prior=p)``: the column of a class whose few positives and many negatives count half
+            each (ours); its logit is learned as if a share p of the objects were of this class, see
+            :func:`balanced_entropy`. None treats all columns alike.
 
     Ours: where several boxes share a cell and anchor, objectness learns the largest IoU; a cell that is in no positive
     and whose centre lies in an ignored box has no objectness loss; "640 px" is the root of the input's area; a box may
-    have a weight, which scales its box loss.
+    have a weight, how sure it is that an object of this class is there: it scales the class and objectness loss of its
+    positives, the largest where several boxes share one. Where the box is, is not in doubt: its box loss stays.
     """
 
     def __init__(
@@ -64,8 +71,10 @@ class YOLOv5Loss(nn.Module):
         level_weights: Sequence[float] = (4.0, 1.0, 0.4),
         max_ratio: float = 4.0,
         label_smoothing: float = 0.0,
+        balanced: dict | None = None,
     ):
         super().__init__()
+        self.balanced = balanced
         self.box_weight, self.obj_weight, self.cls_weight = box_weight, obj_weight, cls_weight
         self.level_weights = tuple(level_weights)
         self.max_ratio = max_ratio
@@ -88,10 +97,15 @@ class YOLOv5Loss(nn.Module):
         places = self._match(maps, anchors, strides, truth)
         boxes = decode(places.boxes, places.cells, places.anchors, places.stride)
         iou = complete_iou(boxes, truth.boxes[places.target])
-        weight = 1 if truth.weights is None else truth.weights[places.target]
-        box = ((1 - iou) * places.share * weight).sum()
-        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0))
-        cls = (places.entropy * places.share).sum() / max(classes, 1)
+        weight = None if truth.weights is None else truth.weights[places.target]
+        box = ((1 - iou) * places.share).sum()
+        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0), weight)
+        cls = (places.entropy * (places.share if weight is None else places.share * weight)).sum()
+        if self.balanced is not None:
+            cls = cls + balanced_entropy(places.column, truth.labels[places.target], weight, **self.balanced) * len(
+                maps
+            )
+        cls = cls / max(classes, 1)
         pixels = maps[0].shape[3] * maps[0].shape[4] * strides[0] ** 2
         scale = len(maps[0]) * get_world_size() * 3 / len(maps)  # processes' gradients are averaged, YOLOv5's summed
         return dict(
@@ -111,7 +125,11 @@ class YOLOv5Loss(nn.Module):
             index = start + ((image * anchor_count + found.anchor) * rows + found.row) * columns + found.column
             count = len(index)
             boxes, classes, objectness = PickPlaces.apply(raw, image, found.anchor, found.row, found.column)
-            entropy = ClassEntropy.apply(classes, truth.labels[found.box], self.label_smoothing)
+            column, labels = classes[:0, 0], truth.labels[found.box]
+            entropy = ClassEntropy.apply(classes, labels, self.label_smoothing)
+            if self.balanced is not None:  # out of the sum over the classes, where its positives drown
+                column = classes[:, self.balanced['label']]
+                entropy = entropy - bce(column, (labels == self.balanced['label']).to(column), reduction='none')
             levels.append(
                 Places(
                     boxes,
@@ -123,13 +141,20 @@ class YOLOv5Loss(nn.Module):
                     index,
                     sizes.new_full((count,), 1 / max(count, 1)),
                     found.box,
+                    column,
                 )
             )
             start += images * anchor_count * rows * columns
         return Places(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
 
     def _objectness(
-        self, maps: list[Tensor], strides: Sequence[int], ignored: ImageBoxes, places: Places, iou: Tensor
+        self,
+        maps: list[Tensor],
+        strides: Sequence[int],
+        ignored: ImageBoxes,
+        places: Places,
+        iou: Tensor,
+        weight: Tensor | None,
     ) -> Tensor:
         """Cross entropy of the objectness, averaged over each level and summed with the levels' weights."""
         logits, index = places.objectness, places.index
@@ -140,6 +165,11 @@ class YOLOv5Loss(nn.Module):
             .to(logits)
             .repeat_interleave(counts.to(logits.device), output_size=len(logits))
         )
+        if weight is not None:
+            shares = (
+                torch.ones_like(weights).index_fill_(0, index, 0).scatter_reduce_(0, index, weight.to(weights), 'amax')
+            )
+            weights = weights * shares
         if len(ignored.boxes):
             silent = torch.cat(
                 [
@@ -152,3 +182,23 @@ class YOLOv5Loss(nn.Module):
             silent[index] = False
             weights = weights.masked_fill(silent, 0)
         return ((softplus(logits) - target * logits) * weights).sum()
+
+
+def balanced_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None, label: int, prior: float) -> Tensor:
+    """() 1/2 mean of softplus(-x) over the positives of a class and 1/2 mean of softplus(x) over the negatives.
+
+    x = logit - log(prior / (1 - prior)): balanced training learns x as if half the objects were of the class, so the
+    logit itself is that of the prior (logit adjustment, Menon et al., arXiv 2007.07314) and nothing has to be undone at
+    inference or in an exported graph. 0 where either kind is missing: one alone has nothing to be balanced with.
+
+    Args:
+        logits: (P,) of the class.
+        labels: (P,) of the positives' objects.
+        weights: (P,) of the positives; None is 1.
+    """
+    x = logits - math.log(prior / (1 - prior))
+    weights = torch.ones_like(x) if weights is None else weights.to(x)
+    own = (labels == label).to(x) * weights
+    other = (labels != label).to(x) * weights
+    positive, negative = ((softplus(s * x) * w).sum() / w.sum().clamp(min=1e-6) for s, w in ((-1, own), (1, other)))
+    return (positive + negative) / 2 * ((own.sum() > 0) & (other.sum() > 0))

@@ -16,7 +16,7 @@ SAMPLERS = {
     'hard': dict(type='HardNegativeSampler'),
     'all': dict(type='AllPairsSampler'),
 }
-MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle')
+MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle', 'oodfc_cce_oracle')
 SCORERS = 'MSP MaxLogit Energy Mahalanobis RMD KNN ViM ReAct ASHS VRA VRAPlus VRAPlusPlus'.split()
 
 YOLOV5 = 'configs/yolov5/yolov5n_parasite-samples.py'
@@ -34,7 +34,7 @@ PSEUDO_LABELS = dict(
         teacher_cfg=dict(score_thr=1e-6),
         thresholds=dict(lowest=1e-6, gamma=40.0),
         fusion=dict(tau_low=0.45, tau_high=0.5, objectness=1e-4, floor=1e-7),
-        cce=dict(sure=0.0),
+        cce=dict(sure=0.0, ordinary=1.1),
     ),
     custom_hooks=[dict(type='OpenSetHook', momentum=0.5, refit=2, interval=1)],
 )

@@ -24,6 +24,7 @@ with quiet_imports():
     from detplug.engine.checkpoint import load_file
     from detplug.engine.runner import DetplugRunner
     from detplug.engine.train_loop import ResumableIterLoop
+    from plugins.openset import hook as openset_hook
 
 STEPS, SAVED, BUDGET = 3, 2, 0.8
 
@@ -184,17 +185,18 @@ class Seen:
     def __init__(self):
         self.runner = None
         self.steps: list[Counter] = []
+        self.fits = Counter()
 
     def facts(self) -> dict:
         """For the row of a stage: how often the last step waited, and where any step did."""
-        return dict(syncs_per_step=sum(self.steps[-1].values()), kinds=sorted(sum(self.steps, Counter())))
+        return dict(syncs_per_step=sum(self.steps[-1].values()), kinds=sorted(sum(self.steps, self.fits)))
 
 
 @contextlib.contextmanager
 def watched():
-    """Every training within counts its synchronisations, but for those of writing a checkpoint."""
+    """Every training within counts its synchronisations, but for those of writing a checkpoint; OOD fits apart."""
     seen = Seen()
-    run_iter, save = ResumableIterLoop.run_iter, DetplugRunner.save_checkpoint
+    run_iter, save, fit = ResumableIterLoop.run_iter, DetplugRunner.save_checkpoint, openset_hook.fit_ood_model
 
     def counted(loop, batch):
         seen.runner = loop.runner
@@ -210,7 +212,16 @@ def watched():
         if mode is not None:
             mode.counts = before
 
+    def apart(*args):
+        mode = seen.runner.counting
+        before = mode.counts.copy()
+        found = fit(*args)
+        seen.fits += mode.counts - before
+        mode.counts = before
+        return found
+
     with (
+        mock.patch.object(openset_hook, 'fit_ood_model', apart),
         mock.patch.object(ResumableIterLoop, 'run_iter', counted),
         mock.patch.object(DetplugRunner, 'save_checkpoint', uncounted),
     ):
@@ -262,5 +273,7 @@ def check_open_set(model, folder: Path, seen: Seen) -> None:
     if model.mode in ('oodfc', 'oodfc_cce'):
         assert unknown > 0, f'no unknown pseudo-label: {rows}'
     if model.embedding is not None:
-        crops = [crop.source for ring in model.embedding.library.crops for crop in ring]
-        assert {'gt', 'pseudo'} <= set(crops), f'crops of the library: {Counter(crops)}'
+        library = model.embedding.library
+        crops = Counter(crop.source for ring in (*library.labelled, *library.pseudo) for crop in ring)
+        wanted = {'gt', 'pseudo'} if model.plan.judge else {'gt'}  # else nothing vouches for the teacher's names
+        assert wanted == set(crops), f'crops of the library: {crops}'

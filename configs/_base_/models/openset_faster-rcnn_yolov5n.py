@@ -5,7 +5,7 @@ _base_ = ['./faster-rcnn_yolov5n.py', '../openset.py']
 
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
-# the box loss of an unknown object counts by its OOD score
+# the class loss of an unknown object may count less (fusion.weigh_unknown)
 detector['roi_head']['type'] = 'WeightedRoIHead'
 detector['roi_head']['bbox_head']['type'] = 'WeightedBBoxHead'
 # pseudo-labels of a two-stage head

@@ -5,6 +5,8 @@ _base_ = ['./yolov5n.py', '../openset.py']
 detector = _base_.model
 preprocessor = detector.pop('data_preprocessor')
 detector.test_cfg.max_per_class = 300  # or a frequent class takes the places of all others
+# dict(label=K, prior=p): positives and negatives of "unknown" count half each, as if p of the objects were unknown
+detector['bbox_head']['criterion']['balanced'] = None
 model = dict(
     _delete_=True,
     **_base_.open_set,

@@ -102,7 +102,7 @@ def labelled_images(dataset: Any) -> SourceCache:
     if not isinstance(part, MixDataset):
         raise UserError(
             f'config: train_dataloader.dataset: labelled: {type(part).__name__}; OOD scores are fitted on images that '
-            'nothing has mixed: make it a MixDataset'
+            'nothing has mixed, and CCE cuts its crops from them: make it a MixDataset'
         )
     return part.dataset
 

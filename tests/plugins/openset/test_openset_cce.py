@@ -6,13 +6,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mmdet.registry import DATASETS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from tiny_sets import NAMES, write_coco
+from torch import nn
 
 import plugins.openset.register  # noqa: F401
 from detplug.evaluation.matching import overlaps
+from plugins.openset.batch_embedding import BatchEmbedding, mix_in, with_objects
 from plugins.openset.cce import Crop, EmbedRule, ForegroundLibrary, cut_out, draw_probabilities, effective_number, embed
 from plugins.openset.cce.embedding import mixing_weight, uncovered, vary
 from plugins.openset.cce.tone import retoned, tone_around
+from plugins.openset.fusion import DROPPED, IGNORED, KNOWN, UNKNOWN, TeacherBoxes
+from plugins.openset.scores import UNSURE
 
 
 def crop_of(width=20, height=10, value=200) -> Crop:
@@ -124,21 +130,115 @@ def test_cut_out_takes_context_as_far_as_the_image_goes():
     assert cut_out(image, np.array([59.5, 0, 60, 0.5]), 0) is None
 
 
+def tiny(label, value, source='pseudo') -> Crop:
+    return Crop(np.full((2, 2, 3), value, np.uint8), np.array([0, 0, 2, 2]), label, source, 0.95, value)
+
+
 def test_library_rings_and_state():
     library = ForegroundLibrary(3, slots=2)
     assert library.draw(4, np.random.default_rng(0)) == []
-    library.add(Crop(np.full((2, 2, 3), v, np.uint8), np.array([0, 0, 2, 2]), 1, 'pseudo', 0.95, v) for v in (1, 2, 3))
-    assert [crop.image_id for crop in library.crops[1]] == [2, 3]
-    library.start_counts([100, 5, 0])
-    library.observe([0, 1, 0])
-    assert library.counts.tolist() == [99, 4.96, 0]
-    with pytest.raises(IndexError, match='known classes'):
-        library.add([Crop(np.zeros((2, 2, 3), np.uint8), np.zeros(4), 3)])  # label K is "unknown"
+    library.add(tiny(1, v) for v in (1, 2, 3))
+    assert [crop.image_id for crop in library.pseudo[1]] == [2, 3]
+    library.add(tiny(1, v, 'gt') for v in (7, 8, 9))
+    assert [crop.image_id for crop in library.labelled[1]] == [7, 8]  # labelled crops stay whatever the teacher gives
+    assert library.sizes().tolist() == [0, 4, 0]
     copy = ForegroundLibrary(3, slots=2)
+    library.start([100, 5, 0], 10)
+    library.observe([4, 2, 0, 9], 2)
     copy.load_state_dict(library.state_dict())
     first, second = (x.draw(20, np.random.default_rng(1)) for x in (library, copy))
     assert [(a.image_id, a.score, a.source) for a in first] == [(b.image_id, b.score, b.source) for b in second]
+    assert {crop.image_id for crop in first} == {2, 3, 7, 8}
+    for other in (library, copy):
+        other.observe([0, 0, 0], 2)
     assert (copy.counts == library.counts).all()
+    with pytest.raises(ValueError, match='library of shape'):
+        ForegroundLibrary(2).load_state_dict(library.state_dict())
+
+
+def test_counts_are_of_as_many_unlabelled_images_as_are_labelled():
+    """One unit: objects in as many images as are labelled, whatever the batch size."""
+    for images in (1, 4):
+        library = ForegroundLibrary(2, momentum=0.01)
+        library.start([60, 3], 6)
+        assert library.counts.tolist() == [60, 3]
+        for _ in range(300):
+            library.observe([10 * images, images / 2, 0], images)  # ten objects, and a half, an image
+        np.testing.assert_allclose(library.counts, [60 + 60, 3 + 3])
+
+
+def test_unknown_is_a_class_like_another_on_request():
+    with pytest.raises(IndexError, match=r'classes 0\.\.2'):
+        ForegroundLibrary(3).add([tiny(3, 1)])
+    library = ForegroundLibrary(3, unknown=True)
+    library.add([tiny(0, 1, 'gt')])
+    library.start([1000, 5, 10], 10)
+    assert {crop.label for crop in library.draw(50, np.random.default_rng(0))} == {0}  # no crop of it yet
+    library.add([tiny(3, 2)])
+    library.observe([100, 0.5, 1, 0.5], 1)
+    drawn = [crop.label for crop in library.draw(500, np.random.default_rng(0))]
+    assert drawn.count(3) > 400  # 5 objects in 10 images against 2000
+
+
+def view():
+    """A (3, 64, 64) network input in 0..255 and its data sample."""
+    sample = DetDataSample(metainfo=dict(img_shape=(64, 64), img_id=5))
+    return torch.rand(3, 64, 64) * 255, sample
+
+
+@pytest.mark.parametrize(
+    ('score', 'ood', 'box', 'kept'),
+    [
+        (0.66, 0.2, [10, 10, 30, 30], True),  # 92 % sure of the class of an object that is one with 72 %
+        (0.60, 0.2, [10, 10, 30, 30], False),  # 83 %
+        (0.66, 0.6, [10, 10, 30, 30], False),  # a sure name, but it looks strange: an unknown object may be under it
+        (0.66, UNSURE, [10, 10, 30, 30], False),  # too few labelled boxes to judge it
+        (0.66, 0.2, [0, 10, 20, 30], False),  # cut off by the edge
+    ],
+)
+def test_what_the_library_takes_from_the_teacher(score, ood, box, kept):
+    embedding = BatchEmbedding(2)
+    image, sample = view()
+    found = TeacherBoxes(*(torch.tensor([x]) for x in (box, score, 1, ood, 0.72)))._replace(
+        boxes=torch.tensor([box]).float()
+    )
+    crops = embedding.teacher_crops(image, found, torch.tensor([KNOWN]), sample, nn.Identity())
+    assert [(crop.label, crop.source, crop.image_id) for crop in crops] == [(1, 'pseudo', 5)] * kept
+    for fate in (UNKNOWN, IGNORED, DROPPED):
+        assert not embedding.teacher_crops(image, found, torch.tensor([fate]), sample, nn.Identity())
+    unknown = BatchEmbedding(2, unknown=True)
+    crops = unknown.teacher_crops(
+        image, found._replace(ood=torch.ones(1)), torch.tensor([UNKNOWN]), sample, nn.Identity()
+    )
+    assert [crop.label for crop in crops] == [2] * (box[0] > 0)
+
+
+def test_a_crop_of_an_unknown_object_is_embedded_as_unknown_in_the_batch():
+    embedding = BatchEmbedding(2, number=(2, 2), unknown=True)
+    embedding.library.add([Crop(np.full((10, 10, 3), 250, np.uint8), np.array([1, 1, 9, 9]), 2, 'pseudo')])
+    image, sample = view()
+    sample.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0, 12, 12]]), labels=torch.tensor([0]))
+    before = image.clone()
+    embedding.apply(image[None], [sample], nn.Identity(), 3, 1)
+    labels, boxes = sample.gt_instances.labels.tolist(), sample.gt_instances.bboxes.int().tolist()
+    assert labels[0] == 0 and set(labels[1:]) == {2} and not torch.equal(image, before)
+    for x1, y1, x2, y2 in boxes[1:]:
+        assert (image[:, y1:y2, x1:x2] - before[:, y1:y2, x1:x2]).abs().mean() > 20
+
+
+def test_a_label_that_is_covered_goes_even_where_its_cover_is_covered_too():
+    canvas, generator = texture(40, 60), np.random.default_rng(0)
+    crop = Crop(np.full((30, 30, 3), 9, np.uint8), np.array([14, 14, 16, 16], np.float32), 1)  # a wide context
+    boxes = np.array([[10.0, 10, 14, 14], [50, 30, 58, 38]])
+    lost = 0
+    for _ in range(20):
+        stay, added = mix_in(canvas, boxes, boxes[:0], [crop] * 3, EmbedRule('paste', zoom=(1, 1)), generator)
+        lost += (~stay).sum()
+        assert len(stay) == 2 and all(label == 1 and box.shape == (4,) for box, label in added)
+        truth = InstanceData(bboxes=torch.tensor(boxes), labels=torch.tensor([0, 0]), weights=torch.tensor([0.5, 1]))
+        new = with_objects(truth, stay, added)
+        assert len(new) == stay.sum() + len(added) and (new.weights[int(stay.sum()) :] == 1).all()
+    assert lost
 
 
 def test_library_state_is_plain(tmp_path):

@@ -8,14 +8,28 @@ import pytest
 import torch
 from mmdet.registry import RUNNERS
 from mmengine.structures import InstanceData
-from tiny_open_set import CLASSES, SIDE, batch, build, build_detector, config, sample, two_stage, write_set
+from tiny_open_set import (
+    CLASSES,
+    COLOURS,
+    SIDE,
+    UNKNOWN,
+    batch,
+    build,
+    build_detector,
+    config,
+    sample,
+    two_stage,
+    write_set,
+)
 
 from detplug.engine.checkpoint import load_file
 from detplug.engine.history import read_history
 from detplug.errors import UserError
 from plugins.openset.calibrate import matched
-from plugins.openset.fusion import MODES, TeacherBoxes
+from plugins.openset.fusion import TeacherBoxes
 from plugins.openset.geometry import project_boxes
+from plugins.openset.plan import MODES
+from plugins.openset.pseudo_labels import why_none
 
 
 def train_step(model, inputs, samples) -> dict:
@@ -112,12 +126,8 @@ def test_hidden_labels_never_train(monkeypatch):
 
 def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
     model = build_detector('oracle')
-    box = [10.0, 10, 30, 30]
-    found = TeacherBoxes(
-        *(torch.tensor(x) for x in ([box, [40.0, 40, 60, 60]], [0.9, 0.9], [0, 1], [0.0, 0], [0.9, 0.9]))
-    )
-    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
-    inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=box, name='blue')])
+    told(monkeypatch, model, (BOX, 0.9, 0, 0.0, 0.9), (OTHER, 0.9, 1, 0.0, 0.9))
+    inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=BOX, name='blue')])
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [1]
     figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
@@ -134,6 +144,14 @@ def test_the_log_judges_what_was_called_unknown(monkeypatch):
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [2, 2]
     figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
     assert figures['hidden_precision/unknown'] == 0.5 and figures['share/unknown'] == 1
+    # two images, in each two boxes called unknown, one of them on the one unknown object
+    assert (figures['pseudo/unknown'], figures['hidden_judged/unknown'], figures['hidden_objects/unknown']) == (4, 4, 2)
+    assert figures['hidden_recall/unknown'] == 1
+    told(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9))
+    label(model, *batch(instances=[], unknown_instances=[dict(bbox=boxes[0].tolist(), name='blue')]))
+    figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
+    assert 'hidden_precision/unknown' not in figures and figures['hidden_recall/unknown'] == 0  # none called so
+    assert figures['pseudo/unknown'] == 0 and figures['hidden_share_on_unknown'] == 1
 
 
 def test_a_labelled_box_is_its_best_prediction():
@@ -142,9 +160,95 @@ def test_a_labelled_box_is_its_best_prediction():
     assert index.tolist() == [1] and labels.tolist() == [1]  # the second shares its prediction, the third has none
 
 
-def test_wrong_mode_and_detector_are_named():
-    with pytest.raises(UserError, match='mode'):
-        build_detector('open')
+@pytest.mark.parametrize(
+    ('mode', 'changes', 'words'),
+    [
+        ('open', {}, 'none of supervised'),
+        ('oodfc', dict(predict_on='student'), "the OOD scores of mode oodfc are the teacher's"),
+        ('cce', dict(cce=dict(unknown=True)), 'mode cce has no pseudo-label'),
+        ('closed', dict(fusion=dict(weigh_unknown=True)), 'mode closed has no "unknown"'),
+        ('oodfc_oracle', dict(fusion=dict(max_false_discovery=0.5)), 'mode oodfc_oracle has no "unknown"'),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(mode, changes, words):
+    with pytest.raises(UserError, match=words):
+        build_detector(mode, **changes)
+
+
+BOX, OTHER = [10.0, 10, 30, 30], [40.0, 40, 60, 60]
+
+
+def told(monkeypatch, model, *rows):
+    """Let the teacher say rows of (box, score, label, ood, objectness) in every image."""
+    boxes, scores, labels, ood, objectness = zip(*rows, strict=True)
+    found = TeacherBoxes(*(torch.tensor(x) for x in (boxes, scores, labels, ood, objectness)))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
+
+
+def label(model, inputs, samples) -> InstanceData:
+    """The first image's targets."""
+    model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
+    return samples['unsup_student'][0].gt_instances
+
+
+@pytest.mark.parametrize('mode', ['oodfc_oracle', 'oodfc_cce_oracle'])
+def test_the_oracle_of_oodfc_learns_the_hidden_unknown_objects(monkeypatch, mode):
+    model = build_detector(mode, **(dict(cce=dict(unknown=True)) if 'cce' in mode else {}))
+    told(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9), (OTHER, 0.9, 1, 1.0, 0.9))
+    inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=[11, 11, 30, 30], name='blue')])
+    targets = label(model, inputs, samples)
+    assert targets.labels.tolist() == [1, 2]  # a known name stays, however strange; the other box is the object's
+    assert targets.bboxes.tolist() == [OTHER, [11, 11, 30, 30]]
+    if 'cce' in mode:
+        crops = model.embedding.library.pseudo[2]
+        assert len(crops) == 2 and crops[0].pixels.shape == (23, 23, 3)
+    inputs, samples = batch()
+    with pytest.raises(UserError, match='no hidden labels'):
+        label(model, inputs, samples)
+
+
+def test_the_weight_of_an_unknown_pseudo_label_falls_with_the_false_discovery_rate(monkeypatch):
+    rows = (BOX, 0.9, 0, 1.0, 0.9), (OTHER, 0.9, 1, 0.1, 0.9)
+    model = build_detector('oodfc')
+    told(monkeypatch, model, *rows)
+    assert 'weights' not in label(model, *batch())
+    model = build_detector('oodfc', fusion=dict(weigh_unknown=True))
+    told(monkeypatch, model, *rows)
+    assert label(model, *batch()).weights.tolist() == [0, 1]  # nothing has passed before
+    model.discovery.counts = torch.tensor([1000.0, 20.0])
+    assert label(model, *batch()).weights.tolist() == pytest.approx([0.5, 1])
+    model = build_detector('oodfc', fusion=dict(max_false_discovery=0.6))
+    told(monkeypatch, model, *rows)
+    for counts, wanted in (((1000.0, 20.0), [2, 1]), ((1000.0, 10.0), [1])):
+        model.discovery.counts = torch.tensor(counts)
+        assert label(model, *batch()).labels.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ('mode', 'rows', 'words'),
+    [
+        ('closed', [(BOX, 0.6, 0, 0.0, 0.9), (OTHER, 0.1, 1, 0.0, 0.9)], '0.600, that of its class 0 is 0.660'),
+        ('closed', [(BOX, 0.9, 2, 0.0, 0.9)], 'finds nothing'),
+        ('filter', [(BOX, 0.9, 0, 1.0, 0.9)], 'raise fusion.tau_low'),
+    ],
+)
+def test_why_there_is_no_pseudo_label(monkeypatch, mode, rows, words):
+    """In mode closed nothing looks out-of-distribution, and each box has the threshold of its own class."""
+    model = build_detector(mode, thresholds=dict(lowest=0.0))
+    model.thresholds.ap.copy_(1 + torch.tensor([0.66, 0.22]).log() / 1.5)
+    told(monkeypatch, model, *rows)
+    assert not len(label(model, *batch()))
+    assert words in why_none(model.last_answers, model.thresholds, model.plan)
+
+
+@pytest.mark.parametrize('mode', ['closed', 'oodfc'])
+def test_predictions_in_pixels_of_the_input_on_request(mode):
+    model = build_detector(mode).eval()
+    where = dict(img_shape=(64, 64), ori_shape=(32, 32), scale_factor=(2.0, 2.0), batch_input_shape=(SIDE, SIDE))
+    inputs = torch.rand(1, 3, SIDE, SIDE)
+    file, network = (model.predict(inputs, [sample(**where)], rescale=x)[0].pred_instances for x in (True, False))
+    assert len(file) and file.bboxes.max() <= 32
+    torch.testing.assert_close(network.bboxes, 2 * file.bboxes)
 
 
 @pytest.mark.parametrize('detector', (None, two_stage))
@@ -192,6 +296,119 @@ def test_resumed_equals_uninterrupted(tmp_path):
     assert [row['step'] for row in rows] == [2, 4, 6, 8] and 'threshold/red' in rows[0] and rows == again
 
 
+def test_what_is_saved_and_validated_was_fitted_on_the_teacher_beside_it(tmp_path, monkeypatch):
+    """Whatever ``refit`` is."""
+    fitted = []
+    monkeypatch.setattr(
+        'plugins.openset.hook.fit_ood_model', lambda model, batches: fitted.append(vector(model.teacher.state_dict()))
+    )
+    write_set(tmp_path)
+    runner = build(tmp_path, mode='oodfc', steps=8, custom_hooks__0__refit=1000)
+    validated = []
+    runner.val_evaluator.metrics[0].compute_metrics = lambda results: (
+        validated.append(vector(runner.model.teacher.state_dict())) or {'map': 0.0}
+    )
+    runner.train()
+    saved = [load_file(tmp_path / 'work' / f'iter_{step}.pth')['state_dict'] for step in (4, 8)]
+    saved = [vector({name: x for name, x in state.items() if name.startswith('teacher.')}) for state in saved]
+    assert len(validated) == 2 and not torch.equal(*saved) and len(fitted) == 3  # once more after the burn-in
+    for teacher in (*saved, *validated):
+        assert any(torch.equal(teacher, x) for x in fitted)
+
+
+def vector(state: dict) -> torch.Tensor:
+    """All floating-point numbers of a state."""
+    return torch.cat([x.detach().flatten().clone() for x in state.values() if x.is_floating_point()])
+
+
+def test_the_row_of_a_resumed_training_counts_all_its_steps(tmp_path):
+    """A checkpoint between two rows keeps what was counted since the first."""
+    for name in ('whole', 'stopped'):
+        write_set(tmp_path / name)
+    settings = dict(mode='oodfc_cce', custom_hooks__0__interval=8)
+    build(tmp_path / 'whole', **settings).train()
+    build(tmp_path / 'stopped', steps=4, **settings).train()
+    build(tmp_path / 'stopped', resume=True, **settings).train()
+    rows, again = (read_history(tmp_path / name / 'work' / 'openset.jsonl') for name in ('whole', 'stopped'))
+    assert [row['step'] for row in rows] == [8] and rows == again and rows[0]['labelled/red'] > 0
+
+
+def test_load_from_takes_weights_alone(tmp_path):
+    """Of a training with other classes: its library, counts and thresholds stay where they are."""
+    write_set(tmp_path / 'first')
+    build(tmp_path / 'first', steps=4).train()
+    write_set(tmp_path / 'second')
+    settings = config(tmp_path / 'second', steps=2, load_from=str(tmp_path / 'first' / 'work' / 'iter_4.pth'))
+    settings.model.classes, settings.model.detector.bbox_head.num_classes = 1, 2
+    for part in ('labelled', 'unlabelled'):
+        settings.train_dataloader.dataset.dataset[part].dataset.update(
+            metainfo=dict(classes=CLASSES[:1]), unknown_classes=(*CLASSES[1:], *UNKNOWN)
+        )
+    for loader in ('val_dataloader', 'test_dataloader'):
+        settings[loader].dataset.update(metainfo=dict(classes=CLASSES[:1]), unknown_classes=(*CLASSES[1:], *UNKNOWN))
+    runner = RUNNERS.build(settings)
+    runner.train()
+    library = runner.model.embedding.library
+    assert len(library.labelled) == 1 and library.images == 6
+
+
+def test_a_checkpoint_of_another_version_is_named(tmp_path):
+    write_set(tmp_path)
+    build(tmp_path, steps=4).train()
+    path = tmp_path / 'work' / 'iter_4.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['openset'] = dict(dry_steps=0, library=dict(crops=[], counts=torch.zeros(2)))
+    torch.save(checkpoint, path)
+    (tmp_path / 'work' / 'last.pth').unlink(missing_ok=True)
+    with pytest.raises(UserError, match='another version or another model'):
+        build(tmp_path, resume=True).train()
+
+
+def test_a_batch_without_labelled_images_is_named(tmp_path):
+    write_set(tmp_path)
+    with pytest.raises(UserError, match=r'batch_size: 3 is no multiple of 2'):
+        build(tmp_path, train_dataloader__batch_size=3).train()
+
+
+def test_a_validation_alone_builds_no_training_and_moves_no_threshold(tmp_path):
+    write_set(tmp_path)
+    runner = build(tmp_path)
+    before = runner.model.thresholds.values.clone()
+    runner.val()
+    assert isinstance(runner._train_loop, dict) and torch.equal(runner.model.thresholds.values, before)
+
+
+def test_a_metric_without_aps_is_said(tmp_path):
+    write_set(tmp_path)
+    runner = build(tmp_path, steps=4)
+    runner.val_evaluator.metrics[0].compute_metrics = lambda results: {'map': 0.5}
+    runner.train()
+    log = ''.join(path.read_text() for path in (tmp_path / 'work').rglob('*.log'))
+    assert 'val_evaluator gives no ap/red' in log
+
+
+def test_class_control_starts_from_the_labelled_objects_of_whole_images(tmp_path):
+    """Crops are whole squares of the images as they are; counts are of the labelled set, not of mosaics."""
+    write_set(tmp_path)
+    runner = build(tmp_path, steps=1, mode='cce', model__cce=dict(slots=64), model__burn_in=100)
+    runner.train()
+    library = runner.model.embedding.library
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    labelled = [x for x in content['annotations'] if x['image_id'] % 2 == 0]
+    wanted = np.bincount([x['category_id'] for x in labelled], minlength=2)[:2]
+    assert library.counts.tolist() == wanted.tolist() and library.images == 6
+    assert runner.model.mean_objects == wanted.sum() / 6
+    inside = [x['category_id'] for x in labelled if min(x['bbox'][:2]) >= 1 and x['category_id'] < 2]  # ends at 60 px
+    assert [len(x) for x in library.labelled] == np.bincount(inside).tolist() and len(inside) < wanted.sum()
+    for label, ring in enumerate(library.labelled):
+        for crop in ring:
+            assert crop.image_id % 2 == 0 and crop.pixels.shape == (24, 24, 3)
+            x1, y1, x2, y2 = crop.box.astype(int)
+            inside = crop.pixels[y1:y2, x1:x2].reshape(-1, 3)  # in the network's order of channels, RGB
+            assert (x2 - x1, y2 - y1) == (20, 20)
+            assert (inside == COLOURS[CLASSES[label]][::-1]).all(1).mean() > 0.5  # squares may overlap
+
+
 @pytest.mark.parametrize('power', (0.0, 0.5))
 def test_imbalance_changes_scores_and_keeps_labels(power):
     model = build_detector('closed', imbalance=power)
@@ -211,11 +428,11 @@ def test_pictures_for_the_report(monkeypatch):
         assert note and picture.dtype == np.uint8 and picture.shape[0] >= SIDE and np.ptp(picture) > 0
 
 
-def test_weights_scale_the_box_loss_of_a_two_stage_head():
+def test_weights_scale_the_class_loss_of_a_two_stage_head():
     inputs, samples = batch()
     student = build_detector('closed', two_stage()).student.train()
     losses = {}
-    for weight in (None, 1.0, 0.5, 0.0):
+    for weight in (None, 1.0, 0.5, 0.25):
         for item in samples['sup']:
             item.gt_instances.pop('weights', None)
             if weight is not None:
@@ -225,8 +442,10 @@ def test_weights_scale_the_box_loss_of_a_two_stage_head():
             name: x.detach() for name, x in student.loss(inputs['sup'], samples['sup']).items() if 'rpn' not in name
         }
     assert losses[None]['loss_bbox'] > 0 and losses[1.0] == losses[None]
-    torch.testing.assert_close(losses[0.5]['loss_bbox'], losses[None]['loss_bbox'] / 2)
-    assert losses[0.0]['loss_bbox'] == 0 and losses[0.0]['loss_cls'] == losses[None]['loss_cls']
+    assert all(x['loss_bbox'] == losses[None]['loss_bbox'] for x in losses.values())
+    cls = {weight: x['loss_cls'] for weight, x in losses.items()}
+    assert cls[0.25] < cls[1.0]  # linear in the weight: proposals of the background keep theirs
+    torch.testing.assert_close(cls[0.5], cls[0.25] + (cls[1.0] - cls[0.25]) / 3)
 
 
 def test_poor_data_trains_on(tmp_path):

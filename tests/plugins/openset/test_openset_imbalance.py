@@ -8,7 +8,7 @@ from plugins.openset.imbalance import PseudoMarginal
 
 def marginal(power: float) -> PseudoMarginal:
     part = PseudoMarginal(2, power, momentum=1.0)
-    part.update(torch.tensor([0] * 9 + [1]))
+    part.update(torch.tensor([9, 1]))
     return part
 
 
@@ -26,10 +26,10 @@ def test_by_hand():
 def test_empty_and_extreme():
     part = marginal(1.0)
     before = part.shares.clone()
-    part.update(torch.zeros(0, dtype=torch.long))
+    part.update(torch.zeros(2))
     assert torch.equal(part.shares, before)
     assert part.rescored(torch.zeros(0), torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)).shape == (0,)
     only = PseudoMarginal(2, 1.0, momentum=1.0)
-    only.update(torch.tensor([0]))  # the share of the other is 0
+    only.update(torch.tensor([1, 0]))  # the share of the other is 0
     found = only.rescored(torch.ones(2), torch.tensor([0, 1]), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
     assert found.isfinite().all() and (found <= 1).all()

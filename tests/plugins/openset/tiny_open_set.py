@@ -142,8 +142,8 @@ def config(folder: Path, mode='oodfc_cce', steps=8, **changes) -> Config:
         classes=2,
         burn_in=2,
         teacher_cfg=dict(base['model']['teacher_cfg'], score_thr=0.0005),
-        thresholds=dict(lowest=0.0005, gamma=8.0),
-        fusion=dict(objectness=0.001, floor=0.0001),
+        thresholds=dict(lowest=0.0005, gamma=8.0, trust=0.0),
+        fusion=dict(objectness=0.001, floor=0.1),
         cce=dict(slots=4),
         data_preprocessor=PREPROCESSOR,
     )

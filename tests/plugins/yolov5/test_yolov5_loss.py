@@ -9,7 +9,7 @@ from plugins.yolov5.assigner import assign
 from plugins.yolov5.box_coding import decode
 from plugins.yolov5.ciou import complete_iou
 from plugins.yolov5.head import ANCHORS
-from plugins.yolov5.loss import ImageBoxes, YOLOv5Loss
+from plugins.yolov5.loss import ImageBoxes, YOLOv5Loss, balanced_entropy
 from plugins.yolov5.sparse_gradients import ClassEntropy, PickPlaces
 
 STRIDES, SIDE, CLASSES, IMAGES = (8, 16, 32), 64, 4, 2
@@ -132,10 +132,64 @@ def test_gradients_of_the_sparse_expressions_are_right():
         assert torch.autograd.gradcheck(lambda x, s=smoothing: ClassEntropy.apply(x, labels, s), logits)
 
 
-def test_weights_scale_the_box_loss_only():
+def test_weights_scale_class_and_objectness_but_not_the_box():
     maps, found = outputs(), truth(12)
+    losses = {
+        w: YOLOv5Loss()(
+            maps, SIZES.float(), STRIDES, found._replace(weights=torch.full((len(found.boxes),), w)), NOTHING
+        )
+        for w in (0.0, 0.25, 1.0)
+    }
     plain = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, NOTHING)
-    light = found._replace(weights=torch.full((len(found.boxes),), 0.25))
-    weighted = YOLOv5Loss()(maps, SIZES.float(), STRIDES, light, NOTHING)
-    torch.testing.assert_close(weighted['loss_box'], plain['loss_box'] / 4)
-    assert weighted['loss_obj'] == plain['loss_obj'] and weighted['loss_cls'] == plain['loss_cls']
+    none = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, found)  # ignored regions: no loss in any other cell there
+    assert losses[1.0] == plain and all(x['loss_box'] == plain['loss_box'] for x in losses.values())
+    torch.testing.assert_close(losses[0.25]['loss_cls'], plain['loss_cls'] / 4)
+    assert losses[0.0]['loss_cls'] == 0 and none['loss_obj'] < plain['loss_obj']
+    obj = {w: x['loss_obj'] for w, x in losses.items()}
+    torch.testing.assert_close(obj[0.25], obj[0.0] + (obj[1.0] - obj[0.0]) / 4)
+    assert obj[0.0] < obj[1.0]
+
+
+def test_of_boxes_that_share_a_place_the_largest_weight_counts():
+    maps, one = outputs(), truth(1)
+    twice = one._replace(
+        **{name: torch.cat([getattr(one, name)] * 2) for name in ('boxes', 'images', 'labels')},
+        weights=torch.tensor([0.2, 0.7]),
+    )
+    once = one._replace(weights=torch.tensor([0.7]))
+    first, second = (YOLOv5Loss()(maps, SIZES.float(), STRIDES, x, NOTHING)['loss_obj'] for x in (twice, once))
+    torch.testing.assert_close(first, second)
+
+
+def test_the_balanced_column_by_hand():
+    x, labels = torch.tensor([2.0, -1.0, 0.5, 3.0]), torch.tensor([3, 0, 1, 3])
+    shift = torch.tensor(0.1 / 0.9).log()
+    wanted = (bce(x[[0, 3]] - shift, torch.ones(2)) + bce(x[[1, 2]] - shift, torch.zeros(2))) / 2
+    torch.testing.assert_close(balanced_entropy(x, labels, None, 3, 0.1), wanted)
+    torch.testing.assert_close(balanced_entropy(x, labels, torch.full((4,), 0.5), 3, 0.1), wanted)
+    for missing in (2, 3):  # no positive; no negative
+        assert balanced_entropy(x[[0, 3]], labels[[0, 3]], None, missing, 0.1) == 0
+
+
+def test_a_rare_class_is_learned_at_its_prior_only_if_it_is_balanced():
+    """The logit of a class of 1 object in 200 whose features tell nothing: sigmoid of it is the prior."""
+    labels, prior = torch.cat([torch.full((1,), 3), torch.zeros(199, dtype=torch.long)]), 0.2
+    logit = torch.zeros(1, requires_grad=True)
+    for _ in range(2000):
+        (grad,) = torch.autograd.grad(balanced_entropy(logit.expand(200), labels, None, 3, prior), logit)
+        logit.data -= grad
+    assert float(logit.sigmoid()) == pytest.approx(prior, abs=1e-3)
+
+
+def test_the_other_columns_of_a_balanced_loss_are_the_plain_ones():
+    maps, found = outputs(), truth(12)
+    criterion = YOLOv5Loss(balanced=dict(label=3, prior=0.1))
+    plain, balanced = (
+        torch.autograd.grad(x(maps, SIZES.float(), STRIDES, found, NOTHING)['loss_cls'], maps)
+        for x in (YOLOv5Loss(), criterion)
+    )
+    own = 5 + 3 + (5 + CLASSES) * torch.arange(3)
+    others = [k for k in range(maps[0].shape[1]) if k not in own]
+    for one, other in zip(plain, balanced, strict=True):
+        torch.testing.assert_close(one[:, others], other[:, others])
+        assert not torch.allclose(one[:, own], other[:, own]) or not one[:, own].any()
