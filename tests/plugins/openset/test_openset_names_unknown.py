@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny_open_set import SIDE, build_detector, sample, two_stage
 
-from plugins.openset.plan import MODES
 from plugins.openset.metrics import OpenSetMetric
+from plugins.openset.plan import MODES
 
 OBJECT = dict(bbox=[4.0, 4, 30, 40], ignore_flag=0)
 
