@@ -38,18 +38,18 @@ class TwoModes(Hook):
 
     Attributes:
         own, closed: seconds of each step.
-        fits: seconds of the steps' preparation where the OOD model was fitted.
+        fits: seconds of the OOD model's fits.
     """
 
     priority = 'LOWEST'
 
-    def __init__(self, other: torch.nn.Module, optimizer: dict, refit: int):
-        self.other, self.wrapper, self.refit = other, build_optim_wrapper(other, optimizer), refit
+    def __init__(self, other: torch.nn.Module, optimizer: dict):
+        self.other, self.wrapper = other, build_optim_wrapper(other, optimizer)
         self.own, self.closed, self.fits = [], [], []
 
     def before_train(self, runner) -> None:
-        step, fit = runner.model.train_step, next(hook for hook in runner.hooks if hasattr(hook, 'refit'))
-        prepare = fit.before_train_iter
+        step, hook = runner.model.train_step, next(hook for hook in runner.hooks if hasattr(hook, 'refit'))
+        fit = hook._fit
 
         def timed_step(*args, **kwargs):
             began = time.perf_counter()
@@ -57,13 +57,12 @@ class TwoModes(Hook):
             self.last = time.perf_counter() - began
             return losses
 
-        def timed_preparation(runner, *args, **kwargs):
+        def timed_fit(*args):
             began = time.perf_counter()
-            prepare(runner, *args, **kwargs)
-            if runner.iter > BURN_IN and (runner.iter - BURN_IN) % self.refit == 0:
-                self.fits.append(time.perf_counter() - began)
+            fit(*args)
+            self.fits.append(time.perf_counter() - began)
 
-        runner.model.train_step, fit.before_train_iter = timed_step, timed_preparation
+        runner.model.train_step, hook._fit = timed_step, timed_fit
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if runner.iter < BURN_IN:
@@ -84,7 +83,7 @@ def measure(rounds: int, work_dir: Path) -> None:
     config.update(work_dir=str(work_dir), launcher='none', resume=False, randomness=dict(seed=0))
     runner = RUNNERS.get(config.runner_type).from_cfg(config)
     other = MODELS.build(dict(config.model, mode='closed')).train()
-    modes = TwoModes(other, config.optim_wrapper, refit=25)
+    modes = TwoModes(other, config.optim_wrapper)
     runner.register_hook(modes)
     runner.train()
     own, closed = statistics.median(modes.own), statistics.median(modes.closed)
