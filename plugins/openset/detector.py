@@ -132,8 +132,8 @@ class OpenSetDetector(SemiBaseDetector):
 
     @property
     def names_unknown(self) -> bool:
-        """Whether the mode trains the class "unknown", so that a box of label K means something."""
-        return self.plan.unknown
+        """Whether the class "unknown" is trained, so that a box of label K means something."""
+        return self.plan.unknown or (self.embedding is not None and self.embedding.library.chimeras > 0)
 
     # -- training ------------------------------------------------------------------------------------------------------
 
