@@ -12,7 +12,7 @@ open_set = dict(
     # T_c follows the AP of the class; a number in 'fixed' is one threshold for all classes
     thresholds=dict(gamma=1.5, lowest=0.2, highest=0.95, fixed=None),
     fusion=dict(tau_low=0.95, tau_high=0.99, objectness=0.6, floor=0.05),  # floor: below it a box is background
-    scorer=dict(type='VRAPlusPlus'),
+    scorer=dict(type='MaxLogit'),  # needs no features, nothing of another data set; any of plugins.openset.scores
     ood_by_class=True,  # a box is compared with labelled boxes that look like the same class, or with all
     imbalance=0.0,  # 0 to 1: punish frequent classes among pseudo-labels
     # the paper's: mode='blend', beta=0.5
