@@ -6,6 +6,7 @@ from .cce import CategoryControlEmbed
 from .data import ImageFolder, TwoSources, TwoSourceSampler
 from .detector import OpenSetDetector
 from .hook import OpenSetHook
+from .inference.with_unknown import WithUnknown
 from .open_set_metric import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
 from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
@@ -21,4 +22,5 @@ __all__ = [
     'TwoSources',
     'WeightedBBoxHead',
     'WeightedRoIHead',
+    'WithUnknown',
 ]
