@@ -136,7 +136,7 @@ class OODModel(nn.Module):
                 (N, D, K') of every place, whatever group it is in; K' >= K, known classes first.
             classes: K.
         """
-        ood = torch.full_like(described[0][1][..., 0], UNSURE)
+        ood = torch.full_like(described[0][3][..., 0], UNSURE)
         for number, (inside, features, rows, logits) in enumerate(described):
             if not self.compact[number]:
                 continue

@@ -19,7 +19,7 @@ class ConformalStrangeness(nn.Module):
     nothing.
 
     Between calibration scores p falls in straight lines from the value at one to that at the next; among scores that
-    are kept one by one that is never below the formula. Beyond the largest it goes on falling, as 2 / (n + 1) / (1 + distance in spreads), so that boxes
+    are kept one by one that is never below the formula. Beyond the largest it goes on falling, as 2 / (n + 1) / (1 + distance in spreads)^2, so that boxes
     stranger than all labelled ones are ordered; below 1 / (n + 1) it is an extrapolation, not a p-value.
 
     Args:
@@ -107,5 +107,5 @@ class ConformalStrangeness(nn.Module):
         between = low + (high - low) * step.clamp(0, 1)
         largest = expanded[..., 0]
         distance = (scores - largest).clamp(min=0) / (1.0 if spread is None else spread[:number])
-        beyond = 2 / (1 + torch.where(largest.isfinite(), distance, 0.0))
+        beyond = 2 / (1 + torch.where(largest.isfinite(), distance, 0.0)).square()
         return (torch.where(above > 0, 1 + between, beyond) / (1 + counts)).clamp(max=1)
