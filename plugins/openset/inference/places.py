@@ -63,7 +63,7 @@ class YOLOv5Places:
         return self.probe.groups(feats, found)
 
     def own(self, logits: Tensor) -> Tensor:
-        return logits[..., self.classes :].sigmoid().sum(-1)  # one column or none
+        return own_column(logits.sigmoid(), self.classes)
 
     def traced(self, feats: Sequence[Tensor], found: Found, sizes: Tensor | None, features: bool) -> Traced:
         anchors = len(self.head.anchors[0])
@@ -134,7 +134,7 @@ class DensePlaces:
         return groups
 
     def own(self, logits: Tensor) -> Tensor:
-        return logits[..., self.classes :].sigmoid().sum(-1) / self._objectness(logits).clamp(min=1e-12)
+        return own_column(logits.sigmoid(), self.classes) / self._objectness(logits).clamp(min=1e-12)
 
     def traced(self, feats: Sequence[Tensor], found: Found, sizes: Tensor | None, features: bool) -> Traced:
         with self._inputs() as inputs:
@@ -206,7 +206,7 @@ class TwoStagePlaces:
 
     def own(self, logits: Tensor) -> Tensor:
         """softmax without background is the probability given an object."""
-        return logits.softmax(-1)[..., self.classes :].sum(-1)
+        return own_column(logits.softmax(-1), self.classes)
 
     def traced(self, feats: Sequence[Tensor], found: Found, sizes: Tensor | None, features: bool) -> Traced:
         roi = self.detector.roi_head
@@ -217,6 +217,13 @@ class TwoStagePlaces:
         objectness = 1 - logits.softmax(-1)[..., -1]
         inside, row = torch.ones_like(found.labels, dtype=torch.bool), torch.zeros_like(found.labels)
         return Traced(logits[..., :-1], objectness, [(inside, z, row, logits[..., :-1])] if features else [])
+
+
+def own_column(probabilities: Tensor, classes: int) -> Tensor:
+    """The column behind the known classes of (..., K'); 0 where there is none. (A sum over none has no ONNX form.)"""
+    if probabilities.shape[-1] > classes:
+        return probabilities[..., classes]
+    return torch.zeros_like(probabilities[..., 0])
 
 
 def at(values: Tensor, index: Tensor) -> Tensor:

@@ -25,11 +25,13 @@ class ConformalStrangeness(nn.Module):
     Args:
         classes: K.
         points: calibration scores that are kept of each class: the largest half one by one, the rest evenly.
+        gap: least distance of two kept scores, in spreads; closer ones are raised, so that rounding of a score cannot
+            move p by a whole rank. p is never the smaller for it.
     """
 
-    def __init__(self, classes: int, points: int = 128):
+    def __init__(self, classes: int, points: int = 128, gap: float = 0.005):
         super().__init__()
-        self.points = points
+        self.points, self.gap = points, gap
         self.register_buffer('tables', torch.full((classes + 1, points), -torch.inf))  # descending; the pool is last
         self.register_buffer('ranks', torch.zeros(classes + 1, points + 1))  # of each point, 1 = largest; last: n + 1
         self.register_buffer('counts', torch.zeros(classes + 1))
@@ -72,7 +74,9 @@ class ConformalStrangeness(nn.Module):
             rest = torch.linspace(top, count - 1, self.points - top, dtype=torch.float64).round().long()
             chosen = torch.cat([torch.arange(top), rest]).to(scores.device)
         self.tables[row], self.ranks[row] = -torch.inf, float(count + 1)
-        self.tables[row, : len(chosen)] = ordered[chosen]
+        steps = self.gap * self.spread[row] * torch.arange(len(chosen), device=scores.device)
+        raised = (ordered[chosen] + steps).flip(0).cummax(0).values.flip(0) - steps  # each at least gap above the next
+        self.tables[row, : len(chosen)] = raised
         self.ranks[row, : len(chosen)] = (chosen + 1).to(self.ranks)
 
     def forward(self, scores: Tensor, look: Tensor | None = None) -> Tensor:

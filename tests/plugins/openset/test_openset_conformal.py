@@ -23,7 +23,7 @@ def test_it_is_the_formula_at_calibration_scores(seed, sizes):
     sizes[0] = max(sizes[0], 1)
     labels = np.repeat(np.arange(len(sizes)), sizes)
     scores = rng.normal(labels * 3, 1 + labels)
-    cal = ConformalStrangeness(len(sizes), points=512).fit(torch.tensor(scores).float(), torch.tensor(labels))
+    cal = ConformalStrangeness(len(sizes), points=512, gap=0).fit(torch.tensor(scores).float(), torch.tensor(labels))
     query = rng.normal(0, 4, (20, len(sizes)))
     found = cal(torch.tensor(query).float()).numpy()
     mean = np.array([scores[labels == k].mean() if size else 0 for k, size in enumerate(sizes)])
@@ -68,6 +68,16 @@ def test_a_rare_class_can_be_left():
     assert alone(torch.tensor([1e9]), torch.tensor([1])) == 0.5  # what ClassCDF says of them: never unknown
 
 
+def test_equal_scores_of_labelled_boxes_make_no_step():
+    """Two roads that differ by rounding give one strangeness; p is never the smaller for the gap."""
+    scores = torch.tensor([0.0] * 30 + [1.0] * 30 + [1.0001] * 3 + [2.0])
+    labels = torch.zeros(len(scores), dtype=torch.long)
+    near = torch.linspace(-0.5, 3, 20001)[:, None]
+    smooth, steep = (ConformalStrangeness(1, gap=gap).fit(scores, labels)(near) for gap in (0.005, 0.0))
+    assert steep.diff().max() > 0.1 > 50 * smooth.diff().max()
+    assert (smooth <= steep + 1e-6).all() and (smooth.diff() >= -1e-6).all()
+
+
 def test_a_class_without_labelled_box_claims_nothing():
     cal = ConformalStrangeness(2).fit(torch.randn(50), torch.zeros(50, dtype=torch.long))
     assert cal(torch.tensor([[9.0, -9.0]])) == cal(torch.tensor([[9.0, torch.inf]])) > 0.9
@@ -75,7 +85,8 @@ def test_a_class_without_labelled_box_claims_nothing():
 
 
 def test_beyond_the_largest_score_boxes_are_still_ordered():
-    scores, labels = torch.randn(500), torch.zeros(500, dtype=torch.long)
+    scores = torch.randn(500, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(500, dtype=torch.long)
     far = torch.tensor([4.0, 5, 8, 20, 100])
     for found in (
         ConformalStrangeness(1).fit(scores, labels)(far[:, None]),
@@ -106,7 +117,7 @@ def test_the_rate_is_near_the_truth_of_a_planted_mixture(share):
         assert abs(false_discovery_rate(torch.tensor(values), tau) - truth) < 0.12 * truth + 0.02 + share * truth
     gate = discovery_gate(torch.tensor(values), 0.5)
     wrong = (~strange & (values >= gate.tau)).sum() / gate.passed
-    assert gate.rate <= 0.5 and wrong <= 0.55 and gate.passed == (values >= gate.tau).sum()
+    assert gate.rate <= 0.5 and wrong <= 0.5 + 1.5 * gate.passed**-0.5 and gate.passed == (values >= gate.tau).sum()
     assert (strange & (values >= gate.tau)).sum() > 0.5 * strange.sum()
 
 
