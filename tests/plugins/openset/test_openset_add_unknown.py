@@ -75,7 +75,11 @@ def test_without_threshold_it_is_the_detector(added, trained, kind):
     """With tau 1 the known detections are the plain detector's: the same road, nothing lost."""
     model, plain = model_of(added(kind)), load_model(load_config(trained(kind)[0]), trained(kind)[1])
     model.tau.fill_(1.0)
-    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(3)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    image = (
+        torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+        .repeat_interleave(8, 2)
+        .repeat_interleave(8, 3)
+    )
     ours = model.predict(image, [sample()])[0].pred_instances
     with torch.no_grad():
         theirs = plain.predict(image, [sample()])[0].pred_instances
@@ -92,7 +96,11 @@ def test_without_threshold_it_is_the_detector(added, trained, kind):
 def test_places_are_where_the_detections_come_from(added, kind):
     """Logits behind each detection give its score back, whatever the head."""
     model = model_of(added(kind))
-    image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(4)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    image = (
+        torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(4))
+        .repeat_interleave(8, 2)
+        .repeat_interleave(8, 3)
+    )
     with torch.no_grad():
         feats = model.extract_feat(image)
         found = model.places.predict(feats, [sample(), sample()])
@@ -118,7 +126,10 @@ def test_places_are_where_the_detections_come_from(added, kind):
 def test_the_bundle_is_the_torch_model(added, tmp_path, kind):
     """Export compares boxes, scores, labels and ood_scores after fusion; without the rule it would differ."""
     out = added(kind)
-    assert export([str(out / 'config.py'), str(out / 'checkpoint.pth'), '--out', str(tmp_path / 'b'), '--device', 'cpu']) == 0
+    assert (
+        export([str(out / 'config.py'), str(out / 'checkpoint.pth'), '--out', str(tmp_path / 'b'), '--device', 'cpu'])
+        == 0
+    )
     manifest = json.loads((tmp_path / 'b/manifest.json').read_text())
     rule = manifest['openset']['fusion']
     assert manifest['classes'] == [*CLASSES, 'unknown'] and manifest['openset']['unknown_class'] == K
@@ -137,7 +148,10 @@ def test_the_bundle_is_the_torch_model(added, tmp_path, kind):
 @pytest.mark.parametrize('kind', ('retinanet', 'rtmdet', 'faster_rcnn'))
 def test_scores_of_features_are_exported_too(added, tmp_path, kind, scorer):
     out = added(kind, '--scorer', scorer, '--calibration', 'cdf')
-    assert export([str(out / 'config.py'), str(out / 'checkpoint.pth'), '--out', str(tmp_path / 'b'), '--device', 'cpu']) == 0
+    assert (
+        export([str(out / 'config.py'), str(out / 'checkpoint.pth'), '--out', str(tmp_path / 'b'), '--device', 'cpu'])
+        == 0
+    )
 
 
 def test_hidden_labels_decide_nothing(trained, tmp_path):
@@ -156,7 +170,16 @@ def test_hidden_labels_decide_nothing(trained, tmp_path):
         (copy / f'{split}.json').write_text(json.dumps(content))
     states = []
     for place in (config.parent, copy):
-        add_unknown([str(place / 'config.py'), str(weights), '--out', str(tmp_path / place.parent.name / 'x'), '--device', 'cpu'])
+        add_unknown(
+            [
+                str(place / 'config.py'),
+                str(weights),
+                '--out',
+                str(tmp_path / place.parent.name / 'x'),
+                '--device',
+                'cpu',
+            ]
+        )
         states.append(torch.load(tmp_path / place.parent.name / 'x/checkpoint.pth', weights_only=True)['state_dict'])
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -164,7 +187,11 @@ def test_hidden_labels_decide_nothing(trained, tmp_path):
 
 def test_boxes_in_pixels_of_the_input_or_the_file(added):
     model = model_of(added('yolov5'))
-    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(5)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    image = (
+        torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+        .repeat_interleave(8, 2)
+        .repeat_interleave(8, 3)
+    )
     large = dict(ori_shape=(2 * SIDE, 2 * SIDE), scale_factor=(0.5, 0.5))
     inputs, file = (model.predict(image, [sample(**large)], rescale)[0].pred_instances for rescale in (False, True))
     assert len(inputs) == len(file) > 0
@@ -236,7 +263,9 @@ def test_other_detectors_are_refused_by_name_before_any_work(tmp_path):
         ("_base_ = ['mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py']", 'MaskRCNN with StandardRoIHead'),
     ):
         (tmp_path / 'c.py').write_text(text)
-        with pytest.raises(UserError, match=f'{name}: its detections cannot be named unknown; add_unknown takes YOLOv5'):
+        with pytest.raises(
+            UserError, match=f'{name}: its detections cannot be named unknown; add_unknown takes YOLOv5'
+        ):
             add_unknown([str(tmp_path / 'c.py'), str(tmp_path / 'none.pth'), '--out', str(tmp_path / 'x')])
 
 
@@ -286,3 +315,16 @@ def test_the_threshold_is_the_rule_of_conformal_prediction():
     rule = FusedRule(2, 1.0, score_thr=0.0)
     tau = choose_tau(images, alpha, rule)
     assert tau == np.sort(strangeness)[int(np.ceil(100 * 0.9)) - 1]
+
+
+def test_the_conformal_benchmark_sees_a_broken_promise():
+    """Uniform strangeness keeps the bound; objects whose naming does not follow it break it."""
+    from benchmarks.openset_conformal import split_figures
+
+    rng = np.random.default_rng(0)
+    taus = np.linspace(0, 1, 401)
+    kept = split_figures(rng.random((400, 1)) > taus, 0.1, 20)
+    assert 0.08 < kept['mean'] <= 0.105 and kept['violations_joint'] == 0
+    assert split_figures(np.zeros((400, 401), bool), 0.1, 20)['mean'] == 0
+    tight = split_figures(rng.random((400, 1)) > taus, 0.3, 20)
+    assert tight['mean'] > 0.2  # a budget that is three times as large is used

@@ -166,7 +166,9 @@ def test_directions_that_no_labelled_box_took_are_strange(name):
     near, far = boxes[:1].clone(), boxes[:1].clone()
     far[:, 50] = 30
     scores = {
-        value: SCORERS.build(dict(type=name, classes=2, width=width, shrinkage=value)).fit(boxes, torch.zeros(20, 2), labels)
+        value: SCORERS.build(dict(type=name, classes=2, width=width, shrinkage=value)).fit(
+            boxes, torch.zeros(20, 2), labels
+        )
         for value in (None, 0.0)
     }
     assert scores[0.0](far, None) <= scores[0.0](near, None) + 1e-3  # the published form sees nothing

@@ -127,4 +127,6 @@ def test_suppression_between_known_names_is_a_choice():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9]], np.float32)
     rest = [np.array(x, np.float32) for x in ([0.7, 0.4], [0.1, 0.1], [0.9, 0.9], [0, 0])]
     for one_name, count in ((False, 2), (True, 1)):
-        assert len(fuse(boxes, rest[0], np.array([0, 1]), *rest[1:], FusedRule(2, 0.9, one_name=one_name)).index) == count
+        assert (
+            len(fuse(boxes, rest[0], np.array([0, 1]), *rest[1:], FusedRule(2, 0.9, one_name=one_name)).index) == count
+        )

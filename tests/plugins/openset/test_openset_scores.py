@@ -219,7 +219,9 @@ def test_few_boxes_leave_no_direction_of_rounding(name, offset):
     generator = torch.Generator().manual_seed(0)
     labels, width = torch.arange(30) % 3, 64
     boxes, query = (torch.randn(n, width, generator=generator) + offset for n in (30, 50))
-    scorer = SCORERS.build(dict(type=name, classes=3, width=width, shrinkage=0.0)).fit(boxes, torch.zeros(30, 3), labels)
+    scorer = SCORERS.build(dict(type=name, classes=3, width=width, shrinkage=0.0)).fit(
+        boxes, torch.zeros(30, 3), labels
+    )
     found = scorer(query, torch.zeros(50, 3)).numpy()
     x, q = boxes.double().numpy(), query.double().numpy()
     means = np.stack([x[labels == k].mean(0) for k in range(3)])
@@ -243,6 +245,8 @@ def test_a_feature_that_only_rounds_is_no_direction(name):
     boxes, query = (torch.randn(n, 8, generator=generator) for n in (200, 50))
     for features in (boxes, query):
         features[:, 7] = torch.nextafter(torch.ones(len(features)), 2 * (features[:, 0] > 0).float())
-    without = SCORERS.build(dict(type=name, classes=2, width=7, shrinkage=0.0)).fit(boxes[:, :7], torch.zeros(200, 2), labels)
+    without = SCORERS.build(dict(type=name, classes=2, width=7, shrinkage=0.0)).fit(
+        boxes[:, :7], torch.zeros(200, 2), labels
+    )
     scorer = SCORERS.build(dict(type=name, classes=2, width=8, shrinkage=0.0)).fit(boxes, torch.zeros(200, 2), labels)
     torch.testing.assert_close(scorer(query, None), without(query[:, :7], None), rtol=1e-3, atol=1e-3)

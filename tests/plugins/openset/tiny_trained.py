@@ -40,7 +40,9 @@ def detector(kind: str, columns: int = len(CLASSES)) -> dict:
     elif kind == 'retinanet':
         anchors = dict(type='AnchorGenerator', scales=[4], ratios=[0.5, 1.0, 2.0], strides=[8, 16, 32])
         coder = dict(type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4)
-        model.update(type='RetinaNet', bbox_head=dict(head, type='RetinaHead', anchor_generator=anchors, bbox_coder=coder))
+        model.update(
+            type='RetinaNet', bbox_head=dict(head, type='RetinaHead', anchor_generator=anchors, bbox_coder=coder)
+        )
     elif kind == 'rtmdet':
         points = dict(type='MlvlPointGenerator', offset=0, strides=[8, 16, 32])
         model['bbox_head'] = dict(
@@ -74,15 +76,36 @@ def spread(model: torch.nn.Module, images: torch.Tensor) -> None:
     feats = model.train().extract_feat(images)
     if getattr(model, 'bbox_head', None) is not None:
         model.bbox_head(feats)
-    for name, layer in model.eval().named_modules():
-        last = set(name.split('.')) & set(LAST)
-        if last and isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
-            wide = layer.weight[0].numel() ** -0.5
-            regression = last & {'retina_reg', 'rpn_reg', 'fc_reg', 'rtm_reg'}
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * wide * (0.5 if regression else 2))
-            layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.2)
-            if 'rtm_reg' in last:
-                layer.bias += 0.7
+    last = [(name.split('.'), layer) for name, layer in model.eval().named_modules()]
+    last = [(set(name) & set(LAST), x) for name, x in last if isinstance(x, torch.nn.Conv2d | torch.nn.Linear)]
+    hooks = [x.register_forward_hook(outputs_of_size(names, generator)) for names, x in last if names]
+    feats = model.extract_feat(images)
+    for head in ('bbox_head', 'rpn_head'):
+        if getattr(model, head, None) is not None:
+            getattr(model, head)(feats)
+    if getattr(model, 'roi_head', None) is not None:
+        rois = torch.tensor([[i, 8.0, 8, 40, 40] for i in range(len(images))])
+        extractor = model.roi_head.bbox_roi_extractor
+        model.roi_head.bbox_head(extractor(feats[: extractor.num_inputs], rois))
+    for hook in hooks:
+        hook.remove()
+
+
+def outputs_of_size(names: set[str], generator: torch.Generator):
+    """A hook that makes a layer noise whose outputs spread by about 1.5, those of boxes by .5."""
+
+    def hook(layer: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor | None:
+        if hasattr(layer, 'was_spread'):  # shared by levels
+            return None
+        layer.was_spread = True
+        boxes = names & {'retina_reg', 'rpn_reg', 'fc_reg', 'rtm_reg'}
+        layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator))
+        layer.bias.zero_()
+        layer.weight.mul_((0.5 if boxes else 1.5) / layer.forward(inputs[0]).std())
+        layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.2 + (1.0 if 'rtm_reg' in names else 0))
+        return layer.forward(inputs[0])
+
+    return hook
 
 
 def write_trained(folder: Path, kind: str) -> tuple[Path, Path]:
@@ -147,7 +170,9 @@ def write_config(folder: Path, kind: str) -> None:
         base[f'{loader}_dataloader']['dataset'].update(source, ann_file=f'{split}.json')
     base['train_dataloader']['dataset']['dataset']['dataset'].update(source, ann_file='train.json')
     kept = {key: base[key] for key in base if key.endswith(('_dataloader', '_evaluator', '_cfg'))}
-    kept |= {key: base[key] for key in ('default_scope', 'runner_type', 'default_hooks', 'custom_imports') if key in base}
+    kept |= {
+        key: base[key] for key in ('default_scope', 'runner_type', 'default_hooks', 'custom_imports') if key in base
+    }
     text = json.dumps(dict(kept, model=detector(kind))).replace('[320, 320]', f'[{SIDE}, {SIDE}]')
     settings = Config(json.loads(text))
     settings.dump(folder / 'config.py')
