@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     named = named_by_tau(images, model.rule)
     figures = split_figures(named, args.alpha, args.splits)
     row = dict(name=args.name, alpha=args.alpha, splits=args.splits, images=len(images), objects=len(named))
-    row['conformal'] = {key: round(value, 4) for key, value in figures.items()}
+    row['conformal'] = {key: round(float(value), 4) for key, value in figures.items()}
     Path(args.out).mkdir(parents=True, exist_ok=True)
     with (Path(args.out) / 'openset_conformal.jsonl').open('a') as file:
         file.write(json.dumps(row) + '\n')
