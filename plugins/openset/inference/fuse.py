@@ -80,13 +80,22 @@ def fuse(
     index = np.concatenate([known, strange])
     score = np.concatenate([(scores * (1 - gate))[known], unknown[strange]])
     label = np.concatenate([labels[known], np.full(len(strange), rule.classes, labels.dtype)])
-    order = np.lexsort((*boxes[index].T, label, -score))  # equal scores: whatever order they came in
+    order = ranked(boxes[index], score, label)
     index, score, label = index[order], score[order], label[order]
     kept = one_kind_of_name(boxes[index], label, rule)
     if rule.max_per_class is not None:
         kept = kept[turn_in_class(label[kept]) < rule.max_per_class]
     kept = kept[: rule.max_per_img]
     return Fused(index[kept], score[kept], label[kept])
+
+
+def ranked(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Order by descending score; among equal scores by label and box, whatever order they came in."""
+    order = np.argsort(-scores, kind='stable')
+    ordered = scores[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.lexsort((*boxes.T, labels, -scores))
+    return order
 
 
 def best_of_equal(boxes: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -111,24 +120,22 @@ def one_kind_of_name(boxes: np.ndarray, labels: np.ndarray, rule: FusedRule) -> 
     rival = overlapping(boxes[rows], boxes, rule.iou)
     if rule.one_name:
         rival &= unknown[:, None] | (labels[:, None] != labels)
-    first, second = rival.nonzero()
+    first, second = np.divmod(np.flatnonzero(rival), len(labels))  # much faster than nonzero of two dimensions
     first = rows[first]
     return survivors(np.minimum(first, second), np.maximum(first, second), len(labels))
 
 
 def overlapping(first: np.ndarray, second: np.ndarray, iou: float) -> np.ndarray:
     """(R, N) bool: IoU of boxes (R, 4) and (N, 4) above ``iou``."""
-    (x1, y1, x2, y2), (a1, b1, a2, b2) = (x.T.astype(np.float32) for x in (first, second))
+    (x1, y1, x2, y2), (a1, b1, a2, b2) = (np.ascontiguousarray(x.T, np.float32) for x in (first, second))
     width = np.minimum(x2[:, None], a2)
     width -= np.maximum(x1[:, None], a1)
     np.maximum(width, 0, out=width)
     height = np.minimum(y2[:, None], b2)
     height -= np.maximum(y1[:, None], b1)
-    np.maximum(height, 0, out=height)
-    width *= height
-    union = ((x2 - x1) * (y2 - y1))[:, None] + (a2 - a1) * (b2 - b1)
-    # inter > iou (sum - inter), without a division by the union of two empty boxes
-    return width > (iou / (1 + iou)) * union
+    width *= height  # not positive where either is not
+    share = np.float32(iou / (1 + iou))  # inter > iou (sum - inter), without a division by the union of empty boxes
+    return width > (share * (x2 - x1) * (y2 - y1))[:, None] + share * (a2 - a1) * (b2 - b1)
 
 
 def survivors(better: np.ndarray, worse: np.ndarray, count: int) -> np.ndarray:
