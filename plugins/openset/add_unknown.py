@@ -159,8 +159,8 @@ def fit(model: WithUnknown, config: Config, args: argparse.Namespace) -> None:
     print(f'{found} of {objects} labelled objects of training images found by the detector')
     if not model.ood.fitted.any():
         raise UserError(
-            f'{config.filename}: train_dataloader: the detector finds {found} of {objects} labelled objects, too few to '
-            'say what is strange; give a trained checkpoint or more labelled images'
+            f'{config.filename}: train_dataloader: the detector finds {found} of {objects} labelled objects, too '
+            'few to say what is strange; give a trained checkpoint or more labelled images'
         )
     for level in (~model.ood.fitted).nonzero()[:, 0].tolist():
         print(f'level {level}: too few labelled objects; what is found there is never named unknown')

@@ -101,7 +101,7 @@ class OODModel(nn.Module):
         return ood, objectness
 
     def _of_class(self, scorer: nn.Module, group: Group, chosen: Tensor, labels: Tensor) -> Tensor:
-        """(n,) raw scores of the chosen labelled boxes; conformal ones of their annotated class where it has its own."""
+        """(n,) raw scores of the chosen labelled boxes; conformal ones to their annotated class."""
         features, logits, rows = group.features[chosen], group.logits[chosen], group.rows[chosen]
         score = scorer(features, logits, rows)
         if not (self.conformal and self.by_class):

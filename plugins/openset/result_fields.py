@@ -1,7 +1,7 @@
 """The field ``ood_scores`` of open-set detections: a column, and a bar at the left edge of each box. Needs no torch.
 
-In a bundle of a detector with fusion at inference the network says ``objectness`` and ``own_unknown`` too; both are used
-up when names are given.
+In a bundle of a detector with fusion at inference the network says ``objectness`` and ``own_unknown`` too; both are
+used up when names are given.
 """
 
 from collections.abc import Mapping

@@ -84,7 +84,8 @@ class WithUnknown(BaseDetector):
         if scorer['type'] in ('ReAct', 'ASHS', 'VRA', 'VRAPlus', 'VRAPlusPlus', 'ViM'):
             raise UserError(
                 f'config: model.scorer: {scorer["type"]} needs a last layer of 1 x 1 cells, '
-                f'{type(self.places.head).__name__} has a larger one; take MaxLogit, Energy, MSP, KNN, Mahalanobis or RMD'
+                f'{type(self.places.head).__name__} has a larger one; '
+                'take MaxLogit, Energy, MSP, KNN, Mahalanobis or RMD'
             )
         return tuple(map(list, zip(*self.places.widths, strict=True)))
 
@@ -116,7 +117,7 @@ class WithUnknown(BaseDetector):
 
     @torch.no_grad()
     def predict(self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample], rescale: bool = True):
-        """Detections after fusion, with ``ood_scores`` (D,) 0..1; boxes in pixels of the image file, or of the input."""
+        """Detections after fusion, with ``ood_scores`` (D,) 0..1; boxes in pixels of the file, or of the input."""
         feats = self.extract_feat(batch_inputs)
         found = self.described(feats, batch_data_samples, rescale)
         return self.add_pred_to_datasample(batch_data_samples, [self.fused(x) for x in found])

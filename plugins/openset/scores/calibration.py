@@ -51,7 +51,10 @@ class ClassCDF(nn.Module):
         return self
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares: 0 below all labelled boxes, 1 - tail or more above."""
+        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares, 0 below all labelled boxes.
+
+        Above all of them 1, or with a tail from 1 - tail on.
+        """
         tables = self.tables[labels]
         last = tables.shape[1] - 1
         high = (scores[:, None] >= tables).sum(1, keepdim=True).clamp(1, last)  # searchsorted has no ONNX form

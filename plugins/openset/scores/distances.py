@@ -52,8 +52,8 @@ class Mahalanobis(Scorer):
     A class without labelled box is no candidate.
 
     Args:
-        shrinkage: 0..1, of the covariance; 0 is the published form. None is the share of :func:`ledoit_wolf`: a level of
-            a head has fewer labelled boxes than features, and without it the directions that none took count nothing.
+        shrinkage: 0..1, of the covariance; 0 is the published form. None is the share of :func:`ledoit_wolf`: a level
+            of a head has fewer labelled boxes than features, and without it directions that none took count nothing.
     """
 
     def __init__(self, *args, shrinkage: float | None = None, **kwargs):
@@ -146,9 +146,9 @@ class ViM(Scorer):
     """Virtual logit matching (Wang et al. 2022): alpha |residual| less the log-sum-exp of the logits.
 
     The residual is the part of z - o outside the main subspace of the labelled features, o = -pinv(W) b. alpha makes
-    the mean residual as large as the mean size of the maximal logit: for softmax heads that is the published mean, while
-    the logits of sigmoid heads are negative on average and would turn the sign (ours). For sigmoid heads log-sum-exp
-    stays, as a smooth maximum.
+    the mean residual as large as the mean size of the maximal logit: for softmax heads that is the published mean,
+    while the logits of sigmoid heads are negative on average and would turn the sign (ours). For sigmoid heads
+    log-sum-exp stays, as a smooth maximum.
 
     Args:
         dimensions: of the main subspace; by default half of D.

@@ -201,8 +201,8 @@ def test_boxes_in_pixels_of_the_input_or_the_file(added):
 def test_the_report_of_test_names_unknown(added, tmp_path, capsys):
     out = added('yolov5')
     options = ['test_evaluator.type=OpenSetMetric', 'test_evaluator.max_dets=300']
-    assert evaluate([str(out / 'config.py'), str(out / 'checkpoint.pth'), '--work-dir', str(tmp_path), '--device', 'cpu',
-                     '--cfg-options', *options]) == 0  # fmt: skip
+    paths = [str(out / 'config.py'), str(out / 'checkpoint.pth')]
+    assert evaluate([*paths, '--work-dir', str(tmp_path), '--device', 'cpu', '--cfg-options', *options]) == 0
     metrics = json.loads((tmp_path / 'metrics_test.json').read_text())
     assert 'unknown_ap' in metrics and metrics['map'] > 0
 

@@ -57,7 +57,7 @@ def test_p_values_of_new_boxes_are_uniform_or_larger():
 
 
 def test_a_rare_class_can_be_left():
-    """With 15 boxes alone s is at most 15/16; the pool lets the strangest of them all pass .99, and ordinary ones not."""
+    """With 15 boxes alone s is at most 15/16; the pool lets the strangest pass .99, and ordinary ones not."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.tensor([0] * 3000 + [1] * 15)
     cal = ConformalStrangeness(2).fit(torch.randn(3015, generator=generator), labels)
