@@ -28,7 +28,7 @@ open_set = dict(
         weigh_unknown=False,
         max_false_discovery=None,
     ),
-    scorer=dict(type='VRAPlusPlus'),
+    scorer=dict(type='MaxLogit'),  # needs no features, nothing of another data set; any of plugins.openset.scores
     ood_by_class=True,  # a box is compared with labelled boxes that look like the same class, or with all
     imbalance=0.0,  # 0 to 1: punish frequent classes among pseudo-labels
     # the paper's: mode='blend', beta=0.5

@@ -49,9 +49,15 @@ def _checks_names(dataset: dict) -> bool:
 
 
 def _outputs(model: dict, names: Sequence[str]) -> Sequence[str]:
-    """The names that a model tells apart: those of the data, and what its static method ``class_names`` adds."""
+    """The names that the heads of a model tell apart: those of the data, and what ``class_names`` adds.
+
+    A model whose heads do not tell all apart that it names has a static method ``head_names(config, names)`` too.
+    """
     kind = model.get('type')
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    heads = inspect.getattr_static(kind, 'head_names', None)
+    if isinstance(heads, staticmethod):
+        return heads.__func__(model, names)
     added = inspect.getattr_static(kind, 'class_names', None)
     return added.__func__(names) if isinstance(added, staticmethod) else names
 

@@ -20,7 +20,7 @@ from detplug.images.window import Window, check_window
 from detplug.runtime.decode import DECODERS
 from detplug.runtime.detections import Detections, select
 from detplug.runtime.providers import Provider, check_started, providers_of
-from detplug.runtime.result_field import fields_of_outputs
+from detplug.runtime.result_field import fields_of_outputs, finished
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
 NEEDED = ('classes', 'input', 'letterbox', 'outputs', 'nms')  # entries of a manifest that the runtime reads
@@ -115,7 +115,8 @@ class Detector:
         for (boxes, scores, labels, *more), item in zip(self.run(batch), batch, strict=True):
             named = dict(zip(extra, more, strict=True))
             fields = fields_of_outputs(named, self.manifest, len(scores))
-            found.append(Detections(item.placement.to_original(boxes), scores, labels, self.names, fields))
+            boxes = item.placement.to_original(boxes)
+            found.append(finished(Detections(boxes, scores, labels, self.names, fields), self.manifest))
         return found
 
 

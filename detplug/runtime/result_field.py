@@ -68,6 +68,8 @@ class ResultField:
         of_sample: torch's result of an image (mmdet's DetDataSample), the model -> value in numpy, or None. By default
             the array of this name in ``pred_instances``.
         queue: the order of a review queue in which the highest value of ``column``, numbers here, comes first.
+        finish: detections with all fields, manifest -> detections; called by the runtime of a bundle last, in the order
+            of the fields' names.
         difference: two values, indices of paired detections (P,) in each -> largest difference, for export.
     """
 
@@ -82,6 +84,7 @@ class ResultField:
     make: Callable[[Mapping[str, np.ndarray], Mapping, int], Any] | None = None
     of_sample: Callable[[Any, Any], Any] | None = None
     queue: Queue | None = None
+    finish: Callable[[Detections, Mapping], Detections] | None = None
     difference: Callable[[Any, Any, np.ndarray, np.ndarray], float] = array_difference
 
 
@@ -105,6 +108,15 @@ def fields_of_outputs(outputs: Mapping[str, np.ndarray], manifest: Mapping, coun
         if own:
             fields[name] = field.make(own, manifest, count)
     return left | fields
+
+
+def finished(detections: Detections, manifest: Mapping) -> Detections:
+    """The detections of an image after ``finish`` of the fields that they have."""
+    for name in sorted(detections.fields):
+        field = result_fields().get(name)
+        if field is not None and field.finish is not None:
+            detections = field.finish(detections, manifest)
+    return detections
 
 
 def fields_of_sample(sample: Any, model: Any) -> dict[str, Any]:

@@ -5,14 +5,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from detplug.errors import UserError
+
 from .probes import Group
-from .scores import FEWEST, SCORERS, UNSURE, ClassCDF, Head
+from .scores import FEWEST, SCORERS, UNSURE, ClassCDF, ConformalStrangeness, Head
+
+CALIBRATIONS = ('cdf', 'conformal')
 
 
 class OODModel(nn.Module):
-    """Scores in 0..1: the share of labelled boxes of the group, and of the same look, that look less strange.
+    """Scores in 0..1: how strange a box is among the labelled boxes of its group.
 
-    What a box looks like is the known class with the highest logit.
+    Calibration ``cdf``: the share of labelled boxes of the same look that look less strange; what a box looks like is
+    the known class with the highest logit. ``conformal``: 1 - the largest p-value of a class, by annotation, shrunk for
+    rare classes; see :class:`ConformalStrangeness`.
 
     The calibration is crossed: each half of the labelled images is scored by what was fitted on the other half, because
     a box scored by a bank that holds it looks too familiar.
@@ -23,7 +29,9 @@ class OODModel(nn.Module):
         classes: K.
         scorer: config of one of ``plugins.openset.scores``.
         sigmoid: the head's classes are independent sigmoids.
-        by_class: compare with labelled boxes of the same look; otherwise with all.
+        by_class: compare with labelled boxes of the same look or class; otherwise with all.
+        calibration: 'cdf' or 'conformal'.
+        tail: of ClassCDF.
     """
 
     def __init__(
@@ -34,6 +42,8 @@ class OODModel(nn.Module):
         scorer: dict | None = None,
         sigmoid: bool = False,
         by_class: bool = True,
+        calibration: str = 'cdf',
+        tail: float = 0.0,
     ):
         super().__init__()
         scorer = dict(scorer or dict(type='KNN'))
@@ -44,7 +54,12 @@ class OODModel(nn.Module):
             )
             for width, count in zip(widths, rows, strict=True)
         )
-        self.calibrations = nn.ModuleList(ClassCDF(classes if by_class else 1) for _ in widths)
+        if calibration not in CALIBRATIONS:
+            raise UserError(f'config: model.calibration: {calibration!r} is none of {", ".join(CALIBRATIONS)}')
+        self.conformal, kinds = calibration == 'conformal', classes if by_class else 1
+        self.calibrations = nn.ModuleList(
+            ConformalStrangeness(kinds) if self.conformal else ClassCDF(kinds, tail=tail) for _ in widths
+        )
         self.compact: list[bool] = []
         self.by_class = by_class
         self.register_buffer('fitted', torch.zeros(len(self.scorers), dtype=torch.bool))
@@ -70,8 +85,9 @@ class OODModel(nn.Module):
             crossed = torch.empty(len(own), device=group.features.device)
             for part in (half, ~half):
                 scorer.fit(group.features[part], group.logits[part], own[part], layer)
-                crossed[~part] = scorer(group.features[~part], group.logits[~part], group.rows[~part])
-            self.calibrations[number].fit(crossed, self._look(group.logits))
+                crossed[~part] = self._of_class(scorer, group, ~part, own[~part])
+            compared = (own if self.by_class else torch.zeros_like(own)) if self.conformal else self._look(group.logits)
+            self.calibrations[number].fit(crossed, compared)
             scorer.fit(group.features, group.logits, own, layer)
 
     def forward(self, groups: Sequence[Group], count: int) -> tuple[Tensor, Tensor]:
@@ -81,9 +97,25 @@ class OODModel(nn.Module):
         for number, group in enumerate(groups):
             objectness[group.index] = group.objectness
             if len(group.index) and self.fitted[number]:
-                raw = self.scorers[number](group.features, group.logits, group.rows)
-                ood[group.index] = self.calibrations[number](raw, self._look(group.logits))
+                ood[group.index] = self._strangeness(number, group.features, group.logits, group.rows)
         return ood, objectness
+
+    def _of_class(self, scorer: nn.Module, group: Group, chosen: Tensor, labels: Tensor) -> Tensor:
+        """(n,) raw scores of the chosen labelled boxes; conformal ones to their annotated class."""
+        features, logits, rows = group.features[chosen], group.logits[chosen], group.rows[chosen]
+        score = scorer(features, logits, rows)
+        if not (self.conformal and self.by_class):
+            return score
+        own = scorer.class_scores(features, logits, rows).gather(1, labels[:, None])[:, 0]
+        return torch.where(own.isfinite(), own, score)
+
+    def _strangeness(self, number: int, features: Tensor, logits: Tensor, rows: Tensor) -> Tensor:
+        """(N,) calibrated scores of the boxes of a group."""
+        scorer, calibration = self.scorers[number], self.calibrations[number]
+        if self.conformal and self.by_class:
+            return calibration(scorer.class_scores(features, logits, rows))
+        score = scorer(features, logits, rows)
+        return calibration(score[:, None] if self.conformal else score, self._look(logits))
 
     def _look(self, logits: Tensor) -> Tensor:
         """(N, K) logits of the known classes -> (N,) which distribution a box is compared with."""
@@ -104,11 +136,11 @@ class OODModel(nn.Module):
                 (N, D, K') of every place, whatever group it is in; K' >= K, known classes first.
             classes: K.
         """
-        ood = torch.full_like(described[0][1][..., 0], UNSURE)
+        ood = torch.full_like(described[0][3][..., 0], UNSURE)
         for number, (inside, features, rows, logits) in enumerate(described):
             if not self.compact[number]:
                 continue
             flat = features.flatten(0, 1), logits[..., :classes].flatten(0, 1), rows.flatten()
-            score = self.calibrations[number](self.scorers[number](*flat), self._look(flat[1]))
+            score = self._strangeness(number, *flat)
             ood = torch.where(inside, score.view_as(ood), ood)
         return ood

@@ -7,6 +7,7 @@ from .data import ImageFolder, TwoSources, TwoSourceSampler
 from .detector import OpenSetDetector
 from .energy_head import EnergyYOLOv5Head
 from .hook import OpenSetHook
+from .inference.with_unknown import WithUnknown
 from .metrics import OpenSetMetric
 from .student_optimizer import StudentOptimWrapperConstructor
 from .weighted_roi_head import WeightedBBoxHead, WeightedRoIHead
@@ -23,4 +24,5 @@ __all__ = [
     'TwoSources',
     'WeightedBBoxHead',
     'WeightedRoIHead',
+    'WithUnknown',
 ]

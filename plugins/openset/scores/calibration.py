@@ -20,10 +20,13 @@ class ClassCDF(nn.Module):
     Args:
         classes: K.
         points: of each table of quantiles, with straight lines between.
+        tail: shares go up to 1 - ``tail``; the rest orders what is stranger than every labelled box, by the distance
+            beyond the largest in units of that from the median to the largest (ours). 0: all of it is 1.
     """
 
-    def __init__(self, classes: int, points: int = 201):
+    def __init__(self, classes: int, points: int = 201, tail: float = 0.0):
         super().__init__()
+        self.tail = tail
         self.register_buffer('tables', torch.linspace(0, 1, points).repeat(classes, 1))
         self.register_buffer('fitted', torch.zeros(classes, dtype=torch.bool))
 
@@ -48,11 +51,18 @@ class ClassCDF(nn.Module):
         return self
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares: 0 below all labelled boxes, 1 above."""
+        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares, 0 below all labelled boxes.
+
+        Above all of them 1, or with a tail from 1 - tail on.
+        """
         tables = self.tables[labels]
         last = tables.shape[1] - 1
         high = (scores[:, None] >= tables).sum(1, keepdim=True).clamp(1, last)  # searchsorted has no ONNX form
         left, right = (tables.gather(1, place)[:, 0] for place in (high - 1, high))
         step = torch.where(right > left, (scores - left) / (right - left).clamp(min=1e-30), (scores >= left).float())
         share = (high[:, 0] - 1 + step.clamp(0, 1)) / last
+        if self.tail:
+            largest, median = tables[:, last], tables[:, last // 2]
+            beyond = (scores - largest).clamp(min=0) / (largest - median).clamp(min=1e-6)
+            share = (1 - self.tail) * share + self.tail * beyond / (1 + beyond)
         return torch.where(self.fitted[labels], share, UNSURE)

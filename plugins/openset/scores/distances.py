@@ -7,7 +7,21 @@ from torch.nn.functional import normalize
 from .scorer import SCORERS, Head, Scorer
 
 
-def precision_of(features: Tensor, means: Tensor, shrinkage: float) -> Tensor:
+def ledoit_wolf(centred: Tensor) -> float:
+    """Share of the mean variance in the shrunk covariance, 0..1, with the least expected error (Ledoit & Wolf 2004).
+
+    Args:
+        centred: (N, D) float64 features less their means.
+    """
+    count, width = centred.shape
+    covariance = centred.T @ centred / count
+    eye = torch.eye(width, dtype=covariance.dtype, device=covariance.device)
+    distance = (covariance - covariance.diagonal().mean() * eye).square().sum()
+    spread = (centred.square().sum(1).square().mean() - covariance.square().sum()) / count
+    return float((spread / distance.clamp(min=1e-300)).clamp(0, 1))
+
+
+def precision_of(features: Tensor, means: Tensor, shrinkage: float | None) -> Tensor:
     """(D, D) float32 inverse of the covariance of the features around their means, shrunk towards its mean variance.
 
     With fewer boxes than features the covariance alone has no inverse; the pseudo-inverse would call every direction
@@ -18,11 +32,12 @@ def precision_of(features: Tensor, means: Tensor, shrinkage: float) -> Tensor:
     Args:
         features: (N, D).
         means: (N, D) or (D,) float64, what is subtracted.
-        shrinkage: 0..1.
+        shrinkage: 0..1; None is :func:`ledoit_wolf`'s.
     """
     features = features.double()
     centred = features - means
     covariance = centred.T @ centred / len(centred)
+    shrinkage = ledoit_wolf(centred) if shrinkage is None else shrinkage
     mean = covariance.diagonal().mean()
     eye = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     rounding = len(covariance) * torch.finfo(torch.float32).eps * features.norm() / len(features) ** 0.5
@@ -37,10 +52,11 @@ class Mahalanobis(Scorer):
     A class without labelled box is no candidate.
 
     Args:
-        shrinkage: 0..1, of the covariance; 0 is the published form.
+        shrinkage: 0..1, of the covariance; 0 is the published form. None is the share of :func:`ledoit_wolf`: a level
+            of a head has fewer labelled boxes than features, and without it directions that none took count nothing.
     """
 
-    def __init__(self, *args, shrinkage: float = 0.0, **kwargs):
+    def __init__(self, *args, shrinkage: float | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.shrinkage = shrinkage
         self.register_buffer('means', torch.full((self.classes, self.width), torch.inf))
@@ -130,7 +146,9 @@ class ViM(Scorer):
     """Virtual logit matching (Wang et al. 2022): alpha |residual| less the log-sum-exp of the logits.
 
     The residual is the part of z - o outside the main subspace of the labelled features, o = -pinv(W) b. alpha makes
-    the mean residual as large as the mean maximal logit. For sigmoid heads log-sum-exp stays, as a smooth maximum.
+    the mean residual as large as the mean size of the maximal logit: for softmax heads that is the published mean,
+    while the logits of sigmoid heads are negative on average and would turn the sign (ours). For sigmoid heads
+    log-sum-exp stays, as a smooth maximum.
 
     Args:
         dimensions: of the main subspace; by default half of D.
@@ -152,7 +170,7 @@ class ViM(Scorer):
         vectors = torch.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors  # ascending
         self.outside.copy_(vectors[:, : self.width - self.dimensions])
         residual = ((features - self.origin) @ self.outside).norm(dim=1)
-        self.alpha.copy_(logits.amax(1).sum() / residual.sum().clamp(min=1e-12))
+        self.alpha.copy_(logits.amax(1).abs().sum() / residual.sum().clamp(min=1e-12))
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         residual = ((features - self.origin) @ self.outside).norm(dim=1)

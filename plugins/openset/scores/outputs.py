@@ -9,6 +9,8 @@ from .scorer import SCORERS, Scorer
 class MSP(Scorer):
     """1 - the largest probability of a known class (Hendrycks & Gimpel 2017)."""
 
+    uses_features = False
+
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         return 1 - (logits.sigmoid() if self.sigmoid else logits.softmax(1)).amax(1)
 
@@ -17,8 +19,13 @@ class MSP(Scorer):
 class MaxLogit(Scorer):
     """- the largest logit (Hendrycks et al. 2022)."""
 
+    uses_features = False
+
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         return -logits.amax(1)
+
+    def class_scores(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        return -logits
 
 
 @SCORERS.register_module()
@@ -28,6 +35,8 @@ class Energy(Scorer):
     Args:
         temperature: T.
     """
+
+    uses_features = False
 
     def __init__(self, *args, temperature: float = 1.0, **kwargs):
         super().__init__(*args, **kwargs)

@@ -41,6 +41,8 @@ class Scorer(nn.Module):
         sigmoid: the head's classes are independent sigmoids (YOLOv5) instead of a softmax.
     """
 
+    uses_features = True  # False: the logits alone say it, whatever level of a head they come from
+
     def __init__(self, classes: int, width: int, sigmoid: bool = False):
         super().__init__()
         self.classes, self.width, self.sigmoid = classes, width, sigmoid
@@ -73,6 +75,14 @@ class Scorer(nn.Module):
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         """(N,) scores of (N, D) features and (N, K) logits; ``rows`` (N,) is the head's row of each box."""
         raise NotImplementedError
+
+    def class_scores(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(N, K) how little a box belongs to each class; by default the score for the class of the largest logit.
+
+        inf where a box does not look like the class.
+        """
+        look = logits.argmax(1)[:, None] == torch.arange(logits.shape[1], device=logits.device)
+        return torch.where(look, self.score(features, logits, rows)[:, None], torch.inf)
 
     def prepare_export(self) -> None:
         """Make :meth:`score` one that a graph can be traced of; by default it is."""

@@ -116,16 +116,39 @@ class VRAPlus(VRA):
 
 @SCORERS.register_module()
 class VRAPlusPlus(VRA):
-    """VRA++: the energy at VRA's features plus a sum (z - m)^2 of the raw ones; the published defaults for CIFAR-10.
+    """VRA++: the energy at VRA's features plus a sum (z - m)^2 of the raw ones.
+
+    The published a = .01 and m = 4 are for CIFAR-10's activations: where features are small, that term is about
+    -2 a m sum(z), and the more a box excites the network the less strange it is. By default m is the mean of the
+    labelled activations and a makes the term vary as much as the energy over the labelled boxes (ours).
 
     Args:
         scale: a.
         middle: m.
     """
 
-    def __init__(self, *args, low: float = 0.5, high: float = 0.85, scale: float = 0.01, middle: float = 4.0, **kwargs):
+    def __init__(
+        self,
+        *args,
+        low: float = 0.5,
+        high: float = 0.85,
+        scale: float | None = None,
+        middle: float | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, low=low, high=high, **kwargs)
-        self.scale, self.middle = scale, middle
+        self.given = (scale, middle)
+        self.register_buffer('scale', torch.tensor(0.0 if scale is None else float(scale)))
+        self.register_buffer('middle', torch.tensor(0.0 if middle is None else float(middle)))
+
+    def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
+        super()._fit(features, logits, labels, head)
+        scale, middle = self.given
+        if middle is None:
+            self.middle.copy_(features.mean())
+        if scale is None:  # the energy of the logits that the head gave: rows of single boxes are not known here
+            distance, energy = (features - self.middle).square().sum(1), self.energy(logits)
+            self.scale.copy_(energy.std(correction=0) / distance.std(correction=0).clamp(min=1e-12))
 
     def score(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         return super().score(features, logits, rows) + self.scale * (features - self.middle).square().sum(1)

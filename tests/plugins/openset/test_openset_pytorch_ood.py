@@ -88,8 +88,8 @@ def test_distances(peers, data, double):
     # pytorch-ood sums the outer products instead of averaging them: BOXES times the covariance
     mahalanobis, rmd, knn = (theirs_of(x, data) for x in (peers.Mahalanobis(None), peers.RMD(None), peers.KNN(None, 5)))
     back_to_single(double)
-    same(ours('Mahalanobis', data), 2 * BOXES * mahalanobis)
-    same(ours('RMD', data), BOXES * rmd)
+    same(ours('Mahalanobis', data, shrinkage=0.0), 2 * BOXES * mahalanobis)
+    same(ours('RMD', data, shrinkage=0.0), BOXES * rmd)
     same(ours('KNN', data, neighbour=5), knn)
 
 

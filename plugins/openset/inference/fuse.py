@@ -1,0 +1,164 @@
+"""Fusion at inference: known names give way to "unknown" as far as a detection is strange. Needs no torch.
+
+Ours; OODFC (arXiv 2408.12355) fuses pseudo-labels of a training and relabels nothing at inference. torch's ``predict``
+and the runtime of bundles both call :func:`fuse`. D detections of an image, K known classes, label K is "unknown".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FusedRule:
+    """What decides about names.
+
+    Attributes:
+        classes: K.
+        tau: strangeness below which a detection keeps its name; 1 names nothing unknown.
+        iou: overlap above which an unknown and another box are one object.
+        one_name: so are two boxes of different known classes.
+        score_thr: fused scores up to it are dropped.
+        max_per_img, max_per_class: detections an image, and of one class in it; None is no limit.
+    """
+
+    classes: int
+    tau: float
+    iou: float = 0.5
+    one_name: bool = False
+    score_thr: float = 0.0
+    max_per_img: int | None = None
+    max_per_class: int | None = None
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Any]) -> 'FusedRule':
+        """From a manifest's ``openset.fusion``, which may say more."""
+        return cls(**{field.name: entries[field.name] for field in fields(cls) if field.name in entries})
+
+
+class Fused(NamedTuple):
+    """``index`` (F,) into the detections, ``scores`` and ``labels`` (F,), in descending order of score."""
+
+    index: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def strangeness_gate(ood: np.ndarray, tau: float) -> np.ndarray:
+    """g(s) = clip((s - tau) / (1 - tau), 0, 1) of (D,) strangeness; 0 for tau = 1."""
+    return np.clip((ood - tau) / (1 - tau), 0, 1) if tau < 1 else np.zeros_like(ood)
+
+
+def fuse(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    ood: np.ndarray,
+    objectness: np.ndarray,
+    own: np.ndarray,
+    rule: FusedRule,
+) -> Fused:
+    """The names and scores of an image's detections after fusion.
+
+    u = 1 - (1 - own)(1 - g(ood)); each detection stays with score (1 - g) and is also one of "unknown" with objectness
+    times u; of these, suppression leaves one kind of name an object, the one that scores more.
+
+    Args:
+        boxes: (D, 4) xyxy, any unit.
+        scores: (D,) of the labels, 0..1.
+        labels: (D,) 0..K.
+        ood: (D,) strangeness s, 0..1.
+        objectness: (D,) probability that any object is there, 1 where a detector does not say.
+        own: (D,) probability of the detector's own class "unknown" given an object, 0 where it has none.
+    """
+    gate = strangeness_gate(ood, rule.tau)
+    unknown = objectness * (1 - (1 - own) * (1 - gate))
+    known = np.flatnonzero((labels != rule.classes) & (scores * (1 - gate) > rule.score_thr))
+    strange = best_of_equal(boxes, unknown, np.flatnonzero(unknown > rule.score_thr))
+    index = np.concatenate([known, strange])
+    score = np.concatenate([(scores * (1 - gate))[known], unknown[strange]])
+    label = np.concatenate([labels[known], np.full(len(strange), rule.classes, labels.dtype)])
+    order = ranked(boxes[index], score, label)
+    index, score, label = index[order], score[order], label[order]
+    kept = one_kind_of_name(boxes[index], label, rule)
+    if rule.max_per_class is not None:
+        kept = kept[turn_in_class(label[kept]) < rule.max_per_class]
+    kept = kept[: rule.max_per_img]
+    return Fused(index[kept], score[kept], label[kept])
+
+
+def ranked(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Order by descending score; among equal scores by label and box, whatever order they came in."""
+    order = np.argsort(-scores, kind='stable')
+    ordered = scores[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.lexsort((*boxes.T, labels, -scores))
+    return order
+
+
+def best_of_equal(boxes: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Of ``chosen`` (n,) detections, for each different box the one with the best score."""
+    if len(chosen) < 2:
+        return chosen
+    chosen = chosen[np.argsort(-scores[chosen], kind='stable')]
+    keys = np.ascontiguousarray(boxes[chosen]).view(np.dtype((np.void, boxes.dtype.itemsize * 4))).ravel()
+    return chosen[np.unique(keys, return_index=True)[1]]
+
+
+def one_kind_of_name(boxes: np.ndarray, labels: np.ndarray, rule: FusedRule) -> np.ndarray:
+    """Indices kept by greedy suppression between names that exclude each other, of boxes in descending order of score.
+
+    "unknown" excludes every other box of the object, another "unknown" too; two known names exclude each other with
+    ``one_name`` only.
+    """
+    unknown = labels == rule.classes
+    rows = np.arange(len(labels)) if rule.one_name else np.flatnonzero(unknown)
+    if not len(rows):
+        return np.arange(len(labels))
+    rival = overlapping(boxes[rows], boxes, rule.iou)
+    if rule.one_name:
+        rival &= unknown[:, None] | (labels[:, None] != labels)
+    first, second = np.divmod(np.flatnonzero(rival), len(labels))  # much faster than nonzero of two dimensions
+    first = rows[first]
+    return survivors(np.minimum(first, second), np.maximum(first, second), len(labels))
+
+
+def overlapping(first: np.ndarray, second: np.ndarray, iou: float) -> np.ndarray:
+    """(R, N) bool: IoU of boxes (R, 4) and (N, 4) above ``iou``."""
+    (x1, y1, x2, y2), (a1, b1, a2, b2) = (np.ascontiguousarray(x.T, np.float32) for x in (first, second))
+    width = np.minimum(x2[:, None], a2)
+    width -= np.maximum(x1[:, None], a1)
+    np.maximum(width, 0, out=width)
+    height = np.minimum(y2[:, None], b2)
+    height -= np.maximum(y1[:, None], b1)
+    width *= height  # not positive where either is not
+    share = np.float32(iou / (1 + iou))  # inter > iou (sum - inter), without a division by the union of empty boxes
+    return width > (share * (x2 - x1) * (y2 - y1))[:, None] + share * (a2 - a1) * (b2 - b1)
+
+
+def survivors(better: np.ndarray, worse: np.ndarray, count: int) -> np.ndarray:
+    """Indices that greedy suppression keeps of ``count``, where ``better[i] < worse[i]`` exclude each other.
+
+    In rounds instead of box by box: who has no better rival left stays, and removes its rivals.
+    """
+    pair = better != worse
+    better, worse = better[pair], worse[pair]
+    removed = np.zeros(count, bool)
+    while len(worse):
+        blocked = removed.copy()
+        blocked[worse] = True
+        removed[worse[~blocked[better]]] = True
+        left = ~(removed[better] | removed[worse])
+        better, worse = better[left], worse[left]
+    return np.flatnonzero(~removed)
+
+
+def turn_in_class(labels: np.ndarray) -> np.ndarray:
+    """(N,) how many of the same label come before."""
+    order = np.argsort(labels, kind='stable')
+    sorted_labels = labels[order]
+    turn = np.empty(len(labels), int)
+    turn[order] = np.arange(len(labels)) - np.searchsorted(sorted_labels, sorted_labels)
+    return turn
