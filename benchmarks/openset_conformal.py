@@ -4,7 +4,7 @@ python benchmarks/openset_conformal.py CONFIG CHECKPOINT [--alpha 0.1] [--splits
 
 CONFIG and CHECKPOINT are of ``detplug add-unknown``; its own tau is not used. The known objects of val and test are
 together split at random in halves, tau is chosen on one half by the rule of plugins/openset/inference/budget.py for
-the share alpha, and the other half is named. No hidden label is read. Figures, in benchmarks/results/openset_conformal.json:
+the share alpha, and the other half is named. No hidden label is read. Figures, in results/openset_conformal.json:
 
 - mean: share of known objects named unknown, mean over the splits; promised: at most alpha
 - violations: splits above the 95 % quantile of BetaBinomial(m, l, n + 1 - l), l = floor(alpha (n + 1)), the law of the
