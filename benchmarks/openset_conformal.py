@@ -1,10 +1,10 @@
 """Does tau keep its promise? Known objects named unknown on images that tau was not chosen on.
 
-python benchmarks/openset_conformal.py NAME CONFIG CHECKPOINT [--alpha 0.1] [--splits 20] [--out benchmarks/results]
+python benchmarks/openset_conformal.py CONFIG CHECKPOINT [--alpha 0.1] [--splits 20]
 
 CONFIG and CHECKPOINT are of ``detplug add-unknown``; its own tau is not used. The known objects of val and test are
 together split at random in halves, tau is chosen on one half by the rule of plugins/openset/inference/budget.py for
-the share alpha, and the other half is named. No hidden label is read. Figures, one row in openset_conformal.jsonl:
+the share alpha, and the other half is named. No hidden label is read. Figures, in results/openset_conformal.json:
 
 - mean: share of known objects named unknown, mean over the splits; promised: at most alpha
 - violations: splits above the 95 % quantile of BetaBinomial(m, l, n + 1 - l), l = floor(alpha (n + 1)), the law of the
@@ -13,11 +13,9 @@ the share alpha, and the other half is named. No hidden label is read. Figures, 
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import betabinom
@@ -65,12 +63,10 @@ def split_figures(named: np.ndarray, alpha: float, splits: int, seed: int = 0) -
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('name', help='of the row')
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--alpha', type=float, default=0.1)
     parser.add_argument('--splits', type=int, default=20)
-    parser.add_argument('--out', default='benchmarks/results')
     args = parser.parse_args(argv)
     config = load_config(args.config)
     model = build_detector(config, args.checkpoint)
@@ -78,12 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     images = known_objects(model, samples_of(datasets))
     named = named_by_tau(images, model.rule)
     figures = split_figures(named, args.alpha, args.splits)
-    row = dict(name=args.name, alpha=args.alpha, splits=args.splits, images=len(images), objects=len(named))
-    row['conformal'] = {key: round(float(value), 4) for key, value in figures.items()}
-    Path(args.out).mkdir(parents=True, exist_ok=True)
-    with (Path(args.out) / 'openset_conformal.jsonl').open('a') as file:
-        file.write(json.dumps(row) + '\n')
-    print(json.dumps(row))
+    from record import record
+
+    figures |= dict(alpha=args.alpha, splits=args.splits, images=len(images), objects=len(named))
+    record('openset_conformal', {key: round(float(value), 4) for key, value in figures.items()}, seeds=[0])
     return 0
 
 
