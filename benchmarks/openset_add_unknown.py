@@ -1,10 +1,11 @@
-"""What ``detplug add-unknown`` does to a trained detector: objects that get the name "unknown" and what known ones lose.
+"""What ``detplug add-unknown`` does to a trained detector: objects that are named "unknown", and what known ones lose.
 
-An object's name is that of the box with the highest score, from SCORE on, that overlaps it by IOU. unknown_named: unknown
-objects named unknown; unknown_misnamed: that have a known name; known_lost: known objects named unknown; of so many
-objects each; an unknown object that is neither has no box from SCORE on. before: the detector as it was. Thresholds come from the val split's known objects alone; hidden labels are read here only, to count.
+An object's name is that of the box with the highest score, from SCORE on, that overlaps it by IOU. unknown_named:
+unknown objects named unknown; unknown_misnamed: that have a known name (the others have no box from SCORE on);
+known_lost: known objects named unknown; each of so many objects. before: the detector as it was. Thresholds come from
+the val split's known objects alone; hidden labels are read here only, to count.
 
-python benchmarks/openset_add_unknown.py CONFIG CHECKPOINT [--budgets .2 1] [--split test]     (one evaluation a budget)
+python benchmarks/openset_add_unknown.py CONFIG CHECKPOINT [--budgets .2 1] [--split test]
 """
 
 import argparse
