@@ -6,7 +6,6 @@ from pathlib import Path
 
 from finetuning import ROOT, run_tool
 
-os.environ['DETPLUG_DATA'] = 'data'  # what tools/prepare_data.py wrote
 SAMPLER = 'model.head.sampler.type'
 VARIANTS = {  # name -> --cfg-options
     'uniform': [f'{SAMPLER}=UniformSampler'],
@@ -20,7 +19,11 @@ VARIANTS = {  # name -> --cfg-options
 
 
 def train(config: str, folder: Path, seed: int, options: Sequence[str] = ()) -> None:
-    """Train in a folder below the root of the repository, unless that is done; ``options`` are --cfg-options."""
+    """Train in a folder below the root of the repository, unless that is done; ``options`` are --cfg-options.
+
+    From here on data are what tools/prepare_data.py wrote.
+    """
+    os.environ['DETPLUG_DATA'] = 'data'
     words = ['--cfg-options', *options] if options else []
     if not (ROOT / folder / 'metrics.json').exists():
         run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', *words)
