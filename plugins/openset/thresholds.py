@@ -93,7 +93,8 @@ class ClassThresholds(nn.Module):
 
 def average_precision(metrics: Mapping[str, float], name: str) -> float | None:
     """The class's AP whatever prefix the metric has; None where there is none, or a class without val boxes (NaN)."""
-    keys = [key for key in metrics if key == f'ap/{name}' or key.endswith(f'/ap/{name}')]
+    wanted = f'ap/{name}'
+    keys = [key for key in metrics if key == wanted or key.endswith('/' + wanted)]
     if len(keys) > 1:
         raise UserError(
             f'config: val_evaluator: {" and ".join(keys)}: two APs of one class; thresholds follow one: keep one metric'
