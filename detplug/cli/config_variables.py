@@ -76,12 +76,13 @@ def ineffective_assignments(config: Config, path: Path, given: Container[str] = 
     """
     bases, lines = bases_of(path), []
     names = assigned_names(path) & set().union(*map(assigned_names, bases))
+    read = what_is_read(config)
     for name in sorted(x for x in names if is_variable(x) and x not in given and x in config):
         base = next(base for base in bases if name in assigned_names(base))
         inherited = read_config(base, {}).get(name)
         if same(config[name], inherited):
             continue
-        if what_is_read(read_config(path, {name: inherited})) == what_is_read(read_config(path, {})):
+        if what_is_read(read_config(path, {name: inherited})) == read:
             paths = _that_follow(path, name, config[name])
             if paths:
                 value = textwrap.shorten(repr(config[name]), 40, placeholder='...')

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detplug.images.box_geometry import area, paired_intersection
+from detplug.images.greedy_suppression import survivors
 
 AGREEMENT = 0.5  # least IoU of two boxes inside the shared pixels
 
@@ -41,14 +42,7 @@ def is_double(
     score, times = scores[pairs], np.bincount(group, minlength=len(scores))
     lower, higher = np.where(score[:, :1] < score[:, 1:], pairs, pairs[:, ::-1]).T  # of equal ones the later
     weaker = ~_seen_together(pairs, group, tile) | (times[lower] < times[higher])
-    lower, higher = lower[weaker], higher[weaker]
-    double = np.zeros(len(scores), bool)
-    while True:  # one that is dropped drops no other
-        new = np.zeros_like(double)
-        new[lower[~double[higher]]] = True
-        if (new == double).all():
-            return double
-        double = new
+    return ~survivors(higher[weaker], lower[weaker], len(scores))
 
 
 def _seen_together(pairs: np.ndarray, group: np.ndarray, tile: np.ndarray) -> np.ndarray:

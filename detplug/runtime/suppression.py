@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from detplug.images.box_geometry import area, paired_intersection
+from detplug.images.greedy_suppression import survivors
+
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float = 0.5) -> np.ndarray:
     """Greedy suppression: a box stays unless a better box that stays covers it by IoU > ``iou_threshold``.
 
-    Pairs are looked for among boxes that share columns of pixels alone. All boxes are judged at once, again and again
-    until nothing changes: after n rounds the n best are as the greedy order has them.
+    Pairs are looked for among boxes that share columns of pixels alone.
 
     Args:
         boxes: (D, 4) xyxy px. scores: (D,); of equal scores the first box is the better one.
@@ -17,14 +19,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float = 0.5) 
     """
     order = np.argsort(-np.asarray(scores, np.float64), kind='stable')
     ranked = np.asarray(boxes, np.float64)[order]
-    better, worse = _overlapping(ranked, iou_threshold)
-    alive = np.ones(len(order), bool)
-    while True:
-        now = np.ones(len(order), bool)
-        now[worse[alive[better]]] = False
-        if (now == alive).all():
-            return order[now]
-        alive = now
+    return order[survivors(*_overlapping(ranked, iou_threshold), len(order))]
 
 
 def _overlapping(boxes: np.ndarray, iou_threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +32,6 @@ def _overlapping(boxes: np.ndarray, iou_threshold: float) -> tuple[np.ndarray, n
     second = np.arange(len(first)) - np.repeat(counts.cumsum() - counts, counts) + first + 1
     first, second = by_left[first], by_left[second]
     a, b = boxes[first], boxes[second]
-    common = np.prod(np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0), axis=1)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    found = common > iou_threshold * (area[first] + area[second] - common)
+    common = paired_intersection(a, b)
+    found = common > iou_threshold * (area(a) + area(b) - common)
     return np.minimum(first[found], second[found]), np.maximum(first[found], second[found])

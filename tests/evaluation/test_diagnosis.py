@@ -1,7 +1,5 @@
 """Each kind of error is counted where it was planted, AP50 is the evaluation's, and calibration sees wrong scores."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from image_results import make_result, random_result
@@ -62,6 +60,5 @@ def test_nothing_to_say_is_none(monkeypatch):
     assert diagnose([], CLASSES) is None
     assert diagnose([make_result(0, TRUTH, LABELS)], CLASSES) is None
     assert diagnose([make_result(0, (), (), TRUTH, LABELS, [0.5] * 3)], CLASSES) is None
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     monkeypatch.setattr('detplug.evaluation.diagnosis.find_spec', lambda name: None)
     assert diagnose([make_result(0, TRUTH, LABELS, TRUTH, LABELS, [0.5] * 3)], CLASSES) is None

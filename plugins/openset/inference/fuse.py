@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detplug.images.greedy_suppression import survivors
+
 
 @dataclass(frozen=True)
 class FusedRule:
@@ -122,7 +124,7 @@ def one_kind_of_name(boxes: np.ndarray, labels: np.ndarray, rule: FusedRule) -> 
         rival &= unknown[:, None] | (labels[:, None] != labels)
     first, second = np.divmod(np.flatnonzero(rival), len(labels))  # much faster than nonzero of two dimensions
     first = rows[first]
-    return survivors(np.minimum(first, second), np.maximum(first, second), len(labels))
+    return np.flatnonzero(survivors(np.minimum(first, second), np.maximum(first, second), len(labels)))
 
 
 def overlapping(first: np.ndarray, second: np.ndarray, iou: float) -> np.ndarray:
@@ -136,23 +138,6 @@ def overlapping(first: np.ndarray, second: np.ndarray, iou: float) -> np.ndarray
     width *= height  # not positive where either is not
     share = np.float32(iou / (1 + iou))  # inter > iou (sum - inter), without a division by the union of empty boxes
     return width > (share * (x2 - x1) * (y2 - y1))[:, None] + share * (a2 - a1) * (b2 - b1)
-
-
-def survivors(better: np.ndarray, worse: np.ndarray, count: int) -> np.ndarray:
-    """Indices that greedy suppression keeps of ``count``, where ``better[i] < worse[i]`` exclude each other.
-
-    In rounds instead of box by box: who has no better rival left stays, and removes its rivals.
-    """
-    pair = better != worse
-    better, worse = better[pair], worse[pair]
-    removed = np.zeros(count, bool)
-    while len(worse):
-        blocked = removed.copy()
-        blocked[worse] = True
-        removed[worse[~blocked[better]]] = True
-        left = ~(removed[better] | removed[worse])
-        better, worse = better[left], worse[left]
-    return np.flatnonzero(~removed)
 
 
 def turn_in_class(labels: np.ndarray) -> np.ndarray:
