@@ -2,8 +2,8 @@
 
 One scale a channel for weights, signed; one a tensor for activations, unsigned: the form that x86 kernels run fastest.
 Three parts stay float32: the decoding and NMS after the last convolutions, those convolutions (their channels mix
-pixels and probabilities), and the first convolution with its activation: of three channels onnxruntime's int8 kernel is
-the slower one (YOLOv5n at 640 px, VNNI: 41.8 ms with it in int8, 37.3 without, mAP alike).
+pixels and probabilities), and the first convolution with its activation: with these in int8 the graph was slower (tried
+with YOLOv5n at 640 px on a processor with VNNI; the mAP was alike).
 Weights have 7 bits: processors without VNNI add two products of 8 x 8 bits in 16 bits, which overflow in silence
 otherwise.
 The range of an activation is the mean over the images of their smallest and largest value: one image's outlier does

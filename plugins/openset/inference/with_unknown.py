@@ -242,6 +242,7 @@ class WithoutRaw(nn.Module):
     def __init__(self, head: nn.Module):
         super().__init__()
         self.head, self.test_cfg, self.num_classes = head, head.test_cfg, head.num_classes
+        self.limits_per_class = getattr(head, 'limits_per_class', False)
 
     def dense_predictions(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """As the head's."""

@@ -36,7 +36,9 @@ def detector(kind: str, columns: int = len(CLASSES)) -> dict:
     if kind == 'yolov5':
         model['neck'] = dict(type='YOLOv5Neck', depth=0.33, in_channels=CHANNELS)
         model['bbox_head'] = dict(type='YOLOv5Head', num_classes=columns, in_channels=CHANNELS)
-        model['test_cfg']['multi_label'] = True
+        model['test_cfg'].update(
+            multi_label=True, max_per_class=30
+        )  # as in open-set configs; others have no such limit
     elif kind == 'retinanet':
         anchors = dict(type='AnchorGenerator', scales=[4], ratios=[0.5, 1.0, 2.0], strides=[8, 16, 32])
         coder = dict(type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4)
