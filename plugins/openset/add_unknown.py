@@ -1,6 +1,6 @@
 """``add-unknown CONFIG CHECKPOINT --out D``: a trained detector that also says "unknown", as a config and a checkpoint.
 
-python -m plugins.openset.add_unknown CONFIG CHECKPOINT --out D [--budget 1] [--scorer MaxLogit]
+python -m plugins.openset.add_unknown CONFIG CHECKPOINT --out D [--budget .1]
 
 For YOLOv5, RTMDet, RetinaNet and Faster R-CNN that were trained on their known classes alone, and for the teacher of an
 OpenSetDetector. Nothing is trained: what a labelled object looks like is fitted on training images, the threshold on
@@ -36,6 +36,7 @@ from .inference.fit import fit_strangeness, known_objects, labelled_dataset, sam
 from .inference.known_map import known_map
 from .inference.with_unknown import WithUnknown
 from .ood_model import CALIBRATIONS
+from .plan import PLANS
 from .scores import SCORERS
 
 CONFIG, CHECKPOINT = 'config.py', 'checkpoint.pth'
@@ -69,10 +70,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, help=f'folder of {CONFIG} and {CHECKPOINT}')
-    parser.add_argument('--budget', type=float, default=1.0, help='known objects an image that may be named unknown')
-    # MaxLogit: class by class, needs no features and no bank, so it costs a detection nothing; chosen beforehand
-    parser.add_argument('--scorer', default='MaxLogit', choices=sorted(SCORERS.module_dict))
-    parser.add_argument('--calibration', default='conformal', choices=CALIBRATIONS)
+    parser.add_argument('--budget', type=float, default=0.1, help='known objects an image that may be named unknown')
+    parser.add_argument('--scorer', choices=sorted(SCORERS.module_dict),
+                        help='what is strange; if not given, UnknownClass for a detector that learned class "unknown" '
+                             'from chimeras, else Rarity')  # fmt: skip
+    parser.add_argument('--calibration', choices=CALIBRATIONS,
+                        help='if not given, none for a scorer that gives a probability, else conformal')  # fmt: skip
     parser.add_argument('--one-name', choices=('auto', 'on', 'off'), default='auto',
                         help='two boxes of different known classes are one object; auto: where known mAP of val '
                              'does not fall by it')  # fmt: skip
@@ -109,14 +112,16 @@ def with_unknown_config(config: Config, args: argparse.Namespace) -> Config:
     preprocessor = detector.pop('data_preprocessor', None)
     if own:
         preprocessor = model['data_preprocessor']['data_preprocessor']
+    learned = own and PLANS[model['mode']].embeds and (model.get('cce') or {}).get('chimeras', 0) > 0
+    scorer = args.scorer or ('UnknownClass' if learned else 'Rarity')
     new = Config(config.to_dict(), filename=config.filename)
     new.model = dict(
         type='WithUnknown',
         detector=detector,
         classes=model['classes'] if own else len(config_classes(config)),
         own_unknown=own,
-        scorer=dict(type=args.scorer),
-        calibration=args.calibration,
+        scorer=dict(type=scorer),
+        calibration=args.calibration or ('none' if SCORERS.get(scorer).is_probability else 'conformal'),
         budget=args.budget,
         one_name=args.one_name == 'on',
         data_preprocessor=preprocessor,

@@ -10,7 +10,17 @@ from detplug.errors import UserError
 from .probes import Group
 from .scores import FEWEST, SCORERS, UNSURE, ClassCDF, ConformalStrangeness, Head
 
-CALIBRATIONS = ('cdf', 'conformal')
+CALIBRATIONS = ('none', 'cdf', 'conformal')
+
+
+class RawScore(nn.Module):
+    """No calibration."""
+
+    def fit(self, scores: Tensor, labels: Tensor) -> 'RawScore':
+        return self
+
+    def forward(self, scores: Tensor, look: Tensor | None = None) -> Tensor:
+        return scores
 
 
 class OODModel(nn.Module):
@@ -18,7 +28,7 @@ class OODModel(nn.Module):
 
     Calibration ``cdf``: the share of labelled boxes of the same look that look less strange; what a box looks like is
     the known class with the highest logit. ``conformal``: 1 - the largest p-value of a class, by annotation, shrunk for
-    rare classes; see :class:`ConformalStrangeness`.
+    rare classes; see :class:`ConformalStrangeness`. ``none``: the raw score, of scorers that give a probability.
 
     The calibration is crossed: each half of the labelled images is scored by what was fitted on the other half, because
     a box scored by a bank that holds it looks too familiar.
@@ -30,7 +40,7 @@ class OODModel(nn.Module):
         scorer: config of one of ``plugins.openset.scores``.
         sigmoid: the head's classes are independent sigmoids.
         by_class: compare with labelled boxes of the same look or class; otherwise with all.
-        calibration: 'cdf' or 'conformal'.
+        calibration: 'none', 'cdf' or 'conformal'.
         tail: of ClassCDF.
     """
 
@@ -56,9 +66,15 @@ class OODModel(nn.Module):
         )
         if calibration not in CALIBRATIONS:
             raise UserError(f'config: model.calibration: {calibration!r} is none of {", ".join(CALIBRATIONS)}')
-        self.conformal, kinds = calibration == 'conformal', classes if by_class else 1
+        self.calibration, kinds = calibration, classes if by_class else 1
+        self.conformal, self.calibrated = calibration == 'conformal', calibration != 'none'
+        if not self.calibrated and not self.scorers[0].is_probability:
+            raise UserError(f'config: model.calibration: none: {scorer["type"]} is no probability; take conformal')
         self.calibrations = nn.ModuleList(
-            ConformalStrangeness(kinds) if self.conformal else ClassCDF(kinds, tail=tail) for _ in widths
+            (ConformalStrangeness(kinds) if self.conformal else ClassCDF(kinds, tail=tail))
+            if self.calibrated
+            else RawScore()
+            for _ in widths
         )
         self.compact: list[bool] = []
         self.by_class = by_class

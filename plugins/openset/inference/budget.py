@@ -81,7 +81,10 @@ def false_alarm_share(images: Sequence[KnownObjects], budget: float, source: str
 
 
 def choose_tau(images: Sequence[KnownObjects], alpha: float, rule: FusedRule) -> float:
-    """The smallest tau at which and above which (k + 1) / (n + 1) <= ``alpha``; 1 where there is none below."""
+    """The smallest tau at which and above which (k + 1) / (n + 1) <= ``alpha``; 1 where there is none below.
+
+    It is halfway to the next strangeness of an object, so that rounding, such as of an exported graph, renames none.
+    """
     objects = sum(len(image.truth) for image in images)
     allowed = int(np.floor(alpha * (objects + 1) + 1e-9)) - 1
     values = [image.ood[image.on.any(0)] for image in images if len(image.truth)]
@@ -95,4 +98,4 @@ def choose_tau(images: Sequence[KnownObjects], alpha: float, rule: FusedRule) ->
             low = middle + 1
     while high < len(values) - 1 and count_named(images, replace(rule, tau=float(values[high]))) > allowed:
         high += 1  # counts need not fall with every step of tau
-    return float(values[high])
+    return float(values[high : high + 2].mean())

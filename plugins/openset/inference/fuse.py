@@ -1,5 +1,8 @@
 """Fusion at inference: known names give way to "unknown" as far as a detection is strange. Needs no torch.
 
+An object has one name: "unknown" above tau, else its known one. The other hypothesis is not lost: it is listed with a
+tenth of its score, below the threshold of display and in its order, so that figures of ranked boxes see all of it.
+
 Ours; OODFC (arXiv 2408.12355) fuses pseudo-labels of a training and relabels nothing at inference. torch's ``predict``
 and the runtime of bundles both call :func:`fuse`. D detections of an image, K known classes, label K is "unknown".
 """
@@ -12,6 +15,9 @@ import numpy as np
 
 from detplug.images.greedy_suppression import survivors
 
+NAMED = 0.5  # u above which a detection is named unknown
+ALTERNATIVE = 0.1  # of objectness times u, the score of an "unknown" that is not named so
+
 
 @dataclass(frozen=True)
 class FusedRule:
@@ -19,7 +25,7 @@ class FusedRule:
 
     Attributes:
         classes: K.
-        tau: strangeness below which a detection keeps its name; 1 names nothing unknown.
+        tau: strangeness above which a detection is named unknown; 1 names nothing unknown.
         iou: overlap above which an unknown and another box are one object.
         one_name: so are two boxes of different known classes.
         score_thr: fused scores up to it are dropped.
@@ -49,8 +55,15 @@ class Fused(NamedTuple):
 
 
 def strangeness_gate(ood: np.ndarray, tau: float) -> np.ndarray:
-    """g(s) = clip((s - tau) / (1 - tau), 0, 1) of (D,) strangeness; 0 for tau = 1."""
-    return np.clip((ood - tau) / (1 - tau), 0, 1) if tau < 1 else np.zeros_like(ood)
+    """g(s), the odds of s over those of tau as a probability, of (D,) strangeness: 1/2 at tau; 0 for tau = 1.
+
+    The threshold undoes the prior: whatever the scale of s, above tau an object is rather unknown than known.
+    """
+    if tau >= 1:
+        return np.zeros_like(ood)
+    more, less = ood * (1 - tau), (1 - ood) * tau
+    gate = more / np.maximum(more + less, np.finfo(ood.dtype).tiny)
+    return np.where(ood > tau, gate, np.minimum(gate, NAMED))  # rounding names nothing at tau
 
 
 def fuse(
@@ -64,8 +77,10 @@ def fuse(
 ) -> Fused:
     """The names and scores of an image's detections after fusion.
 
-    u = 1 - (1 - own)(1 - g(ood)); each detection stays with score (1 - g) and is also one of "unknown" with objectness
-    times u; of these, suppression leaves one kind of name an object, the one that scores more.
+    u = 1 - (1 - own)(1 - g(ood)); each detection stays, with score (1 - g) where g is above 1/2: below, g
+    would reorder the known ones for nothing. Where u is above 1/2 it is also one of
+    "unknown" with objectness times u, and suppression leaves one kind of name an object, the one that scores more. Of
+    the other kind the best box an object, or for known names each box, stays with ALTERNATIVE times its score.
 
     Args:
         boxes: (D, 4) xyxy, any unit.
@@ -76,19 +91,49 @@ def fuse(
         own: (D,) probability of the detector's own class "unknown" given an object, 0 where it has none.
     """
     gate = strangeness_gate(ood, rule.tau)
-    unknown = objectness * (1 - (1 - own) * (1 - gate))
-    known = np.flatnonzero((labels != rule.classes) & (scores * (1 - gate) > rule.score_thr))
-    strange = best_of_equal(boxes, unknown, np.flatnonzero(unknown > rule.score_thr))
-    index = np.concatenate([known, strange])
-    score = np.concatenate([(scores * (1 - gate))[known], unknown[strange]])
-    label = np.concatenate([labels[known], np.full(len(strange), rule.classes, labels.dtype)])
+    chance = 1 - (1 - own) * (1 - gate)
+    unknown, weakened = objectness * chance, np.where(gate > NAMED, scores * (1 - gate), scores)
+    known = np.flatnonzero((labels != rule.classes) & (weakened > rule.score_thr))
+    strange = np.flatnonzero(unknown > rule.score_thr)
+    named = best_of_equal(boxes, unknown, strange[chance[strange] > NAMED])
+    index = np.concatenate([known, named])
+    score = np.concatenate([weakened[known], unknown[named]])
+    label = np.concatenate([labels[known], np.full(len(named), rule.classes, labels.dtype)])
     order = ranked(boxes[index], score, label)
     index, score, label = index[order], score[order], label[order]
     kept = one_kind_of_name(boxes[index], label, rule)
+    lost = suppressed_by_unknown(boxes[index], label, kept, rule)
+    other = alternatives(boxes, unknown, strange, index[kept][label[kept] == rule.classes], rule)
+    index = np.concatenate([index[kept], index[lost], other])
+    score = np.concatenate([score[kept], ALTERNATIVE * score[lost], ALTERNATIVE * unknown[other]])
+    label = np.concatenate([label[kept], label[lost], np.full(len(other), rule.classes, labels.dtype)])
+    kept = ranked(boxes[index], score, label)
     if rule.max_per_class is not None:
         kept = kept[turn_in_class(label[kept]) < rule.max_per_class]
     kept = kept[: rule.max_per_img]
     return Fused(index[kept], score[kept], label[kept])
+
+
+def suppressed_by_unknown(boxes: np.ndarray, labels: np.ndarray, kept: np.ndarray, rule: FusedRule) -> np.ndarray:
+    """Indices of the known boxes that gave way to a kept one of "unknown"; boxes in descending order of score."""
+    lost = np.ones(len(labels), bool)
+    lost[kept] = False
+    lost = np.flatnonzero(lost & (labels != rule.classes))
+    named = kept[labels[kept] == rule.classes]
+    on = overlapping(boxes[named], boxes[lost], rule.iou) & (named[:, None] < lost)
+    return lost[on.any(0)]
+
+
+def alternatives(
+    boxes: np.ndarray, unknown: np.ndarray, strange: np.ndarray, named: np.ndarray, rule: FusedRule
+) -> np.ndarray:
+    """(A,) of ``strange``, the boxes that may be unknown: one an object, none on an object of ``named``."""
+    other = np.setdiff1d(best_of_equal(boxes, unknown, strange), named, assume_unique=True)
+    other = other[ranked(boxes[other], unknown[other], np.zeros(len(other), int))][: rule.max_per_class]
+    rows = np.concatenate([named, other])
+    rival = np.triu(overlapping(boxes[rows], boxes[rows], rule.iou), 1)
+    kept = survivors(*np.nonzero(rival), len(rows))
+    return rows[kept & (np.arange(len(rows)) >= len(named))]
 
 
 def ranked(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class WithUnknown(BaseDetector):
         classes: int,
         own_unknown: bool = False,
         scorer: dict | None = None,
-        calibration: str = 'conformal',
+        calibration: str = 'none',
         by_class: bool = True,
         budget: float = 1.0,
         iou: float = 0.5,
@@ -66,7 +66,9 @@ class WithUnknown(BaseDetector):
                 f'config: model: {self.places.columns} classes in the head, {classes} known ones'
                 f'{" and unknown" if own_unknown else ""}; make them agree'
             )
-        scorer = dict(scorer or dict(type='MaxLogit'))
+        scorer = dict(scorer or dict(type='Rarity'))
+        if scorer['type'] == 'UnknownClass' and not own_unknown:
+            raise UserError('config: model.scorer: UnknownClass: the detector has no class "unknown"; take Rarity')
         self.with_features = uses_features(scorer)
         widths, rows = self._widths(scorer) if self.with_features else ([0], [1])
         self.ood = OODModel(widths, rows, classes, scorer, self.places.sigmoid, by_class, calibration, TAIL)
@@ -137,7 +139,7 @@ class WithUnknown(BaseDetector):
         own = torch.zeros_like(scores)
         for group in groups:
             own[group.index] = self.places.own(group.logits)
-        ood, objectness = self.ood(self.grouped(groups), len(scores))
+        ood, objectness, own = self._of_box(*self.ood(self.grouped(groups), len(scores)), own)
         for result, sample, *values in zip(
             results, samples, *(x.split(counts) for x in (ood, objectness, own)), strict=True
         ):
@@ -146,6 +148,12 @@ class WithUnknown(BaseDetector):
             if rescale:
                 result.bboxes = original_boxes(result.bboxes, sample.metainfo)
         return results
+
+    def _of_box(self, ood: Tensor, objectness: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """OUTPUTS. Of a raw score s what is thresholded is the box's u, objectness included, as names are by score."""
+        if self.ood.calibrated:
+            return ood, objectness, own
+        return objectness * (1 - (1 - ood) * (1 - own)), torch.ones_like(own), torch.zeros_like(own)
 
     def grouped(self, groups: Sequence[Group]) -> list[Group]:
         """As the OOD model takes them: logits of the known classes; one group where no features are asked for."""
@@ -218,7 +226,8 @@ class WithUnknown(BaseDetector):
         if not self.with_features:
             row = torch.zeros_like(found.labels)
             groups = [(row == 0, traced.logits[..., :0], row, traced.logits)]
-        return self.ood.at_places(groups, self.classes), traced.objectness, self.places.own(traced.logits)
+        ood, own = self.ood.at_places(groups, self.classes), self.places.own(traced.logits)
+        return self._of_box(ood, traced.objectness, own)
 
     def manifest_entries(self) -> dict:
         """Which label is "unknown", and the rule that names it: the runtime fuses by it."""
@@ -226,11 +235,12 @@ class WithUnknown(BaseDetector):
         rule |= dict(
             budget=self.budget,
             scorer=type(self.ood.scorers[0]).__name__,
-            calibration='conformal' if self.ood.conformal else 'cdf',
+            calibration=self.ood.calibration,
             meaning=(
-                'ood_scores: strangeness s, 0 to 1; g = clip((s - tau) / (1 - tau), 0, 1); unknown scores objectness x '
-                '(1 - (1 - own_unknown)(1 - g)), known scores are multiplied by 1 - g; tau: at most budget known '
-                'objects an image of val are named unknown'
+                'ood_scores: strangeness s, 0 to 1; g = s(1 - tau) / (s(1 - tau) + tau(1 - s)); '
+                'u = 1 - (1 - own_unknown)(1 - g); unknown above u = 1/2, with score objectness x u; known scores are '
+                'multiplied by 1 - g where g is above 1/2; the name that scores less is listed with a tenth of its '
+                'score; tau: at most budget known objects an image of val are named unknown'
             ),
         )
         return dict(openset=dict(unknown_class=self.classes, fusion=rule))

@@ -41,6 +41,7 @@ class Scorer(nn.Module):
         sigmoid: the head's classes are independent sigmoids (YOLOv5) instead of a softmax.
     """
 
+    is_probability = False  # True: scores are in 0..1
     uses_features = True  # False: the logits alone say it, whatever level of a head they come from
 
     def __init__(self, classes: int, width: int, sigmoid: bool = False):
@@ -89,6 +90,10 @@ class Scorer(nn.Module):
 
     def forward(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         return self.score(features, logits, rows)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(N, K) of the known classes."""
+        return logits.sigmoid() if self.sigmoid else logits.softmax(1)
 
     def energy(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
         """-T log sum exp(l / T) of a softmax; -T sum log(1 + exp(l / T)) of sigmoids (joint energy)."""
