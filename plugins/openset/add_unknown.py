@@ -9,6 +9,7 @@ the known objects of val. D/config.py and D/checkpoint.pth then go to test, pred
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out)
     check_out(out)
     config = load_config(args.config, args.cfg_options, dict(load_from='the checkpoint', device='--device'))
+    if args.scorer is None:
+        args.scorer, reason = default_scorer(config)
+        print(f'--scorer {args.scorer}: {reason}')
     new = with_unknown_config(config, args)
     with building(config.filename):
         model = MODELS.build(new.model)
@@ -72,8 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', required=True, help=f'folder of {CONFIG} and {CHECKPOINT}')
     parser.add_argument('--budget', type=float, default=0.1, help='known objects an image that may be named unknown')
     parser.add_argument('--scorer', choices=sorted(SCORERS.module_dict),
-                        help='what is strange; if not given, UnknownClass for a detector that learned class "unknown" '
-                             'from chimeras, else Rarity')  # fmt: skip
+                        help='what is strange; if not given, UnknownClass where chimeras taught class "unknown", else '
+                             'Rarity where most labelled objects are of one class, else MaxLogit')  # fmt: skip
     parser.add_argument('--calibration', choices=CALIBRATIONS,
                         help='if not given, none for a scorer that gives a probability, else conformal')  # fmt: skip
     parser.add_argument('--one-name', choices=('auto', 'on', 'off'), default='auto',
@@ -83,6 +87,23 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', default=AUTO, help=HELP)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     return parser
+
+
+def default_scorer(config: Config) -> tuple[str, str]:
+    """The scorer for a detector that nobody chose one for, and why; see configs/openset/README.md."""
+    model = config.model
+    if model['type'] == 'OpenSetDetector' and PLANS[model.mode].embeds and model.get('cce', {}).get('chimeras', 0) > 0:
+        return 'UnknownClass', 'chimeras taught the detector class "unknown"'
+    counts = Counter(
+        item['bbox_label']
+        for dataset in labelled_dataset(config, 'train')
+        for i in range(len(dataset))
+        for item in dataset.get_data_info(i)['instances']
+        if not item['ignore_flag']
+    )
+    most = max(counts.values(), default=0) / max(counts.total(), 1)
+    name = 'Rarity' if most > 0.5 else 'MaxLogit'
+    return name, f'the most frequent class has {most:.0%} of the labelled objects'
 
 
 def check_out(out: Path) -> None:
@@ -112,16 +133,14 @@ def with_unknown_config(config: Config, args: argparse.Namespace) -> Config:
     preprocessor = detector.pop('data_preprocessor', None)
     if own:
         preprocessor = model['data_preprocessor']['data_preprocessor']
-    learned = own and PLANS[model['mode']].embeds and (model.get('cce') or {}).get('chimeras', 0) > 0
-    scorer = args.scorer or ('UnknownClass' if learned else 'Rarity')
     new = Config(config.to_dict(), filename=config.filename)
     new.model = dict(
         type='WithUnknown',
         detector=detector,
         classes=model['classes'] if own else len(config_classes(config)),
         own_unknown=own,
-        scorer=dict(type=scorer),
-        calibration=args.calibration or ('none' if SCORERS.get(scorer).is_probability else 'conformal'),
+        scorer=dict(type=args.scorer),
+        calibration=args.calibration or ('none' if SCORERS.get(args.scorer).is_probability else 'conformal'),
         budget=args.budget,
         one_name=args.one_name == 'on',
         data_preprocessor=preprocessor,

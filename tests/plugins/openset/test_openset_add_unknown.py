@@ -134,7 +134,11 @@ def test_the_bundle_is_the_torch_model(added, tmp_path, kind):
     manifest = json.loads((tmp_path / 'b/manifest.json').read_text())
     rule = manifest['openset']['fusion']
     assert manifest['classes'] == [*CLASSES, 'unknown'] and manifest['openset']['unknown_class'] == K
-    assert rule['tau'] == float(model_of(out).tau) and rule['budget'] == 1 and rule['scorer'] == 'Rarity'
+    assert (
+        rule['tau'] == float(model_of(out).tau)
+        and rule['budget'] == 1
+        and rule['scorer'] == model_of(out).ood.scorers[0].__class__.__name__
+    )
     assert 'g = s(1 - tau) /' in rule['meaning'] and manifest['errors']['boxes'] > 50
     folder = load_config(out / 'config.py').val_dataloader.dataset.data_root
     bundle = Detector(tmp_path / 'b', device='cpu')
@@ -208,7 +212,7 @@ def test_the_report_of_test_names_unknown(added, tmp_path, capsys):
 
 
 def test_the_teacher_of_an_openset_detector(tmp_path):
-    """K + 1 columns: what the last one says counts in u; where chimeras taught it, it alone."""
+    """K + 1 columns: what the last one says counts in u."""
     from tiny_open_set import config as open_set_config
     from tiny_open_set import one_stage, write_set
 
@@ -230,8 +234,8 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
     from mmdet.registry import MODELS
 
     found = {}
-    for options in ((), ('--scorer', 'UnknownClass'), ('--scorer', 'MaxLogit')):
-        new = with_unknown_config(config, make_parser().parse_args([*words, *options]))
+    for scorer in ('Rarity', 'UnknownClass', 'MaxLogit'):
+        new = with_unknown_config(config, make_parser().parse_args([*words, '--scorer', scorer]))
         added = MODELS.build(new.model).eval()
         load_detector(added, config, tmp_path / 'weights.pth')
         assert added.own_unknown and added.classes == 2 and added.places.columns == 3
@@ -239,7 +243,7 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
         added.ood.fitted.fill_(True)
         with torch.no_grad():
             feats = added.extract_feat(torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
-            found[new.model.scorer.type] = added.described(feats, [sample()])[0]
+            found[scorer] = added.described(feats, [sample()])[0]
     assert len(labelled_dataset(config, 'train')[0]) == 6  # the labelled part
     rarity, column, logits = (found[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
     own = logits.labels == 2
@@ -249,8 +253,6 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
     assert (rarity.ood_scores > column.ood_scores).all()
     for result in (rarity, column):  # both are in the strangeness already
         assert (result.objectness == 1).all() and (result.own_unknown == 0).all()
-    config.model.update(mode='cce', cce=dict(chimeras=0.25))
-    assert with_unknown_config(config, make_parser().parse_args(words)).model.scorer.type == 'UnknownClass'
 
 
 def test_the_column_alone_is_exported(trained, tmp_path):
@@ -281,6 +283,30 @@ def test_the_column_alone_is_exported(trained, tmp_path):
     bundle = Detector(tmp_path / 'b', device='cpu')
     found = [bundle(str(config.val_dataloader.dataset.data_root) + f'/images/{i}.png') for i in range(24, 30)]
     assert any((x.labels == K).any() for x in found) and any((x.labels < K).any() for x in found)
+
+
+def test_what_is_strange_follows_the_detector_and_the_labels(tmp_path):
+    """Class "unknown" where chimeras taught it; rarity where most objects are of one class; logits elsewhere."""
+    from tiny_open_set import config as open_set_config
+    from tiny_open_set import write_set
+
+    from plugins.openset.add_unknown import default_scorer
+
+    write_set(tmp_path)
+    settings = open_set_config(tmp_path, 'closed')
+    for name in ('val_dataloader', 'test_dataloader'):
+        settings[name].dataset.ann_file = 'ann.json'
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    rows = content['annotations']
+    for share, scorer in ((0.9, 'Rarity'), (0.5, 'MaxLogit')):
+        for i, row in enumerate(rows):
+            row['category_id'] = content['categories'][0 if i < share * len(rows) else 1]['id']
+        (tmp_path / 'ann.json').write_text(json.dumps(content))
+        settings.dump(tmp_path / f'{scorer}.py')
+        assert default_scorer(load_config(tmp_path / f'{scorer}.py'))[0] == scorer
+    settings.model.update(mode='cce', cce=dict(chimeras=0.25))
+    settings.dump(tmp_path / 'learned.py')
+    assert default_scorer(load_config(tmp_path / 'learned.py'))[0] == 'UnknownClass'
 
 
 @pytest.mark.parametrize(
