@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -11,6 +12,8 @@ from mmengine.model import is_model_wrapper
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.history import read_history
+
+from .sampling.picture import sampling_picture, total
 
 FILE = 'relations.jsonl'
 
@@ -20,20 +23,25 @@ class RelationHook(Hook):
     """Tells the head which predicates an object class may have, and logs the kinds of pairs.
 
     Where the data set names the (object, predicate) that exist (HICO-DET's 600), only these are learned and predicted;
-    the table is saved with the checkpoint.
+    the table is saved with the checkpoint. It is the head's buffer ``allowed`` (O, C); a head without it has no such
+    table. The log is of the head's ``sampler``, see plugins/sabra/sampling; a head without one has no log.
 
     Args:
-        interval: steps between two rows of ``relations.jsonl``: pairs of each kind that were there (found/KIND) and
-            that were drawn (drawn/KIND); kinds are positive and n1..n5 of proposals.py.
+        interval: steps between two rows of ``relations.jsonl``: pairs of each kind, of all processes, that were there
+            (found/KIND) and that were drawn (drawn/KIND), kinds are positive and n1..n5 of proposals.py; and the share
+            of the images or batches of which every negative was drawn (scarce).
+
+    A sampler that chooses nothing says so once, in a warning, and in the report beside a picture of the log.
     """
 
     def __init__(self, interval: int = 100):
         self.interval = interval
+        self.warned = False
 
     def before_train(self, runner) -> None:
         head = head_of(runner)
         triplets = runner.train_dataloader.dataset.metainfo.get('triplets')
-        if triplets is not None:
+        if triplets is not None and hasattr(head, 'allowed'):
             head.allowed.zero_()
             head.allowed[tuple(torch.tensor(triplets).T)] = True
         if runner.rank == 0:
@@ -42,11 +50,24 @@ class RelationHook(Hook):
             write_atomic(path, lambda file: file.write(''.join(json.dumps(row) + '\n' for row in rows).encode()))
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
-        if (runner.iter + 1) % self.interval == 0:
-            row = dict(step=runner.iter + 1, **head_of(runner).sampler.take_counts())
-            if runner.rank == 0:
-                with (Path(runner.work_dir) / FILE).open('a') as file:
-                    file.write(json.dumps(row) + '\n')
+        sampler = getattr(head_of(runner), 'sampler', None)
+        if sampler is None or (runner.iter + 1) % self.interval:
+            return
+        row = dict(step=runner.iter + 1, **sampler.counts.take())
+        if runner.rank == 0:
+            with (Path(runner.work_dir) / FILE).open('a') as file:
+                file.write(json.dumps(row) + '\n')
+            advice = '' if self.warned else sampler.advice(row)
+            if advice:
+                runner.logger.warning(advice)
+                self.warned = True
+
+    def report_pictures(self, runner) -> dict[str, tuple[str, np.ndarray]]:
+        """Heading -> (explanation, picture) of the log, for report.html."""
+        rows, sampler = read_history(Path(runner.work_dir) / FILE), getattr(head_of(runner), 'sampler', None)
+        if not rows or sampler is None:
+            return {}
+        return sampling_picture(rows, sampler.advice(total(rows)))
 
 
 def head_of(runner):

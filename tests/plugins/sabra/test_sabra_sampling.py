@@ -1,5 +1,7 @@
 """The laws of sampling: quotas, scopes, repeated draws, and that two samplers draw differently."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 from mmdet.registry import TASK_UTILS
 
 import plugins.sabra.register  # noqa: F401
+from detplug.engine.history import read_history
 from detplug.errors import UserError
+from plugins.sabra.hook import RelationHook
 from plugins.sabra.sampling.counts import NAMES, negative_shares
 from plugins.sabra.sampling.strata import count_strata, divide, rank_within, repeat, round_draws
 
@@ -239,3 +243,28 @@ def test_a_sampler_that_changes_nothing_says_so():
     chooses = sampler('UniformSampler', 8)
     chooses(few)
     assert chooses.advice(chooses.counts.take()) == ''
+
+
+def test_the_log_the_warning_and_the_picture_of_a_training(tmp_path):
+    few = torch.stack([kinds_of(2, 3, 6, 6, 20)[0], kinds_of(2, 1, 6, 6, 22)[0]])
+    head, warnings = SimpleNamespace(sampler=sampler(BALANCED, 64, **IN_IMAGES)), []
+    logger = SimpleNamespace(warning=warnings.append)
+    model = SimpleNamespace(relation_head=head)
+    data = SimpleNamespace(dataset=SimpleNamespace(metainfo={}))
+    runner = SimpleNamespace(
+        model=model, rank=0, work_dir=str(tmp_path), iter=0, logger=logger, train_dataloader=data, hooks=[]
+    )
+    hook = RelationHook(interval=2)
+    hook.before_train(runner)
+    for runner.iter in range(4):
+        head.sampler(few)
+        hook.after_train_iter(runner, 0)
+    rows = read_history(tmp_path / 'relations.jsonl')
+    assert [row['step'] for row in rows] == [2, 4] and rows[0]['found/n4'] == rows[0]['drawn/n4'] == 84
+    assert len(warnings) == 1 and 'changes nothing' in warnings[0]
+    ((heading, (note, picture)),) = hook.report_pictures(runner).items()
+    assert heading == 'Sampled pairs' and note.startswith('BalancedNegativeSampler: this sampler changes nothing')
+    assert picture.dtype.name == 'uint8' and picture.shape[2] == 3 and picture.std() > 10
+    model.relation_head = SimpleNamespace()  # a head of one's own without sampler
+    hook.after_train_iter(runner, 0)
+    assert hook.report_pictures(runner) == {}
