@@ -12,7 +12,9 @@ from mmengine.model import is_model_wrapper
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.history import read_history
+from detplug.engine.weights import classes_of
 
+from .class_order import class_rows, reorder_classifier
 from .sampling.picture import sampling_picture, total
 
 FILE = 'relations.jsonl'
@@ -48,6 +50,25 @@ class RelationHook(Hook):
             path = Path(runner.work_dir) / FILE
             rows = [row for row in read_history(path) if row['step'] <= runner.iter]
             write_atomic(path, lambda file: file.write(''.join(json.dumps(row) + '\n' for row in rows).encode()))
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Put the classifier of a detector that a training starts from in the order of its classes, by name.
+
+        Raises:
+            UserError: the same classes in another order, and a classifier that is not known.
+        """
+        dataset = getattr(runner.train_dataloader, 'dataset', None)
+        found, wanted = classes_of(checkpoint), getattr(dataset, 'metainfo', {}).get('classes')
+        if not found or not wanted or tuple(found) == tuple(wanted):
+            return
+        rows = class_rows(found, wanted)
+        if rows is None:
+            names = ', '.join(list(found)[:4])
+            runner.logger.warning(f'load_from: classes: {names}, ...: other ones; what fits by its shape is taken')
+        elif rows != sorted(rows):
+            state = reorder_classifier(checkpoint['state_dict'], rows, 'load_from')
+            checkpoint['state_dict'].update(state)
+            runner.logger.info('load_from: the classifier was put in the order of the classes of the config, by name')
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
         sampler = getattr(head_of(runner), 'sampler', None)

@@ -20,7 +20,7 @@ from detplug.errors import UserError
 from ..box_noise import BoxNoise
 from ..relations import NO_OBJECT
 
-NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by benchmarks/sabra_box_noise.py
+NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by detplug fit-noise (fit_noise.py)
 
 
 @TRANSFORMS.register_module()
