@@ -17,7 +17,7 @@ model = dict(
     ),
     max_relations=100,
 )
-# COCO's detector, whose classifier is put in the order of the classes here BY NAME; of mmdet's model zoo:
+# COCO's detector, of mmdet's model zoo; its classifier is put in the order of the classes here, by name. Address:
 # https://download.openmmlab.com/mmdetection/v2.0/faster_rcnn/faster_rcnn_r50_fpn_1x_coco/faster_rcnn_r50_fpn_1x_coco_20200130-047c8118.pth
 load_from = 'checkpoints/faster_rcnn_r50_fpn_1x_coco.pth'
 default_hooks = dict(checkpoint=dict(metric='map_full'))
