@@ -56,6 +56,7 @@ class BalancedNegativeSampler(PairSampler):
         if len(kind_shares) != NEGATIVES or min(kind_shares) < 0 or not max(kind_shares) > 0:
             self.refuse('kind_shares', kind_shares, 'give five numbers from 0, not all of them 0')
         self.reading, self.strata, self.momentum = reading, READINGS[reading], momentum
+        self.stratum_of_kind = torch.tensor(self.strata)
         self.register_buffer('kind_shares', torch.tensor(kind_shares, dtype=torch.float64), persistent=False)
         self.register_buffer('running', torch.zeros(NEGATIVES))
 

@@ -74,6 +74,7 @@ class PairSampler(nn.Module):
         if scope not in self.scopes:
             self.refuse('scope', scope, f'give one of {", ".join(self.scopes)}')
         self.counts = PairCounts()
+        self.register_buffer('stratum_of_kind', torch.tensor(self.strata), persistent=False)
 
     def refuse(self, field: str, value, cure: str) -> None:
         """Raise the UserError of an argument."""
@@ -84,7 +85,7 @@ class PairSampler(nn.Module):
     ) -> PairDraw:
         """Draw from (B, P) kinds (-1 for no pair, 0 positive, 1..5); ``losses`` (B, P) where they are needed."""
         rows = kinds if self.scope == 'image' else kinds.reshape(1, -1)
-        strata = torch.tensor(self.strata, device=kinds.device)[rows + 1]
+        strata = self.stratum_of_kind[rows + 1]
         counts = count_strata(strata, max(self.strata) + 1)
         total = counts.new_full((len(rows),), self.num_pairs * (len(kinds) / max(len(rows), 1)))
         draws = self.draws(counts, total)
