@@ -4,8 +4,6 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from .strata import count_strata
-
 NAMES = ('positive', 'n1', 'n2', 'n3', 'n4', 'n5')
 SCARCE = 0.5  # share of the rows from which on a sampler is said to have no choice
 UNMOVED = 0.05  # total variation of two distributions below which they are said to be the same
@@ -28,13 +26,17 @@ class PairCounts:
 
     def add(self, kinds: Tensor, weight: Tensor) -> None:
         """Kinds (R, P) of the pairs of each row, and how often each was drawn (R, P)."""
-        by_kind = kinds[..., None] == torch.arange(len(NAMES), device=kinds.device)
-        negative = kinds > 0
+        negative, weight = kinds > 0, weight.double()
         left = (negative & (weight == 0)).any(1)
         there = negative.any(1)
-        self.found = self.found.to(kinds.device) + count_strata(kinds, len(NAMES)).sum(0)
-        self.drawn = self.drawn.to(kinds.device) + (weight[..., None] * by_kind).sum((0, 1), dtype=torch.float64)
+        self.found = self.found.to(kinds.device) + self._by_kind(kinds, torch.ones_like(weight))
+        self.drawn = self.drawn.to(kinds.device) + self._by_kind(kinds, weight)
         self.rows = self.rows.to(kinds.device) + torch.stack([there.sum(), (there & ~left).sum()]).double()
+
+    @staticmethod
+    def _by_kind(kinds: Tensor, weight: Tensor) -> Tensor:
+        sums = weight.new_zeros(1 + len(NAMES))  # the first is of what is no pair
+        return sums.scatter_add_(0, kinds.flatten() + 1, weight.flatten())[1:]
 
     def take(self) -> dict[str, float]:
         """Figures of all processes together, each of which must call this: found/KIND, drawn/KIND and scarce, the share

@@ -95,7 +95,8 @@ class PairSampler(nn.Module):
         else:
             keys = torch.rand(rows.shape, generator=generator, device=kinds.device)
             if self.needs_losses:  # the largest first; of positives any
-                keys = torch.where(strata == 0, keys, -losses.reshape(rows.shape))
+                hardest = losses.reshape(rows.shape).argsort(1, descending=True).argsort(1)
+                keys = torch.where(strata == 0, keys.double(), hardest / max(rows.shape[1], 1))
             quotas = round_draws(draws, generator)
             weight = repeat(strata, quotas, counts, rank_within(strata, keys, counts))
         self.counts.add(rows, weight)

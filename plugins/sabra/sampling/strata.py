@@ -55,14 +55,12 @@ def round_draws(draws: Tensor, generator: torch.Generator | None = None) -> Tens
 
 
 def rank_within(strata: Tensor, keys: Tensor, counts: Tensor) -> Tensor:
-    """(R, P) int64 place of each pair in its stratum by ascending ``keys`` (R, P); of no meaning for NONE."""
-    last = torch.where(strata == NONE, counts.shape[1], strata)
-    order = keys.argsort(1)
-    order = order.gather(1, last.gather(1, order).sort(dim=1, stable=True)[1])
-    ends = torch.cat([counts.cumsum(1), counts.sum(1, keepdim=True)], 1).long()
-    starts = torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], 1)
-    place = torch.arange(strata.shape[1], device=strata.device) - starts.gather(1, last.gather(1, order))
-    return torch.empty_like(order).scatter_(1, order, place)
+    """(R, P) int64 place of each pair in its stratum by ascending ``keys`` (R, P) in [0, 1); NONE has none."""
+    order = (strata + keys.double()).argsort(1)  # NONE, which is -1, comes first
+    everywhere = torch.arange(strata.shape[1], device=order.device).expand_as(order)
+    place = torch.empty_like(order).scatter_(1, order, everywhere)
+    first = counts.cumsum(1) - counts + (strata == NONE).sum(1, keepdim=True)
+    return place - first.long().gather(1, strata.clamp(min=0))
 
 
 def repeat(strata: Tensor, quotas: Tensor, counts: Tensor, rank: Tensor) -> Tensor:
@@ -71,7 +69,6 @@ def repeat(strata: Tensor, quotas: Tensor, counts: Tensor, rank: Tensor) -> Tens
     The quota of a stratum goes round its pairs in the order of ``rank`` (R, P): no pair is drawn twice before all are
     drawn once.
     """
-    at = strata.clamp(min=0)
-    quota, count = (x.long().gather(1, at) for x in (quotas, counts.clamp(min=1)))
-    times = quota // count + (rank < quota % count)
-    return torch.where(strata == NONE, 0, times).float()
+    at, counts = strata.clamp(min=0), counts.clamp(min=1).long()
+    rounds, rest = (x.gather(1, at) for x in (quotas // counts, quotas % counts))
+    return ((rounds + (rank < rest)) * (strata != NONE)).float()
