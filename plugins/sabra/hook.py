@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.history import read_history
 from detplug.engine.weights import classes_of
+from detplug.errors import UserError
 
 from .class_order import class_rows, reorder_classifier
 from .sampling.picture import sampling_picture, total
@@ -25,8 +26,8 @@ class RelationHook(Hook):
     """Tells the head which predicates an object class may have, and logs the kinds of pairs.
 
     Where the data set names the (object, predicate) that exist (HICO-DET's 600), only these are learned and predicted;
-    the table is saved with the checkpoint. It is the head's buffer ``allowed`` (O, C); a head without it has no such
-    table. The log is of the head's ``sampler``, see plugins/sabra/sampling; a head without one has no log.
+    the table is saved with the checkpoint. It is the head's buffer ``allowed`` (O, C); a head without it does not train
+    on such data. The log is of the head's ``sampler``, see plugins/sabra/sampling; a head without one has no log.
 
     Args:
         interval: steps between two rows of ``relations.jsonl``: pairs of each kind, of all processes, that were there
@@ -43,7 +44,11 @@ class RelationHook(Hook):
     def before_train(self, runner) -> None:
         head = head_of(runner)
         triplets = runner.train_dataloader.dataset.metainfo.get('triplets')
-        if triplets is not None and hasattr(head, 'allowed'):
+        if triplets is not None:
+            if not hasattr(head, 'allowed'):
+                raise UserError(
+                    f'model.head: {type(head).__name__} has no table allowed, but the data set names triplets'
+                )
             head.allowed.zero_()
             head.allowed[tuple(torch.tensor(triplets).T)] = True
         if runner.rank == 0:

@@ -14,7 +14,7 @@ SAMPLERS = {
     'replacement': dict(type='BalancedNegativeSampler', replacement=True),
     'uniform': dict(type='UniformSampler'),
     'hard': dict(type='HardNegativeSampler'),
-    'all': dict(type='AllPairsSampler'),
+    'all': dict(type='AllPairsSampler', _delete_=True),  # it has no options
 }
 MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle', 'oodfc_cce_oracle')
 SCORERS = 'MSP MaxLogit Energy Mahalanobis RMD KNN ViM ReAct ASHS VRA VRAPlus VRAPlusPlus'.split()
