@@ -39,6 +39,7 @@ def on_tiny_set(config: Config, folder: Path) -> Config:
 def _leaves(dataset: dict) -> list[dict]:
     """The data sets that read files, however they are wrapped."""
     parts = [dataset[key] for key in ('dataset', 'labelled', 'unlabelled') if key in dataset]
+    parts += dataset.get('datasets', [])
     return [leaf for part in parts for leaf in _leaves(part)] if parts else [dataset]
 
 
