@@ -78,7 +78,7 @@ def every_case() -> list[Case]:
     cases += [changed('openset-faster-rcnn', two_stage, x, dict(mode=x) | any_look, PSEUDO_LABELS) for x in MODES]
     for family, config in (('sabra-boxes', RELATION_BOXES), ('sabra', RELATIONS)):
         cases += [
-            changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {})
+            changed(family, config, name, dict(head=dict(sampler=dict(x))), EVERY_BOX if family == 'sabra' else {})
             for name, x in SAMPLERS.items()
         ]
     compressions = ('train', 'export', 'compress', 'pull', 'compress_by_all', 'quantise')
