@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.history import read_history
+from detplug.errors import UserError
 
 FILE = 'relations.jsonl'
 
@@ -34,6 +35,11 @@ class RelationHook(Hook):
         head = head_of(runner)
         triplets = runner.train_dataloader.dataset.metainfo.get('triplets')
         if triplets is not None:
+            if not hasattr(head, 'allowed'):
+                raise UserError(
+                    f'model.head: {type(head).__name__} has no table allowed, but the data set names triplets; '
+                    'see plugins/sabra/heads/protocol.py'
+                )
             head.allowed.zero_()
             head.allowed[tuple(torch.tensor(triplets).T)] = True
         if runner.rank == 0:
@@ -42,8 +48,9 @@ class RelationHook(Hook):
             write_atomic(path, lambda file: file.write(''.join(json.dumps(row) + '\n' for row in rows).encode()))
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
-        if (runner.iter + 1) % self.interval == 0:
-            row = dict(step=runner.iter + 1, **head_of(runner).sampler.take_counts())
+        sampler = getattr(head_of(runner), 'sampler', None)  # a head without one draws no pairs
+        if sampler is not None and (runner.iter + 1) % self.interval == 0:
+            row = dict(step=runner.iter + 1, **sampler.take_counts())
             if runner.rank == 0:
                 with (Path(runner.work_dir) / FILE).open('a') as file:
                     file.write(json.dumps(row) + '\n')

@@ -19,7 +19,7 @@ from .mh_gat import MHGAT
 from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled
 from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicate_targets, solo_targets
 from .relation_loss import count_positives, focal_loss, log_chance
-from .visual import PairPooling
+from .visual import build_visual
 
 MASK_PAIRS = 128  # of a step, whose masks are drawn; they cost more than anything else of a pair
 
@@ -42,7 +42,7 @@ class RelationHead(nn.Module):
         sampler: config of a pair sampler, see sampling/.
         graph: arguments of MHGAT; ``layers=0`` is without the graph.
         mask_weight: of the spatial mask decoder's loss; 0 is without the decoder.
-        visual: arguments of PairPooling; None where only boxes are given.
+        visual: config of PairPooling or of another ``type``, see visual.py; None where only boxes are given.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
         solo: predicates may hold without an object (V-COCO).
@@ -81,7 +81,7 @@ class RelationHead(nn.Module):
         self.sampler = TASK_UTILS.build(sampler)
         self.graph = MHGAT(object_kinds, **(graph or {}))
         self.decoder = SpatialMaskDecoder(2 * self.graph.dims + PAIR_WIDTH, dims, masks=mask_weight > 0)
-        self.pooling = PairPooling(**visual) if visual else None
+        self.pooling = build_visual(visual)
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
         width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)
         self.classify = nn.Sequential(
@@ -124,6 +124,11 @@ class RelationHead(nn.Module):
         predicates = self.to_predicates(x)
         chances = predicates.log_softmax(1) if self.exclusive else nn.functional.logsigmoid(predicates)
         return PairLogits(chances, self.to_interactive(x)[:, 0], latent)
+
+    @property
+    def predicts_without_object(self) -> bool:
+        """As heads/protocol.py says."""
+        return self.to_solo is not None
 
     def subjects(self, found: ImageBoxes) -> Tensor:
         """(B, N) bool: boxes that may be a subject."""
