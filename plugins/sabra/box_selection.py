@@ -13,6 +13,8 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from detplug.export.graph import Found
+
 from .relations import NO_OBJECT
 
 
@@ -26,24 +28,13 @@ class BoxLimits:
     min_per_role: int = 3
 
 
-def select_boxes(scores: Tensor, may_be_subject: Tensor, limits: BoxLimits, required: Tensor | None = None) -> Tensor:
-    """(K,) int64 ascending positions of the detections that are kept.
-
-    Args:
-        scores: (D,) in descending order.
-        may_be_subject: (D,) bool.
-        required: positions that are kept whatever the limits say: the data ask about their pairs.
-    """
+def keep_boxes(scores: Tensor, may_be_subject: Tensor, limits: BoxLimits) -> Tensor:
+    """(..., D) bool, which detections the head gets; (..., D) scores in descending order, (..., D) bool."""
     good = scores >= limits.score_thr
-    role = torch.stack([may_be_subject & good, ~may_be_subject & good], 1)
-    reserved = (role & (role.cumsum(0) <= limits.min_per_role)).any(1)
-    rank = torch.where(reserved, 0, 1).masked_fill(~good, 2).argsort(stable=True)
-    kept = torch.zeros_like(good)
-    kept[rank[: limits.max_boxes]] = True
-    kept &= good
-    if required is not None:
-        kept[required] = True
-    return kept.nonzero()[:, 0]
+    role = torch.stack([may_be_subject & good, ~may_be_subject & good], -1)
+    reserved = (role & (role.cumsum(-2) <= limits.min_per_role)).any(-1)
+    others = reserved.sum(-1, keepdim=True) + (good & ~reserved).cumsum(-1)
+    return good & (torch.where(reserved, reserved.cumsum(-1), others) <= limits.max_boxes)
 
 
 class SelectedBoxes(NamedTuple):
@@ -59,11 +50,19 @@ class SelectedBoxes(NamedTuple):
 def select_of_image(
     found: InstanceData, may_be_subject: Tensor, limits: BoxLimits, asked: Tensor | None = None
 ) -> SelectedBoxes:
-    """:func:`select_boxes` of detections in any order; ``asked`` (P, 2) are indices into ``found``."""
+    """:func:`keep_boxes` of detections in any order.
+
+    Args:
+        may_be_subject: (D,) bool.
+        asked: (P, 2) indices into ``found``; their boxes are kept whatever the limits say.
+    """
     order = found.scores.argsort(dim=0, descending=True, stable=True)
     every = take_boxes(found, order)
     pairs = None if asked is None else renumbered(asked, order, len(order))
-    kept = select_boxes(every.scores, may_be_subject[order], limits, pairs)
+    mask = keep_boxes(every.scores, may_be_subject[order], limits)
+    if pairs is not None:
+        mask[pairs] = True
+    kept = mask.nonzero()[:, 0]
     pairs = None if pairs is None else renumbered(pairs, kept, len(order))
     return SelectedBoxes(every, kept, take_boxes(every, kept), pairs)
 
@@ -88,3 +87,21 @@ def original_numbers(triplets: Tensor, positions: Tensor) -> Tensor:
     subject, object_, predicate = triplets.unbind(1)
     object_ = torch.where(object_ == NO_OBJECT, NO_OBJECT, positions[object_]) if len(positions) else object_
     return torch.stack([positions[subject], object_, predicate], 1)
+
+
+def select_found(found: Found, may_be_subject: Tensor, limits: BoxLimits) -> Found:
+    """:func:`keep_boxes` in an exported graph: at most ``max_boxes`` rows, padding last.
+
+    Args:
+        may_be_subject: (N, D) bool.
+    """
+    count = found.scores.shape[1]
+    position = torch.arange(count, device=found.scores.device)
+    mask = keep_boxes(found.scores, may_be_subject, limits) & (position < found.count[:, None])
+    rows = torch.where(mask, count - position, 0).topk(min(limits.max_boxes, count)).indices
+    number = mask.sum(1)
+    valid = torch.arange(rows.shape[1], device=rows.device) < number[:, None]
+    boxes = found.boxes.gather(1, rows[..., None].expand(-1, -1, 4)) * valid[..., None]
+    scores, places = found.scores.gather(1, rows) * valid, found.places.gather(1, rows) * valid
+    labels = torch.where(valid, found.labels.gather(1, rows), -1)
+    return Found(number.to(found.count.dtype), boxes, scores, labels, places)

@@ -17,7 +17,7 @@ from detplug.errors import UserError
 from detplug.export.graph import Found
 
 from .adapters import adapter_of
-from .box_selection import BoxLimits, SelectedBoxes, original_numbers, select_of_image
+from .box_selection import BoxLimits, SelectedBoxes, original_numbers, select_found, select_of_image
 from .given_boxes import prediction_steps
 from .heads.protocol import check_head, may_be_subject, predicts_without_object
 from .image_boxes import ImageBoxes, pad_boxes
@@ -178,11 +178,12 @@ class RelationDetector(BaseDetector):
 
     @property
     def export_limits(self) -> dict:
-        """What replaces the limits of the detector's ``test_cfg`` in the graph: it has no seats for the two roles."""
-        cfg = self.bbox_head.test_cfg
-        most = cfg.get('max_per_img', -1)
-        most = self.limits.max_boxes if most < 1 else min(self.limits.max_boxes, most)
-        return dict(score_thr=max(self.limits.score_thr, cfg.get('score_thr', 0.0)), max_per_img=most)
+        """What replaces the limits of the detector's ``test_cfg`` in the graph."""
+        return dict(score_thr=max(self.limits.score_thr, self.bbox_head.test_cfg.get('score_thr', 0.0)))
+
+    def select_found(self, found: Found) -> Found:
+        """Those of the graph's detections that the head gets."""
+        return select_found(found, may_be_subject(self.relation_head, found.labels.clamp(min=0)), self.limits)
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
@@ -194,8 +195,10 @@ class RelationDetector(BaseDetector):
         """Asked of a copy before it is traced.
 
         Raises:
-            UserError: the head has no form of fixed shapes.
+            UserError: the head has no form of fixed shapes, or the detector's other boxes are wanted too.
         """
+        if self.all_detections:
+            raise UserError('model.all_detections: a graph has the boxes that the head gets; set it to False')
         name = type(self.relation_head).__name__
         if not hasattr(self.relation_head, 'predict_all'):
             raise UserError(f'model.head: {name} has no predict_all, so it has no ONNX form; see heads/protocol.py')
