@@ -7,8 +7,8 @@ failures       of them: no finite loss, a parameter of the detector or of the he
 seconds_NAME   of each, building included
 
 The structure is that of the config files which mmdet ships and of our YOLOv5; the width is an eighth, pictures are
-scenes of 96 px, so that this shows that they run, not how good they are. The detectors learn with the head (frozen=False),
-those with queries give it the states of their queries, the others pooled maps of all their levels.
+scenes of 96 px, so that this shows that they run, not how good they are. The detectors learn with the head, those with
+queries give it the states of their queries, the others pooled maps of all their levels.
 
 python benchmarks/sabra_detectors.py      (two minutes)
 """
@@ -110,7 +110,8 @@ def head_of(kind: str, name: str) -> dict:
     """SABRA's head or the one after UPT."""
     if kind == 'upt':
         seen = {key: value for key, value in visual_of(name).items() if key != '_delete_'}
-        return dict(_delete_=True, type='UPTHead', predicates=5, object_classes=CLASSES, visual=seen, dims=16, heads=2)  # fmt: skip
+        own = dict(predicates=5, object_classes=CLASSES, visual=seen, dims=16, heads=2)
+        return dict(own, _delete_=True, type='UPTHead')
     small = dict(graph=dict(dims=16, heads=2, class_width=4), dims=16, class_width=4)
     return dict(small, subject_labels=None, visual=visual_of(name))  # an untrained detector may find no person
 

@@ -7,7 +7,8 @@ from mmdet.registry import TRANSFORMS
 
 from detplug.export.pipeline import kind_of
 
-PACK = 'PackRelations'
+PACK, GIVEN = 'PackRelations', 'FileProposals'
+OPTIONS = ('rename', 'features')  # of the test pipeline's FileProposals that hold for other files too
 
 
 @TRANSFORMS.register_module()
@@ -23,8 +24,11 @@ def prediction_steps(steps: Sequence[dict], file: str, classes: tuple[str, ...],
     """The transforms of a picture in memory: its size, the boxes of ``file``, and the test pipeline's PackRelations.
 
     Args:
+        steps: of the test pipeline.
         annotations: COCO json whose ids ``file`` has.
     """
-    pack = next((step for step in steps if kind_of(step) == PACK), dict(type=PACK))
-    boxes = dict(type='FileProposals', file=file, classes=classes, annotations=annotations)
-    return [dict(type='PictureSize'), boxes, pack]
+    by_kind = {kind_of(step): step for step in steps}
+    options = {key: value for key, value in by_kind.get(GIVEN, {}).items() if key in OPTIONS}
+    ids = annotations if file.lower().endswith('.json') else None  # the others have no ids
+    boxes = dict(type=GIVEN, file=file, classes=classes, annotations=ids, by_name=True, **options)
+    return [dict(type='PictureSize'), boxes, by_kind.get(PACK, dict(type=PACK))]

@@ -13,7 +13,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
-from detplug.errors import UserError
+from detplug.errors import ImageError, UserError
 
 from ..box_noise import BoxNoise
 from ..detections import ImageDetections, open_detections
@@ -95,6 +95,7 @@ class FileProposals(BaseTransform):
         missing: 'error' or 'empty': an image that the file does not name ends the run, or has no box, as where a
             detector's file leaves out images in which it found nothing.
         classes: by default those of the data set.
+        by_name: pictures have no ids (predict), so the file must name them.
 
     Raises:
         UserError: every wrong input, in one line.
@@ -109,11 +110,14 @@ class FileProposals(BaseTransform):
         missing: str = 'error',
         check_size: bool = True,
         classes: Sequence[str] | None = None,
+        by_name: bool = False,
     ):
         if missing not in ('error', 'empty'):
             raise UserError(f'FileProposals: missing: {missing!r}; give error or empty')
         self.file, self.missing, self.check_size, self.classes = file, missing, check_size, classes
         self.detections = open_detections(file, annotations, rename, features)
+        if by_name and getattr(self.detections, 'by_id', False):
+            raise UserError(f'{file}: image_id: says no picture; add --annotations FILE, the COCO json of these ids')
         self.unnamed: set[str] | None = set()  # pictures that the file does not name; None once it named one
 
     def transform(self, results: dict) -> dict:
@@ -133,8 +137,9 @@ class FileProposals(BaseTransform):
     def _not_named(self, name: str) -> ImageDetections:
         """No box, where that is allowed."""
         if self.missing == 'error':
-            raise UserError(
-                f"{self.file}: no detections of {name}; where the detector found nothing in it, give missing='empty'"
+            raise ImageError(
+                f'{self.file}: no detections of {name}; if nothing was found in it, list it without boxes (csv, npz) '
+                "or give FileProposals missing='empty'"
             )
         if self.unnamed is not None:
             self.unnamed.add(name)
@@ -156,7 +161,7 @@ def check_inside(boxes: np.ndarray, size: tuple[int, int], source: str) -> None:
     outside = ((centre < 0) | (centre > np.array(size))).any(1)
     if outside.any():
         box = boxes[int(np.argmax(outside))].tolist()
-        raise UserError(
+        raise ImageError(
             f'{source}: box: {box} is outside the {size[0]}x{size[1]} image; give pixels of the original picture, '
             'or check_size=False where the annotations do not know the size'
         )
