@@ -90,5 +90,7 @@ def _class_of(row: Row, classes: dict[Key, str], where: str, annotations: str | 
     if row.category_id is None:
         raise UserError(f'{where}: has neither category_name nor category_id; give each row one of them')
     if annotations is None:
-        raise UserError(f'{where}.category_id: {one_line(row.category_id)}: add annotations=FILE, the COCO json of ids')
+        raise UserError(
+            f'{where}.category_id: {one_line(row.category_id)}: add annotations=FILE (predict: --annotations FILE), the COCO json of ids'
+        )
     return _known(classes, row.category_id, f'{where}.category_id', annotations)

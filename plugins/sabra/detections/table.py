@@ -5,6 +5,7 @@ Letters: R detections of all images, D of one image, P pairs, E and U numbers of
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,8 +54,8 @@ def make_table(
     label = {name: i for i, name in enumerate(names)}
     image = np.fromiter((number[key] for key in images), np.int64, len(images))
     order = np.argsort(image, kind='stable')
-    ends = np.cumsum(np.bincount(image, minlength=len(keys)))
-    starts = {key: (int(a), int(b)) for key, a, b in zip(keys, [0, *ends[:-1]], ends, strict=True)}
+    edges = [0, *np.cumsum(np.bincount(image, minlength=len(keys))).tolist()]
+    starts = dict(zip(keys, pairwise(edges), strict=True))
     starts = {key: (0, 0) for key in empty} | starts
     labels = np.fromiter((label[name] for name in classes), np.int32, len(classes))
     return DetectionTable(
