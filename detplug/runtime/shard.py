@@ -149,7 +149,7 @@ def open_picture(item: Item, window: Any, reduce: int) -> Any:
         return f'{item.name}: needs more memory than there is; give --reduce, or --workers with fewer'
 
 
-def detect(engine: Engine, images: Sequence[Any], names: Sequence[str]) -> list[Detections | str]:
+def detect(engine: Engine, images: Sequence[Any], names: Sequence[str] = ()) -> list[Detections | str]:
     """Detections of each image, or the reason why there are none; text is passed on as it is."""
     results: list[Detections | str] = list(images)
     good = [i for i, image in enumerate(images) if not isinstance(image, str)]
@@ -161,7 +161,7 @@ def detect(engine: Engine, images: Sequence[Any], names: Sequence[str]) -> list[
     except (ImageError, MemoryError) as error:  # one picture must not end the others
         if len(good) == 1:
             return [str(error) or type(error).__name__ if i == good[0] else x for i, x in enumerate(results)]
-        return [detect(engine, [image], [name])[0] for image, name in zip(images, names, strict=True)]
+        return [detect(engine, [image], names[i : i + 1])[0] for i, image in enumerate(images)]
     for i, result in zip(good, detected, strict=True):
         results[i] = result
     return results

@@ -164,7 +164,7 @@ class RelationDetector(BaseDetector):
         if rescale:
             found.bboxes = original_boxes(found.bboxes, sample.metainfo)
         sample.pred_instances = found
-        arrays = (x.cpu().numpy() for x in (found.bboxes, found.labels, found.scores, triplets, scores))
+        arrays = (x.detach().cpu().numpy() for x in (found.bboxes, found.labels, found.scores, triplets, scores))
         sample.set_field(RelationResult(*arrays), 'pred_relations')
 
     # -- export, as detplug.export asks --------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ def _class_of(row: Row, classes: dict[Key, str], where: str, annotations: str | 
         raise UserError(f'{where}: has neither category_name nor category_id; give each row one of them')
     if annotations is None:
         raise UserError(
-            f'{where}.category_id: {one_line(row.category_id)}: add annotations=FILE (predict: --annotations FILE), the COCO json of ids'
+            f'{where}.category_id: {one_line(row.category_id)}: give the COCO json of the ids, annotations=FILE '
+            '(predict: --annotations FILE)'
         )
     return _known(classes, row.category_id, f'{where}.category_id', annotations)

@@ -125,7 +125,7 @@ BAD_JSON = {
     'shares': ([ROW | dict(bbox=[0.1, 0.2, 0.3, 0.4])] * 2, 'give pixels, not shares'),
     'neither name nor id': ([dict(category_name='cup', bbox=[0, 0, 1, 1], score=1)], 'neither file_name nor image_id'),
     'no class': ([dict(file_name='a', bbox=[0, 0, 1, 1], score=1)], 'neither category_name nor category_id'),
-    'an id alone': ([dict(file_name='a', category_id=3, bbox=[0, 0, 1, 1], score=1)], 'add annotations=FILE'),
+    'an id alone': ([dict(file_name='a', category_id=3, bbox=[0, 0, 1, 1], score=1)], 'annotations=FILE'),
 }
 
 

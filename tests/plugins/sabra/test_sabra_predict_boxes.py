@@ -151,7 +151,7 @@ def test_features_of_the_boxes_are_read_and_needed(trained, tmp_path, capsys):
         ([], 'the model is given boxes, it finds none; add --boxes FILE'),
         (['--boxes', 'boxes.json', '--tile', '64'], 'leave --tile out'),
         (['--boxes', 'boxes.json', '--reduce', '2'], 'leave --reduce out'),
-        (['--boxes', 'coco.json'], 'add annotations=FILE'),
+        (['--boxes', 'coco.json'], '--annotations FILE'),
         (['--boxes', 'nowhere.json'], 'not found'),
     ],
 )
