@@ -39,9 +39,12 @@ def truth_of(samples: list[DetDataSample]) -> Truth:
 
 def are_targets(truth: InstanceData) -> Tensor:
     """(G,) bool: objects that a detector learns from: they have an area and are no crowd (``ignored``)."""
-    sides = truth.bboxes[:, 2:] - truth.bboxes[:, :2]
-    good = (sides > 0).all(1)
-    return good & ~truth.ignored if 'ignored' in truth else good
+    return has_area(truth) & ~truth.ignored if 'ignored' in truth else has_area(truth)
+
+
+def has_area(truth: InstanceData) -> Tensor:
+    """(G,) bool."""
+    return (truth.bboxes[:, 2:] > truth.bboxes[:, :2]).all(1)
 
 
 def detector_samples(samples: list[DetDataSample]) -> list[DetDataSample]:
@@ -53,17 +56,17 @@ def detector_samples(samples: list[DetDataSample]) -> list[DetDataSample]:
     out = []
     for sample in samples:
         truth, good = sample.gt_instances, are_targets(sample.gt_instances)
-        area = ((truth.bboxes[:, 2:] - truth.bboxes[:, :2]) > 0).all(1)
         own = DetDataSample(metainfo=sample.metainfo)
-        own.gt_instances = InstanceData(bboxes=truth.bboxes[good], labels=truth.labels[good])
-        crowd = area & ~good
-        own.ignored_instances = InstanceData(bboxes=truth.bboxes[crowd], labels=truth.labels[crowd])
+        for name, rows in (('gt_instances', good), ('ignored_instances', has_area(truth) & ~good)):
+            rows = rows.nonzero()[:, 0]  # once: a mask would make the host wait for each field
+            own.set_field(InstanceData(bboxes=truth.bboxes[rows], labels=truth.labels[rows]), name, InstanceData)
         out.append(own)
     return out
 
 
 def with_truth(found: InstanceData, sample: DetDataSample) -> InstanceData:
     """The detector's targets with score 1, then what was found; without features, which the truth does not have."""
-    truth = sample.gt_instances[are_targets(sample.gt_instances)]
-    own = InstanceData(bboxes=truth.bboxes, labels=truth.labels, scores=torch.ones_like(truth.bboxes[:, 0]))
+    truth, rows = sample.gt_instances, are_targets(sample.gt_instances).nonzero()[:, 0]
+    boxes = truth.bboxes[rows]
+    own = InstanceData(bboxes=boxes, labels=truth.labels[rows], scores=torch.ones_like(boxes[:, 0]))
     return InstanceData.cat([own, InstanceData(bboxes=found.bboxes, labels=found.labels, scores=found.scores)])

@@ -66,9 +66,12 @@ class PairPooling(nn.Module):
     def boxes(self, feats: Sequence[Tensor], found: ImageBoxes) -> Tensor:
         """(B, N, D) of the boxes; what padding has is not meant to be read."""
         count, most = found.valid.shape
-        image = torch.arange(count, device=found.boxes.device).repeat_interleave(most)
-        boxes = in_input(found.boxes.flatten(0, 1), image, found)
-        return self._read(self.box, feats, image, boxes).view(count, most, -1)
+        if torch.compiler.is_exporting():  # a graph has no rows of unknown number
+            image = torch.arange(count, device=found.boxes.device).repeat_interleave(most)
+            return self._read(self.box, feats, image, found.boxes.flatten(0, 1)).view(count, most, -1)
+        image, place = found.valid.nonzero(as_tuple=True)
+        seen = self._read(self.box, feats, image, in_input(found.boxes[image, place], image, found))
+        return seen.new_zeros(count, most, seen.shape[1]).index_put((image, place), seen)
 
     def unions(self, feats: Sequence[Tensor], found: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 3) image, subject, object -> (P, D) of the unions."""
