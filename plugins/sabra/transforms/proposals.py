@@ -19,8 +19,7 @@ from ..box_noise import BoxNoise
 from ..detections import ImageDetections, open_detections
 from ..relations import NO_OBJECT
 
-NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by benchmarks/sabra_box_noise.py
-UNNAMED = 50  # pictures in a row without any that the file names: the names do not fit
+NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by detplug fit-noise (fit_noise.py)
 
 
 @TRANSFORMS.register_module()
@@ -78,6 +77,9 @@ class NoisyProposals(BaseTransform):
         found = self.noise.draw(truth.boxes, truth.labels, (truth.width, truth.height), generator)
         results['proposals'] = tuple(x[: self.most] for x in found)
         return results
+
+
+UNNAMED = 50  # pictures in a row without any that the file names: the names do not fit
 
 
 @TRANSFORMS.register_module()

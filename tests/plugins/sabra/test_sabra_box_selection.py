@@ -1,5 +1,6 @@
 """Which boxes the head gets, and that answers are about the boxes that the data ask about."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,10 +8,16 @@ from hypothesis import strategies as st
 from mmengine.structures import InstanceData
 from sabra_detector_cases import BOX, PREDICATES, SHAPE, batch, model, pixels_model, sample
 
+from detplug.engine.quiet import quiet_imports
+from detplug.errors import UserError
 from detplug.export.graph import Found
 from plugins.sabra.box_selection import BoxLimits, keep_boxes, select_found
 from plugins.sabra.image_boxes import pad_boxes
 from plugins.sabra.relations import NO_OBJECT
+
+with quiet_imports():
+    from mmcv.transforms import Compose
+    from mmdet.registry import TRANSFORMS
 
 DETECTIONS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=12)
 LIMITS = st.builds(BoxLimits, st.integers(1, 6), st.sampled_from([0.0, 0.3]), st.integers(0, 3))
@@ -121,3 +128,27 @@ def test_padding_of_the_input_moves_what_is_pooled_and_nothing_else():
         without = pooling(maps, pad_boxes([found], sizes), pairs)
     torch.testing.assert_close(here, there)
     assert not torch.allclose(here, without)
+
+
+def test_boxes_of_a_centred_letterbox_are_those_of_the_detector_alone():
+    steps = [dict(type='mmdet.LoadImageFromNDArray'), dict(type='Letterbox', scale=(128, 128), fixed=True, centre=True)]
+    image = np.random.default_rng(0).integers(0, 255, (100, 60, 3), np.uint8)
+    pipeline = Compose([TRANSFORMS.build(x) for x in [*steps, dict(type='PackRelations')]])
+    net = pixels_model(score_thr=0.0, all_detections=True).eval()
+    item = pipeline(dict(img=image, img_path='', img_id=0))
+    assert tuple(item['data_samples'].pad_offset) == (25, 0)
+    data = dict(inputs=[item['inputs']], data_samples=[item['data_samples']])
+    with torch.no_grad():
+        (found,) = net.test_step(data)
+        data = net.data_preprocessor(data)
+        (wanted,) = net.detector.predict(data['inputs'], data['data_samples'], rescale=True)
+    wanted = wanted.pred_instances
+    clipped = torch.minimum(wanted.bboxes.clamp(min=0), torch.tensor([60.0, 100, 60, 100]))
+    assert len(found.pred_instances) == len(wanted) > 10
+    order = wanted.scores.argsort(descending=True, stable=True)
+    torch.testing.assert_close(found.pred_instances.bboxes, clipped[order], atol=1e-3, rtol=0)
+
+
+def test_a_graph_has_no_other_boxes_than_the_heads():
+    with pytest.raises(UserError, match='all_detections: a graph has the boxes'):
+        pixels_model(all_detections=True).prepare_export()
