@@ -8,7 +8,7 @@ from mmdet.registry import TRANSFORMS
 from detplug.export.pipeline import kind_of
 
 PACK, GIVEN = 'PackRelations', 'FileProposals'
-OPTIONS = ('rename', 'features')  # of the test pipeline's FileProposals that hold for other files too
+OPTIONS = ('rename', 'features', 'most')  # of the test pipeline's FileProposals that hold for other files too
 
 
 @TRANSFORMS.register_module()

@@ -29,6 +29,7 @@ def open_detections(
     annotations: str | Path | None = None,
     rename: Mapping[str, str | None] | None = None,
     features: bool = False,
+    most: int | None = None,
 ) -> DetectionFile:
     """Detections of a json or csv file or of a folder of npz files.
 
@@ -36,6 +37,7 @@ def open_detections(
         annotations: COCO json whose ids a json file has.
         rename: class name of the file -> class of the data set, or None for boxes to be left out.
         features: every image has features of its boxes, which are wanted.
+        most: boxes an image, those of the highest scores; None: all. Features of pairs take most * most * U numbers.
 
     Raises:
         UserError: a file that is not such, or options that it does not have.
@@ -49,16 +51,23 @@ def open_detections(
     if features and kind != 'npz':
         raise UserError(f'{path}: features: only a folder of npz files has features of boxes; give one')
     if kind == 'npz':
-        return NpzDetections(NpzFolder(path), rename, features)
+        return NpzDetections(NpzFolder(path), rename, features, most)
     table, by_id = read_rows(path, annotations) if kind == 'json' else (read_csv(path), False)
-    return TableDetections(table, by_id, rename, str(path))
+    return TableDetections(table, by_id, rename, str(path), most)
 
 
 class TableDetections:
     """Detections of one file, all in memory (24 bytes each)."""
 
-    def __init__(self, table: DetectionTable, by_id: bool, rename: Mapping[str, str | None], source: str):
-        self.table, self.by_id, self.rename, self.source = table, by_id, rename, source
+    def __init__(
+        self,
+        table: DetectionTable,
+        by_id: bool,
+        rename: Mapping[str, str | None],
+        source: str,
+        most: int | None = None,
+    ):
+        self.table, self.by_id, self.rename, self.source, self.most = table, by_id, rename, source, most
         self.names = ImageNames([] if by_id else table.starts, source)
         self.labels: tuple[tuple[str, ...], np.ndarray] | None = None  # of the classes that were last asked for
 
@@ -72,15 +81,16 @@ class TableDetections:
             self.labels = tuple(classes), labels
         rows = slice(*self.table.starts[key])
         labels = self.labels[1][self.table.labels[rows]]
-        kept = labels >= 0
-        return ImageDetections(self.table.boxes[rows][kept], labels[kept], self.table.scores[rows][kept])
+        scores = self.table.scores[rows]
+        kept = kept_rows(scores, labels, self.most)
+        return ImageDetections(self.table.boxes[rows][kept], labels[kept], scores[kept])
 
 
 class NpzDetections:
     """Detections of a folder, read image by image."""
 
-    def __init__(self, folder: NpzFolder, rename: Mapping[str, str | None], features: bool):
-        self.folder, self.rename, self.features = folder, rename, features
+    def __init__(self, folder: NpzFolder, rename: Mapping[str, str | None], features: bool, most: int | None = None):
+        self.folder, self.rename, self.features, self.most = folder, rename, features, most
 
     def of(self, path: str, img_id: Any, classes: Sequence[str]) -> ImageDetections | None:
         """As :class:`DetectionFile`."""
@@ -92,22 +102,30 @@ class NpzDetections:
         names = list(dict.fromkeys(arrays['classes'].tolist()))
         numbers = class_labels(names, classes, self.rename, str(self.folder.path))
         labels = np.array([numbers[names.index(x)] for x in arrays['classes'].tolist()], np.int64)
-        kept = labels >= 0
-        features, unions = (arrays.get('features'), dense_unions(arrays)) if self.features else (None, None)
+        kept = kept_rows(arrays['scores'], labels, self.most)
         return ImageDetections(
             arrays['boxes'][kept],
             labels[kept],
             arrays['scores'][kept],
-            None if features is None else features[kept],
-            None if unions is None else unions[kept][:, kept],
+            arrays['features'][kept] if self.features else None,
+            dense_unions(arrays, kept) if self.features else None,
         )
 
 
-def dense_unions(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """(D, D, U), 0 where a pair has no feature; None without any."""
+def kept_rows(scores: np.ndarray, labels: np.ndarray, most: int | None) -> np.ndarray:
+    """(K,) ascending rows with a label, at most the ``most`` of the highest scores."""
+    rows = np.flatnonzero(labels >= 0)
+    return np.sort(rows[np.argsort(-scores[rows], kind='stable')[:most]])
+
+
+def dense_unions(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray | None:
+    """(K, K, U) of the boxes ``rows``, 0 where a pair has no feature; None without any."""
     if 'unions' not in arrays:
         return None
-    number = len(arrays['boxes'])
-    unions = np.zeros((number, number, arrays['unions'].shape[1]), np.float32)
-    unions[tuple(arrays['union_pairs'].T)] = arrays['unions']
+    place = np.full(len(arrays['boxes']), -1)
+    place[rows] = np.arange(len(rows))
+    pairs = place[arrays['union_pairs']]
+    there = (pairs >= 0).all(1)
+    unions = np.zeros((len(rows), len(rows), arrays['unions'].shape[1]), np.float32)
+    unions[tuple(pairs[there].T)] = arrays['unions'][there]
     return unions

@@ -6,8 +6,8 @@ A head of your own::
 
     @MODELS.register_module()
     class MyHead(nn.Module):
-        def loss(self, found, truth, feats=()): ...
-        def predict(self, found, feats=(), pairs=None): ...
+        def loss(self, detections, truth, feats=()): ...
+        def predict(self, detections, feats=(), pairs=None): ...
 
     model = dict(type='RelationDetector', head=dict(type='MyHead', ...))
 
@@ -16,12 +16,12 @@ It gets boxes and maps alone, so that it runs behind every detector and with giv
 may_be_subject   (O,) bool tensor: classes that are subjects (HOI: person). Without it every class is.
 allowed          (O, C) bool tensor, object class and predicate: RelationHook sets it to the ``triplets`` that the data
                  set names. A head without it does not train on a data set with triplets.
-sampler          a sampler of sampling/: RelationHook logs what it was offered and drew. Without it there is no such log.
-predict_all      as :meth:`predict` in fixed shapes, for export: ``predict_all(found, feats) -> (B, N, N, C) scores, 0
-                 where no pair is, and (B, N, C) or None``. Without it the model is not exported.
+sampler          a sampler of sampling/: RelationHook logs what it was offered and drew. Without it there is no log.
+predict_all      as :meth:`predict` in fixed shapes, for export: ``predict_all(detections, feats) -> (B, N, N, C)
+                 scores, 0 where no pair is, and (B, N, C) or None``. Without it the model is not exported.
 predicts_without_object  bool: :meth:`predict`'s third result is a tensor. Without it the head has none.
 
-Children with ``reads_features = True`` (visual.BoxFeatures) say that the head reads ``found.features``.
+Children with ``reads_features = True`` (visual.BoxFeatures) say that the head reads ``detections.features``.
 """
 
 from collections.abc import Sequence
@@ -39,17 +39,17 @@ from ..proposals import Truth
 class RelationHeadProtocol(Protocol):
     """The two methods every head has."""
 
-    def loss(self, found: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
+    def loss(self, detections: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
         """Losses of a batch, by names that begin with ``loss``; all finite without any box, pair or relation.
 
         Args:
-            found: the boxes of each image.
+            detections: the boxes of each image.
             truth: objects and relations; which proposals are positive: proposals.label_proposals.
             feats: maps of the detector, (B, channels, height, width) a level; () where boxes are given.
         """
 
     def predict(
-        self, found: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
+        self, detections: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Scores of pairs.
 

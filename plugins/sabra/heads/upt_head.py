@@ -97,23 +97,23 @@ class UPTHead(nn.Module):
         self.register_buffer('may_be_subject', may, persistent=False)
         self.register_buffer('allowed', torch.ones(object_classes, predicates, dtype=torch.bool))
 
-    def forward(self, found: ImageBoxes, pairs: Tensor, feats: Sequence[Tensor] = ()) -> Tensor:
+    def forward(self, detections: ImageBoxes, pairs: Tensor, feats: Sequence[Tensor] = ()) -> Tensor:
         """Logits (P, C) of (P, 3) image, subject, object."""
-        sizes = found.sizes[:, None]
-        parts = [scaled(node_vectors(found.boxes, sizes)), self.names(found.labels)]
+        sizes = detections.sizes[:, None]
+        parts = [scaled(node_vectors(detections.boxes, sizes)), self.names(detections.labels)]
         if self.visual:
-            parts.append(self.visual.boxes(feats, found))
+            parts.append(self.visual.boxes(feats, detections))
         x = self.unary(torch.cat(parts, -1))
-        vectors = pair_vectors(found.boxes[:, :, None], found.boxes[:, None], sizes[:, None])
+        vectors = pair_vectors(detections.boxes[:, :, None], detections.boxes[:, None], sizes[:, None])
         edges = self.spatial(scaled(vectors))
         for layer in self.cooperative:
-            x = layer(x, edges, found.pairs)
+            x = layer(x, edges, detections.pairs)
         image, subject, object_ = pairs.unbind(1)
         seen = [edges[image, subject, object_]]
         if self.union_width:
-            seen.append(self.visual.unions(feats, found, pairs))
+            seen.append(self.visual.unions(feats, detections, pairs))
         tokens = (self.subject(x[image, subject]) + self.object_(x[image, object_])).relu()
-        return self.classify(self.compare(tokens * self.union(torch.cat(seen, 1)), image, len(found.valid)))
+        return self.classify(self.compare(tokens * self.union(torch.cat(seen, 1)), image, len(detections.valid)))
 
     def compare(self, tokens: Tensor, image: Tensor, count: int) -> Tensor:
         """(P, D) tokens of pairs -> the same after those of each of ``count`` images attended to one another."""
@@ -128,28 +128,28 @@ class UPTHead(nn.Module):
         out = self.competitive(padded, src_key_padding_mask=absent)[image[order], place]
         return torch.zeros_like(out).index_copy(0, order, out)
 
-    def log_scores(self, found: ImageBoxes, pairs: Tensor, logits: Tensor, power: float) -> Tensor:
+    def log_scores(self, detections: ImageBoxes, pairs: Tensor, logits: Tensor, power: float) -> Tensor:
         """(P, C) log of the scores; -inf where the object class does not go with the predicate."""
         image, subject, object_ = pairs.unbind(1)
-        prior = (found.scores[image, subject] * found.scores[image, object_]).clamp(min=1e-6)
+        prior = (detections.scores[image, subject] * detections.scores[image, object_]).clamp(min=1e-6)
         scores = nn.functional.logsigmoid(logits) + power * prior.log()[:, None]
-        return scores.masked_fill(~self.allowed[found.labels[image, object_]], -torch.inf)
+        return scores.masked_fill(~self.allowed[detections.labels[image, object_]], -torch.inf)
 
-    def loss(self, found: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
+    def loss(self, detections: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
         """Focal loss of all pairs, divided by the positives."""
-        subjects = found.valid & self.may_be_subject[found.labels]
-        labels = label_proposals(found, truth, self.iou_thr, self.same_class, subjects)
+        subjects = detections.valid & self.may_be_subject[detections.labels]
+        labels = label_proposals(detections, truth, self.iou_thr, self.same_class, subjects)
         pairs = (labels.kinds != INVALID).nonzero()
         targets = predicate_targets(labels, truth, pairs, self.predicates)
-        log_p = self.log_scores(found, pairs, self(found, pairs, feats), 1.0)
+        log_p = self.log_scores(detections, pairs, self(detections, pairs, feats), 1.0)
         losses = torch.where(log_p.isinf(), 0, focal_loss(log_p, targets))
         return dict(loss_predicate=losses.sum() / reduce_mean(targets.sum()).clamp(min=1))
 
     @torch.no_grad()
     def predict(
-        self, found: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
+        self, detections: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
     ) -> tuple[Tensor, Tensor, None]:
         """As protocol.py says."""
         if pairs is None:
-            pairs = (found.pairs & self.may_be_subject[found.labels][:, :, None]).nonzero()
-        return pairs, self.log_scores(found, pairs, self(found, pairs, feats), self.power).exp(), None
+            pairs = (detections.pairs & self.may_be_subject[detections.labels][:, :, None]).nonzero()
+        return pairs, self.log_scores(detections, pairs, self(detections, pairs, feats), self.power).exp(), None

@@ -93,6 +93,7 @@ class FileProposals(BaseTransform):
         rename: class name of the file -> class of the data set, or None for boxes to be left out.
         features: npz files have features of the boxes, and perhaps of their unions, that the head reads
             (visual.BoxFeatures).
+        most: boxes an image, those of the highest scores; by default all. Features of pairs take most * most rows.
         check_size: a box whose centre is outside the image ends the run.
         missing: 'error' or 'empty': an image that the file does not name ends the run, or has no box, as where a
             detector's file leaves out images in which it found nothing.
@@ -109,6 +110,7 @@ class FileProposals(BaseTransform):
         annotations: str | Path | None = None,
         rename: Mapping[str, str | None] | None = None,
         features: bool = False,
+        most: int | None = None,
         missing: str = 'error',
         check_size: bool = True,
         classes: Sequence[str] | None = None,
@@ -117,7 +119,9 @@ class FileProposals(BaseTransform):
         if missing not in ('error', 'empty'):
             raise UserError(f'FileProposals: missing: {missing!r}; give error or empty')
         self.file, self.missing, self.check_size, self.classes = file, missing, check_size, classes
-        self.detections = open_detections(file, annotations, rename, features)
+        if most is not None and most < 1:
+            raise UserError(f'FileProposals: most: {most}; give a number of boxes from 1 on')
+        self.detections = open_detections(file, annotations, rename, features, most)
         if by_name and getattr(self.detections, 'by_id', False):
             raise UserError(f'{file}: image_id: says no picture; add --annotations FILE, the COCO json of these ids')
         self.unnamed: set[str] | None = set()  # pictures that the file does not name; None once it named one

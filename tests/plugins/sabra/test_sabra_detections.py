@@ -202,6 +202,7 @@ def test_any_bytes_are_detections_or_one_line(tmp_path, content, name):
         (dict(file='nowhere.csv'), 'not found'),
         (dict(file='.'), 'no npz file in this folder'),
         (dict(file='d.csv', missing='maybe'), "missing: 'maybe'"),
+        (dict(file='d.csv', most=0), 'most: 0'),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, message, tmp_path, monkeypatch):
@@ -248,3 +249,16 @@ def test_features_come_with_the_boxes_into_the_sample(tmp_path):
     assert proposals.unions.tolist() == [[[0, 0], [0, 0]], [[5, 6], [0, 0]]]
     with pytest.raises(UserError, match='has no features; write them'):
         FileProposals(write_npz(tmp_path, own), features=True)(item())
+
+
+@pytest.mark.parametrize('form', ['json', 'npz'])
+def test_the_highest_scores_are_kept_with_their_features(form, tmp_path):
+    rows = [('a.jpg', 'cup', (0, 0, 9, side), side / 10) for side in (2, 5, 1, 4)]
+    if form == 'json':
+        found = open_detections(write_json(tmp_path, [row(*x) for x in rows]), most=2).of('a.jpg', 0, CLASSES)
+    else:
+        more = dict(features=np.arange(4.0)[:, None], union_pairs=np.array([[3, 1], [0, 1]]), unions=np.ones((2, 1)))
+        folder = write_npz(tmp_path, rows, **more)
+        found = open_detections(folder, features=True, most=2).of('a.jpg', 0, CLASSES)
+        assert found.features.tolist() == [[1], [3]] and found.unions[..., 0].tolist() == [[0, 0], [1, 0]]
+    assert found.boxes[:, 3].tolist() == [5, 4] and found.scores.tolist() == pytest.approx([0.5, 0.4])

@@ -154,7 +154,7 @@ def share_right(head: dict) -> float:
 HEADS = {
     'SABRA': dict(
         type='RelationHead', predicates=2, object_kinds=[0, 1], graph=dict(dims=16, heads=2, class_width=4), dims=16,
-        class_width=4, subject_labels=[0], sampler=dict(type='AllPairsSampler'),
+        class_width=4, subject_labels=[0], mask_weight=0.0, sampler=dict(type='AllPairsSampler'),
     ),
     'UPT': dict(type='UPTHead', predicates=2, object_classes=2, subject_labels=[0], dims=16, heads=2),
 }  # fmt: skip

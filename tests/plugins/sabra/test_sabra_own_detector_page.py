@@ -28,7 +28,7 @@ def test_its_table_is_read(tmp_path):
 
 def test_its_options_and_arrays_exist():
     options = set(re.findall(r'^\| `(\w+)=', PAGE, re.MULTILINE))
-    assert len(options) == 4 and options <= set(inspect.signature(FileProposals).parameters)
+    assert len(options) == 5 and options <= set(inspect.signature(FileProposals).parameters)
     assert ','.join(COLUMNS[:2]) in PAGE and all(f'`{name}`' in PAGE for name in NEEDED + FEATURES)
     assert '--boxes' in make_parser().format_help() and '--boxes FILE' in PAGE
 
