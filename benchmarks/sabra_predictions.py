@@ -15,11 +15,11 @@ with quiet_imports():
     import detplug.register  # noqa: F401
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
-    from plugins.sabra.detector import image_sizes, truth_of
     from plugins.sabra.image_boxes import pad_boxes
     from plugins.sabra.proposals import INVALID, label_proposals
     from plugins.sabra.relations import NO_OBJECT
     from plugins.sabra.sampling.measures import ScoredPairs
+    from plugins.sabra.training_truth import image_sizes, truth_of
 
 BATCH = 25
 

@@ -47,7 +47,8 @@ class RelationHook(Hook):
         if triplets is not None:
             if not hasattr(head, 'allowed'):
                 raise UserError(
-                    f'model.head: {type(head).__name__} has no table allowed, but the data set names triplets'
+                    f'model.head: {type(head).__name__} has no table allowed, but the data set names triplets; '
+                    'see plugins/sabra/heads/protocol.py'
                 )
             head.allowed.zero_()
             head.allowed[tuple(torch.tensor(triplets).T)] = True

@@ -20,7 +20,7 @@ from .mh_gat import MHGAT
 from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled, score_vectors
 from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicate_targets, solo_targets
 from .relation_loss import check_focal, exclusive_chances, focal_loss, log_chance, loss_divisor
-from .visual import PairPooling
+from .visual import build_visual
 
 # chances before anything is learned: of a predicate, given a relation; of a relation
 RARE, RELATED = 0.02, 0.1
@@ -44,7 +44,7 @@ class RelationHead(nn.Module):
         sampler: config of a pair sampler, see sampling/.
         graph: arguments of MHGAT; ``layers=0`` is without the graph.
         mask_weight: of the spatial mask decoder's loss; 0 is without the decoder.
-        visual: arguments of PairPooling; None where only boxes are given.
+        visual: config of PairPooling or of another ``type``, see visual.py; None where only boxes are given.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
         solo: predicates may hold without an object (V-COCO).
@@ -102,7 +102,7 @@ class RelationHead(nn.Module):
         self.graph = MHGAT(object_kinds, **(graph or {}), scores=score_inputs)
         pair_width = 2 * self.graph.dims + PAIR_WIDTH + 2 * int(score_inputs)
         self.decoder = SpatialMaskDecoder(pair_width, dims, masks=mask_weight > 0)
-        self.pooling = PairPooling(**visual) if visual else None
+        self.pooling = build_visual(visual)
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
         width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)
         self.classify = nn.Sequential(
@@ -153,6 +153,11 @@ class RelationHead(nn.Module):
         else:
             chances = nn.functional.logsigmoid(predicates)
         return PairLogits(chances, self.to_interactive(x)[:, 0], latent)
+
+    @property
+    def predicts_without_object(self) -> bool:
+        """As heads/protocol.py says."""
+        return self.to_solo is not None
 
     def subjects(self, found: ImageBoxes) -> Tensor:
         """(B, N) bool: boxes that may be a subject."""
