@@ -19,8 +19,7 @@ from torchrun import run_two
 
 from detplug.errors import UserError
 from plugins.sabra.data.vcoco_names import VCOCO
-from plugins.sabra.metrics import RelationMetric
-from plugins.sabra.metrics.metric import PROTOCOLS, as_result, relation_names
+from plugins.sabra.metrics.metric import PROTOCOLS, RelationMetric, as_result, relation_names
 from plugins.sabra.metrics.relation_map import relation_map
 from plugins.sabra.metrics.vrd import vrd_recall
 from plugins.sabra.relations import relation_image
@@ -46,7 +45,7 @@ def test_figures_are_those_of_the_functions():
     recalls = measure(images, results, protocol='vrd', options=dict(tops=(3,), kept=(1,)))
     assert recalls == vrd_recall(images, results, names, tops=(3,), kept=(1,)) and len(recalls) == 2
     assert set(measure(images, perfect(images), protocol='vrd_predicate')) == {
-        f'predicate_r{n}_k{k}' for n in (50, 100) for k in (1, 10, 70)
+        f'{name}_r{n}_k{k}' for name in ('predicate', 'predicate_official') for n in (50, 100) for k in (1, 10, 70)
     }
 
 
@@ -100,7 +99,9 @@ def test_two_processes_lose_no_image(tmp_path):
 
 
 def test_bad_configs_are_named():
-    with pytest.raises(UserError, match="protocol is 'coco'; choose from hico, vcoco, vrd, vrd_predicate, map"):
+    with pytest.raises(
+        UserError, match="protocol is 'coco'; choose from hico, vcoco, vrd, vrd_predicate, vg, psg, openimages, map"
+    ):
         RelationMetric('coco')
     with pytest.raises(UserError, match="no option 'top'; it has tops, kept"):
         RelationMetric('vrd', options=dict(top=(1,)))

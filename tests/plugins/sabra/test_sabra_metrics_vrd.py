@@ -170,11 +170,46 @@ def test_no_truth_has_no_recall():
 def test_predicates_are_predicted_on_the_boxes_of_the_truth():
     image = image_of([(0, 1, 0), (1, 0, 1)])
     assert predicate_recall([image], perfect([image])) == {
-        f'predicate_r{n}_k{k}': 1 for n in (50, 100) for k in (1, 10, 70)
+        f'{name}_r{n}_k{k}': 1 for name in ('predicate', 'predicate_official') for n in (50, 100) for k in (1, 10, 70)
     }
     for boxes, labels in (((A, FAR), (0, 1)), ((A, B), (0, 0)), ((A, B, B), (0, 1, 1))):
         with pytest.raises(UserError, match='image 0: boxes: not those of the truth'):
             predicate_recall([image], [result_of(boxes, labels, [(0, 1, 0)], [1])])
+
+
+def slow_official(image, result, k, top):
+    """Relations found where each row of the truth predicts the k best predicates of its pair, as the script has it."""
+    rows = []
+    for subject, thing, _ in image.relations.tolist():
+        pair = [row for row in slow_best(result, 99, None) if row[:2] == (subject, thing)]
+        rows += pair[:k]
+    rows.sort(key=lambda row: -row[3])
+    return sum(slow_hits(image, result, rows[:top]))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_predicates_by_the_script_are_counted_once_a_row(seed):
+    rng, images, _ = random_case(seed)
+    for image in images:  # rows that repeat
+        image.relations = image.relations[rng.integers(0, max(len(image.relations), 1), len(image.relations))]
+    results = []
+    for image in images:
+        count = len(image.labels)
+        rows = [(s, o, p) for s in range(count) for o in range(count) for p in rng.choice(3, 2, replace=False)]
+        results.append(result_of(image.boxes, image.labels, rows, rng.integers(0, 9, len(rows)) / 8))
+    figures = predicate_recall(images, results, tops=TOPS, kept=KEPT)
+    total = sum(len(image.relations) for image in images)
+    for top in TOPS if total else ():
+        for k in KEPT:
+            pairs = zip(images, results, strict=True)
+            expected = sum(slow_official(image, result, k, top) for image, result in pairs) / total
+            assert figures[f'predicate_official_r{top}_k{k}'] == expected
+
+
+def test_a_relation_that_is_annotated_twice_counts_twice_by_the_script_alone():
+    image = image_of([(0, 1, 0), (0, 1, 0)])
+    figures = predicate_recall([image], [result_of([A, B], [0, 1], [(0, 1, 0)], [1])])
+    assert figures['predicate_official_r50_k1'] == 1 and figures['predicate_r50_k1'] == 1 / 2
 
 
 def test_a_bad_score_is_found_even_if_it_would_not_be_kept():
