@@ -113,9 +113,7 @@ def _hico(
 
 
 def _vcoco(parts: list, images: Sequence[RelationImage], names: RelationNames) -> dict[str, float]:
-    agents, roles = ([getattr(part, name) for part in parts] for name in ('agents', 'roles'))
-    parts.clear()
-    return vcoco_figures(blocks_of(agents), blocks_of(roles))
+    return vcoco_figures([part.agents for part in parts], [part.roles for part in parts])
 
 
 def _recalls(parts: list, images: Sequence[RelationImage], names: RelationNames) -> dict[str, float]:
@@ -123,7 +121,7 @@ def _recalls(parts: list, images: Sequence[RelationImage], names: RelationNames)
 
 
 def _map(parts: list[Matched], images: Sequence[RelationImage], names: RelationNames) -> dict[str, float]:
-    return map_figures(blocks_of(parts), names)
+    return map_figures(parts, names)
 
 
 def _graphs(

@@ -145,12 +145,13 @@ def ranked_triplets(result: RelationResult) -> tuple[np.ndarray, np.ndarray]:
     """(T,) int64 positions of the triplets by descending score, and (T,) the rank of each within its pair, from 0."""
     order = np.argsort(-result.triplet_scores, kind='stable')
     subject, target, _ = result.triplets[order].T
-    by_pair = np.lexsort((target, subject))
-    pair = np.stack([subject, target])[:, by_pair]
-    new = np.append(True, (pair[:, 1:] != pair[:, :-1]).any(axis=0))[: len(order)]
-    first = np.flatnonzero(new)[new.cumsum() - 1]
+    pairs = subject * (len(result.boxes) + 1) + target + 1
+    pairs = pairs.astype(np.min_scalar_type(pairs.max(initial=0)))  # numbers of 16 bits are sorted ten times as fast
+    by_pair = np.argsort(pairs, kind='stable')
+    pairs = pairs[by_pair]
+    first = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)])
     rank = np.empty(len(order), np.int64)
-    rank[by_pair] = np.arange(len(order)) - first
+    rank[by_pair] = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(pairs)))
     return order, rank
 
 
@@ -159,11 +160,15 @@ def keep_triplets(result: RelationResult, rows: np.ndarray) -> RelationResult:
     return replace(result, triplets=result.triplets[rows], triplet_scores=result.triplet_scores[rows])
 
 
-def rows_of_truth(image: RelationImage, result: RelationResult, rows: np.ndarray) -> np.ndarray:
-    """(T,) positions ``rows`` of triplets, each as often as the truth has rows of its pair."""
-    pairs, times = np.unique(image.relations[:, :2], axis=0, return_counts=True)
-    i, j = equal_pairs(tuple(result.triplets[rows, :2].T), tuple(pairs.T))
-    return np.repeat(rows[i], times[j])
+def rows_of_truth(image: RelationImage, result: RelationResult, kept: np.ndarray) -> np.ndarray:
+    """Positions of triplets by descending score, where each row of the truth predicts the triplets of its pair.
+
+    Args:
+        kept: positions of the triplets that may be predicted, by descending score.
+    """
+    _, which = equal_pairs(tuple(image.relations[:, :2].T), tuple(result.triplets[kept, :2].T))
+    predicted = kept[which]  # row after row, the order of equal scores in the script
+    return predicted[np.argsort(-result.triplet_scores[predicted], kind='stable')]
 
 
 def false_positives_at_recall(
