@@ -186,7 +186,12 @@ class _Ranking:
         self.kind, self.truth_kind = self._classes(found), self._classes(truth)
 
     def of(self, match: np.ndarray, kept: np.ndarray | None = None, asked: np.ndarray | None = None) -> Matched:
-        """Predictions with the relation (T,) they take, -1 for none; of these those ``kept``; relations ``asked`` for."""
+        """The ranking where predictions take the relations ``match`` (T,), -1 for none.
+
+        Args:
+            kept: (T,) bool, predictions that remain.
+            asked: (G,) bool, relations that are asked for.
+        """
         right = match >= 0
         kind = np.where(right, self.truth_kind[np.where(right, match, 0)] if len(self.truth_kind) else -1, self.kind)
         kept = (kind >= 0) & (True if kept is None else kept)

@@ -1,8 +1,9 @@
 """Predictions of scene graphs by Scene-Graph-Benchmark: custom_prediction.json with custom_data_info.json beside.
 
 For each number of an image: ``bbox`` xyxy, ``bbox_labels`` and ``bbox_scores``; ``rel_pairs``, ``rel_labels``,
-``rel_scores`` and, where it was written, ``rel_all_scores`` (every predicate). Label 0 is the background. The other file
-names images, classes and predicates. The score of a relation is subject * predicate * object, by which the code ranks.
+``rel_scores`` and, where it was written, ``rel_all_scores`` (every predicate). Label 0 is the background. The other
+file names images, classes and predicates. The score of a relation is subject * predicate * object, by which the code
+ranks.
 
 The boxes are in the frame of the network's input (shorter side 600 px, longer at most 1,000), not in that of the
 picture; the sizes of the truth bring them back.
@@ -16,7 +17,7 @@ from detplug.data.coco_file import read_json
 from detplug.errors import UserError
 
 from ..relations import RelationImage, RelationResult, RelationSet
-from .fields import ImagePlaces, field, floats, integers, listed, name_numbers, result
+from .fields import ImagePlaces, floats, integers, listed, name_numbers, result
 
 INFO = 'custom_data_info.json'
 FRAME = (600, 1000)  # px, shorter and longer side of the input
@@ -84,8 +85,7 @@ def _same_length(where: str, **columns: np.ndarray) -> None:
 def _scale(image: RelationImage, shorter: int, longer: int) -> np.ndarray:
     """(4,) factors from the network's input to the picture."""
     sides = image.width, image.height
-    size = shorter if max(sides) / min(sides) * shorter <= longer else int(round(longer * min(sides) / max(sides)))
-    wide, high = (
-        (size, int(size * sides[1] / sides[0])) if sides[0] < sides[1] else (int(size * sides[0] / sides[1]), size)
-    )
-    return np.array([sides[0] / wide, sides[1] / high] * 2)
+    least, most = min(sides), max(sides)
+    size = shorter if most / least * shorter <= longer else int(round(longer * least / most))
+    scaled = [size if side == least else int(size * side / least) for side in sides]
+    return np.array([side / now for side, now in zip(sides, scaled, strict=True)] * 2)

@@ -38,10 +38,8 @@ def read_predicted_folder(folder: Path, data: RelationSet) -> dict[int, Relation
     """
     rows, relations = (_rows(folder / name) for name in (BOXES, RELATIONS))
     places, path = ImagePlaces(data.images), folder / BOXES
-    image = np.array(
-        [places.of_name(field(x, 'file_name', f'{path}[{i}]'), f'{path}[{i}]') for i, x in enumerate(rows)]
-    )
-    image = image.astype(np.int64)
+    files = [field(x, 'file_name', f'{path}[{i}]') for i, x in enumerate(rows)]
+    image = np.array([places.of_name(name, f'{path}: file_name') for name in files], np.int64)
     corner = floats([field(x, 'bbox', f'{path}[{i}]') for i, x in enumerate(rows)], f'{path}: bbox', 4)
     boxes = np.concatenate([corner[:, :2], corner[:, :2] + corner[:, 2:]], axis=1)
     words = [field(x, 'category_name', f'{path}[{i}]') for i, x in enumerate(rows)]

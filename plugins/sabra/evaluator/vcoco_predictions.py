@@ -21,10 +21,8 @@ from ..data.vcoco_names import PREDICATES
 from ..relations import NO_OBJECT, RelationResult, RelationSet
 from .fields import ImagePlaces, field, floats, result
 
-ROLES = {
-    predicate: f'{predicate.replace(" ", "_")}' if ' ' in predicate else f'{predicate}_agent'
-    for predicate in PREDICATES
-}
+# predicate -> key of a detection
+ROLES = {name: name.replace(' ', '_') if ' ' in name else f'{name}_agent' for name in PREDICATES}
 SAFE = {
     ('numpy', 'dtype'),
     ('numpy', 'ndarray'),
