@@ -8,7 +8,8 @@ error below could take were it mended, is missed.
 
 The gain of a kind is the mean average precision with its errors mended minus that without: an error of subject, object
 or predicate takes the best free relation that it would then find, or is removed; association, both and duplicate are
-removed; a missed relation is not asked for. Gains do not add up, as in TIDE.
+removed; a missed relation is not asked for. Gains do not add up, as in TIDE. The best :data:`TOP` predictions of an
+image count.
 
 Letters: T predictions, G relations of the truth, P pairs of the two in one image, C classes.
 """
@@ -37,8 +38,8 @@ KINDS = {
     'both': 'both boxes are wrong',
     MISSED: 'a relation without any prediction of the kinds predicate, subject, object',
 }
-BLOCK = 64  # images at once: bounds the memory
-TOP = 100  # predictions of an image
+BLOCK = 16  # images at once: bounds the memory
+TOP = 300  # predictions of an image, best first; the others are left out
 
 
 class Diagnosis(NamedTuple):

@@ -108,7 +108,8 @@ def read_npz(path: Path, data: RelationSet) -> dict[int, RelationResult]:
     first = starts[of_triplet]
     position = [order[np.where(end < 0, 0, end) + first] if len(order) else end for end in (subject, target)]
     rows = np.stack([position[0], np.where(target < 0, NO_OBJECT, position[1]), predicates[predicate]], axis=1)
-    return split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
+    found = split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
+    return {place: found.get(place) or result([], [], [], [], []) for place in image.tolist()}
 
 
 def split_images(

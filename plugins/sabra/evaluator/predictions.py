@@ -59,7 +59,8 @@ def _read(path: Path, data: RelationSet, task: str, numbering: str, frame) -> di
             )
         return read_vcoco(path, data)
     content = read_json(path)
-    first = next(iter(content.values() if isinstance(content, dict) else content), None) if content else None
+    entries = content.values() if isinstance(content, dict) else content if isinstance(content, list) else []
+    first = next(iter(entries), None)
     keys = set(first) if isinstance(first, dict) else set()
     if isinstance(content, list) and 'hoi_prediction' in keys:
         if task != 'hico':

@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from .diagnosis import KINDS, Diagnosis
+from .diagnosis import KINDS, TOP, Diagnosis
 
 ROW, LEFT, BAR, RIGHT_SIDE = 34, 170, 420, 170  # px: height of a row, width of names, of the longest bar, of numbers
 DARK, COLOUR, GREY = (40, 40, 40), (178, 114, 0), (150, 150, 150)  # BGR; the colour is Okabe and Ito's blue
@@ -24,7 +24,8 @@ def figures_table(figures: Mapping[str, float], heading: str) -> None:
 
 def diagnosis_table(diagnosis: Diagnosis) -> None:
     """Print the kinds of errors, how many there are and what mending each would give."""
-    title = f'Errors: mean AP {100 * diagnosis.ap:.2f} % by this matching, {diagnosis.right} right'
+    ap = f'mean AP {100 * diagnosis.ap:.2f} % by this matching'
+    title = f'Errors of the best {TOP} predictions an image: {ap}, {diagnosis.right} right'
     table = Table('error', 'how many', 'AP gained, points', 'what it is', title=title)
     for name, what in KINDS.items():
         table.add_row(name, str(diagnosis.counts[name]), f'{100 * diagnosis.gains[name]:+.2f}', what)
