@@ -94,7 +94,7 @@ def _block(
     """RIGHT or the mended kind -> ranking; RIGHT or kind -> how many."""
     truth = truth_columns(images, names)
     predicted_columns(images, results, names)  # all are checked, before any is left out
-    kept = [keep_triplets(x, best_triplets(x, len(names.predicates), rules.top)) for x in results]
+    kept = [keep_triplets(x, best_triplets(x, len(x.triplets), rules.top)) for x in results]
     found = predicted_columns(images, kept)
     ends = _Ends(found, truth, rules)
     match = ends.take(ends.subject & ends.object & ends.predicate, np.ones(len(truth), bool))

@@ -98,7 +98,7 @@ class RelationMetric(BaseMetric):
             UserError
         ) as error:  # raised by evaluate, on all processes: one that ends alone leaves the others waiting
             return replace(image, problem=str(error), result=keep_triplets(result, np.zeros(0, np.int64)))
-        shown = best_triplets(result, len(names.predicates), max(len(truth.relations), 1))
+        shown = best_triplets(result, len(result.triplets), max(len(truth.relations), 1))
         return replace(image, result=keep_triplets(result, shown))
 
     def evaluate(self, size: int) -> dict[str, float]:

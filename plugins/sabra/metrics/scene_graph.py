@@ -104,9 +104,9 @@ def match_graphs(
         i, _ = equal_pairs((truth.subject_label, truth.object_label, truth.predicate), tuple(known.T))
         unknown = ~np.isin(np.arange(len(truth)), i)
     ranks = []
-    for kept in (1, len(names.predicates)):
+    for constraint in (True, False):
         best = [
-            keep_triplets(result, order[rank < kept][: max(tops)])
+            keep_triplets(result, (order[rank < 1] if constraint else order)[: max(tops)])
             for result, (order, rank) in zip(results, ranked, strict=True)
         ]
         place = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
