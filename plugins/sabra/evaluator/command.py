@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--predictions', required=True, help='result file, or folder, of any code that is listed')
     parser.add_argument('--split', default='test', choices=('train', 'test'), help='of an annotation file with both')
     parser.add_argument('--known-labels', help="HICO's anno.mat: adds the known-object setting (needs scipy)")
+    parser.add_argument('--pairs-of', help='V-COCO: training annotations; leaves out object and action they never pair')
     parser.add_argument('--zero-shot', choices=SPLITS, help='HICO-DET: adds the figures seen and unseen')
     parser.add_argument('--train', help='annotations of the training: for zero-shot recalls, and against leakage')
     parser.add_argument('--by-class', action='store_true', help='average precision or recall of each class in --out')
@@ -104,7 +105,12 @@ def _frame(text: str) -> Any:
 
 def _options(args: argparse.Namespace, task: str, names: RelationNames) -> dict[str, Any]:
     """Options of the protocol; one that it has not is an error, not left out."""
-    given = dict(known_labels=args.known_labels, zero_shot=args.zero_shot, by_class=args.by_class or None)
+    given = dict(
+        known_labels=args.known_labels,
+        zero_shot=args.zero_shot,
+        by_class=args.by_class or None,
+        pairs_of=args.pairs_of,
+    )
     options = {name: value for name, value in given.items() if value is not None}
     for name in options:
         if name not in PROTOCOLS[task].options:

@@ -7,6 +7,7 @@ both and a line in :data:`PROTOCOLS`; docs/relation_evaluator.md says what the f
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from detplug.errors import UserError
 
 from ..data.hico_zero_shot import unseen_classes
+from ..data.vcoco_names import seen_pairs
 from ..relations import RelationImage, RelationNames, RelationResult
 from .columns import blocks
 from .hico import hico_figures, match_hico
@@ -24,7 +26,7 @@ from .openimages import match_openimages, openimages_figures
 from .relation_map import map_figures, match_relations
 from .scene_graph import TOPS as GRAPH_TOPS
 from .scene_graph import FoundRelations, graph_figures, match_graphs
-from .vcoco import match_vcoco, vcoco_figures
+from .vcoco import VcocoDetections, match_vcoco, vcoco_figures
 from .vrd import match_predicates, match_vrd, recall_figures
 
 BLOCK = 64  # images that are matched at once: bounds the memory
@@ -112,6 +114,29 @@ def _hico(
     return hico_figures(blocks_of(parts), names, labels, unseen, by_class)
 
 
+@lru_cache(maxsize=1)
+def _training(path: str) -> tuple[RelationNames, np.ndarray]:
+    from ..data.relation_file import read_relations  # late: reads COCO json with msgspec
+
+    data = read_relations(path)
+    return data.names, seen_pairs(data)
+
+
+def _match_vcoco(
+    images: Sequence[RelationImage],
+    results: Sequence[RelationResult],
+    names: RelationNames,
+    pairs_of: str | Path | None = None,
+) -> VcocoDetections:
+    """Option: a file of training annotations; predictions of an object class and predicate it lacks are left out."""
+    if pairs_of is None:
+        return match_vcoco(images, results, names)
+    known, allowed = _training(str(pairs_of))
+    if (known.objects, known.predicates) != (names.objects, names.predicates):
+        raise UserError(f'{pairs_of}: categories, predicates: not those of the evaluated set in their order')
+    return match_vcoco(images, results, names, allowed)
+
+
 def _vcoco(parts: list, images: Sequence[RelationImage], names: RelationNames) -> dict[str, float]:
     return vcoco_figures([part.agents for part in parts], [part.roles for part in parts])
 
@@ -162,7 +187,7 @@ def _psg(
 
 PROTOCOLS: dict[str, Protocol] = {
     'hico': Protocol(match_hico, _hico),
-    'vcoco': Protocol(match_vcoco, _vcoco),
+    'vcoco': Protocol(_match_vcoco, _vcoco),
     'vrd': Protocol(match_vrd, _recalls),
     'vrd_predicate': Protocol(match_predicates, _recalls),
     'vg': Protocol(_vg, _graphs),

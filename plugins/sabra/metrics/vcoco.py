@@ -103,9 +103,16 @@ def vcoco_ap(
 
 
 def match_vcoco(
-    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames
+    images: Sequence[RelationImage],
+    results: Sequence[RelationResult],
+    names: RelationNames,
+    allowed: np.ndarray | None = None,
 ) -> VcocoDetections:
-    """The detections of persons that were annotated, right or wrong; see :func:`vcoco_ap`."""
+    """The detections of persons that were annotated, right or wrong; see :func:`vcoco_ap`.
+
+    Args:
+        allowed: (O + 1, 29) bool of :func:`..data.vcoco_names.seen_pairs`; predictions of other pairs are left out.
+    """
     if names.predicates != PREDICATES or PERSON not in names.objects:
         raise UserError(
             f"evaluation: names: not V-COCO's {len(PREDICATES)} predicates and a class {PERSON!r}; use the protocol "
@@ -113,6 +120,8 @@ def match_vcoco(
         )
     persons, roles = _truth(images, names)
     found = predicted_columns(images, results, names)
+    if allowed is not None:
+        found = found.where(allowed[found.object_label, found.predicate])
     person, overlap = _person_of(found, persons)
     kept = persons.judged[person]
     found, person, near = found.where(kept), person[kept], overlap[kept] >= IOU

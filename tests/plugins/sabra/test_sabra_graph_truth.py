@@ -15,7 +15,7 @@ from plugins.sabra.metrics.protocols import evaluate
 
 
 def psg_file(folder: Path, data) -> Path:
-    """psg.json with dog as stuff; the last image with relations is of the training, a first relation is written twice."""
+    """psg.json with dog as stuff; the last image with relations is of the training; first relations twice."""
     entries = [
         dict(
             image_id=str(image.img_id),

@@ -109,3 +109,14 @@ def test_classes_have_their_own_curve():
     nothing = np.zeros(0, int), classes[:0], scores[:0], [right[:0]]
     assert class_ap(eleven_point, [matched(1, *nothing, np.array([3]))]).tolist() == [0]
     assert mean_figures({'map': ap, 'none': ap[1:2]}) == {'map': pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize('columns', [4, 60])
+def test_rows_of_huge_numbers_are_compared_exactly(columns):
+    """The product of the ranges is beyond 64 bits; with 60 columns also that of the numbers of different values."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.integers(0, 3, (n, columns)) * 2**40 for n in (30, 20))
+    left[3], left[7] = right[5], right[5]
+    i, j = equal_pairs(tuple(left.T), tuple(right.T))
+    expected = [(a, b) for a in range(30) for b in range(20) if (left[a] == right[b]).all()]
+    assert list(zip(i.tolist(), j.tolist(), strict=True)) == expected and (3, 5) in expected
