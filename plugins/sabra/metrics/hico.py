@@ -22,7 +22,7 @@ from detplug.errors import UserError
 from ..relations import RelationImage, RelationNames, RelationResult
 from .average_precision import class_ap, eleven_point, mean_figures
 from .columns import Columns, blocks, predicted_columns, truth_columns
-from .matched import Matched, join, matched
+from .matched import Matched, blocks_of, join, matched
 from .matching import IOU, best_partner, equal_pairs, first_takers
 from .overlap import paired_iou
 
@@ -63,7 +63,7 @@ def hico_map(
         UserError: names without triplets, a truth that is none of them, labels of another shape, bad indices.
     """
     parts = [match_hico(*block, names) for block in blocks(images, results, BLOCK)]
-    return hico_figures(parts, names, labels_known, unseen, by_class)
+    return hico_figures(blocks_of(parts), names, labels_known, unseen, by_class)
 
 
 def hico_figures(
@@ -112,9 +112,8 @@ def match_hico(images: Sequence[RelationImage], results: Sequence[RelationResult
     kind = _kinds(found, names)
     found, kind = found.where(kind >= 0), kind[kind >= 0]
     i, j = equal_pairs((found.image, kind), (truth.image, truth_kind))
-    overlap = np.minimum(
-        paired_iou(found.subject_box[i], truth.subject_box[j]), paired_iou(found.object_box[i], truth.object_box[j])
-    )
+    overlap = paired_iou(found.subject_box[i], truth.subject_box[j])
+    np.minimum(overlap, paired_iou(found.object_box[i], truth.object_box[j]), out=overlap)
     partner, largest = best_partner(i, j, overlap, len(found))
     right = first_takers(np.where(largest >= IOU, partner, -1), found.score)
     objects = np.bincount(truth_kind, minlength=len(names.triplets))

@@ -76,10 +76,10 @@ def first_takers(target: np.ndarray, scores: np.ndarray) -> np.ndarray:
         target: (T,) int64, -1 for none.
         scores: (T,); of equal scores the first prediction comes first.
     """
-    order = np.argsort(-scores, kind='stable')
-    order = order[target[order] >= 0]
+    rows = np.flatnonzero(target >= 0)
+    order = rows[np.lexsort((-scores[rows], target[rows]))]
     chosen = np.zeros(len(target), bool)
-    chosen[order[np.unique(target[order], return_index=True)[1]]] = True
+    chosen[order[np.diff(target[order], prepend=-1) != 0]] = True
     return chosen
 
 
