@@ -7,7 +7,8 @@ mismatches                  : of all tasks
 hico_seconds                : processor time for 9,658 images x 100 predictions, default and known-object setting; the
                               arrays are there
 memory_mb                   : largest resident memory of the process that does so, annotations and predictions included
-over_oracle                 : processor time of a plain loop over that of the evaluator, 1,000 of these images; equal figures
+over_oracle                 : processor time of a plain loop over that of the evaluator, on 1,000 of these images with
+                              equal figures
 
 python benchmarks/relation_evaluator.py      (needs the hico data and the dev extra: the loops are those of the tests)
 """
