@@ -30,7 +30,7 @@ from ..relations import NO_OBJECT, RelationImage, RelationNames, RelationResult
 
 RIGHT, MISSED = 'right', 'missed'
 KINDS = {
-    'duplicate': 'a relation that a higher score has found',
+    'duplicate': 'a relation that a higher score has taken',
     'predicate': 'a related pair with another predicate',
     'association': 'both boxes right, the pair is not related',
     'subject': 'the subject box or its class is wrong',
@@ -95,8 +95,8 @@ def _block(
     truth = truth_columns(images, names)
     predicted_columns(images, results, names)  # all are checked, before any is left out
     kept = [keep_triplets(x, best_triplets(x, len(x.triplets), rules.top)) for x in results]
-    found = predicted_columns(images, kept)
-    ends = _Ends(found, truth, rules)
+    detections = predicted_columns(images, kept)
+    ends = _Ends(detections, truth, rules)
     match = ends.take(ends.subject & ends.object & ends.predicate, np.ones(len(truth), bool))
     kind = _kinds(ends, match, images, rules)
     free = ~np.isin(np.arange(len(truth)), match)
@@ -110,14 +110,14 @@ def _block(
     for near in of_kind.values():
         reached[ends.j[near]] = True
     missed = free & ~reached
-    ranking = _Ranking(len(images), found, truth, names)
+    ranking = _Ranking(len(images), detections, truth, names)
     rankings = {RIGHT: ranking.of(match)}
     for name in KINDS:
         if name == MISSED:
             rankings[name] = ranking.of(match, asked=~missed)
             continue
         wrong = kind == name
-        mended = ends.take(of_kind[name], free) if name in of_kind else np.full(len(found), -1)
+        mended = ends.take(of_kind[name], free) if name in of_kind else np.full(len(detections), -1)
         rankings[name] = ranking.of(np.where(wrong, mended, match), kept=~wrong | (mended >= 0))
     counts = {name: int((kind == name).sum()) for name in (RIGHT, *KINDS)}
     return rankings, counts | {MISSED: int(missed.sum())}
@@ -126,10 +126,10 @@ def _block(
 class _Ends:
     """(P,) pairs ``i``, ``j`` of a prediction and a relation of its image, and which ends of them agree."""
 
-    def __init__(self, found: Columns, truth: Columns, rules: Rules) -> None:
-        self.found = found
-        self.i, self.j = equal_pairs((found.image,), (truth.image,))
-        a, b = found.where(self.i), truth.where(self.j)
+    def __init__(self, detections: Columns, truth: Columns, rules: Rules) -> None:
+        self.detections = detections
+        self.i, self.j = equal_pairs((detections.image,), (truth.image,))
+        a, b = detections.where(self.i), truth.where(self.j)
         first, second = paired_iou(a.subject_box, b.subject_box), paired_iou(a.object_box, b.object_box)
         none = (a.object == NO_OBJECT) & (b.object == NO_OBJECT)
         some = (a.object != NO_OBJECT) & (b.object != NO_OBJECT)
@@ -142,19 +142,18 @@ class _Ends:
     def take(self, near: np.ndarray, free: np.ndarray) -> np.ndarray:
         """(T,) the relation each prediction takes of those that are ``near`` (P,) and ``free`` (G,), -1 for none."""
         near = near & free[self.j]
-        return match_free(self.i[near], self.j[near], self.overlap[near], self.found.score)
+        return match_free(self.i[near], self.j[near], self.overlap[near], self.detections.score)
 
     def any(self, near: np.ndarray) -> np.ndarray:
         """(T,) bool: the prediction has a pair that is ``near`` (P,)."""
-        return np.bincount(self.i[near], minlength=len(self.found)) > 0
+        return np.bincount(self.i[near], minlength=len(self.detections)) > 0
 
 
 def _kinds(ends: _Ends, match: np.ndarray, images: Sequence[RelationImage], rules: Rules) -> np.ndarray:
     """(T,) text, RIGHT or the kind of each prediction."""
-    found, full = ends.found, ends.subject & ends.object
-    subject = _on_object(found.image, found.subject_box, found.subject_label, images, rules.subject_label)
-    target = _on_object(found.image, found.object_box, found.object_label, images, rules.object_label)
-    target |= found.object == NO_OBJECT
+    x, full = ends.detections, ends.subject & ends.object
+    subject = _on_object(x.image, x.subject_box, x.subject_label, images, rules.subject_label)
+    target = _on_object(x.image, x.object_box, x.object_label, images, rules.object_label) | (x.object == NO_OBJECT)
     cases = [
         (match >= 0, RIGHT),
         (ends.any(full & ends.predicate), 'duplicate'),
@@ -182,9 +181,9 @@ def _on_object(
 class _Ranking:
     """Makes rankings of the predictions of a block by the class of each: predicate, or (object, predicate)."""
 
-    def __init__(self, images: int, found: Columns, truth: Columns, names: RelationNames) -> None:
-        self.images, self.found, self.names = images, found, names
-        self.kind, self.truth_kind = self._classes(found), self._classes(truth)
+    def __init__(self, images: int, detections: Columns, truth: Columns, names: RelationNames) -> None:
+        self.images, self.detections, self.names = images, detections, names
+        self.kind, self.truth_kind = self._classes(detections), self._classes(truth)
 
     def of(self, match: np.ndarray, kept: np.ndarray | None = None, asked: np.ndarray | None = None) -> Matched:
         """The ranking where predictions take the relations ``match`` (T,), -1 for none.
@@ -198,8 +197,8 @@ class _Ranking:
         kept = (kind >= 0) & (True if kept is None else kept)
         asked = self.truth_kind[(self.truth_kind >= 0) & (True if asked is None else asked)]
         objects = np.bincount(asked, minlength=self._count())
-        found = self.found
-        return matched(self.images, found.image[kept], kind[kept], found.score[kept], [right[kept]], objects)
+        detections = self.detections
+        return matched(self.images, detections.image[kept], kind[kept], detections.score[kept], [right[kept]], objects)
 
     def _count(self) -> int:
         return len(self.names.predicates if self.names.triplets is None else self.names.triplets)

@@ -19,13 +19,14 @@ def floats(value: Any, where: str, columns: int | None = None) -> np.ndarray:
     Raises:
         UserError: something else; ``where`` names file and field.
     """
-    shape = (-1,) if columns is None else (-1, columns)
     try:
         array = np.asarray(value, np.float64)
-        array = array.reshape(shape) if array.size or columns is None else np.zeros((0, columns))
-    except (TypeError, ValueError):
-        array = None
-    if array is None or len(array) != len(value) or not (np.abs(array) < LARGEST).all():
+        if columns is not None:
+            array = array.reshape(-1, columns) if array.size else np.zeros((0, columns))
+        good = len(array) == len(value) and array.ndim <= 2 and bool((np.abs(array) < LARGEST).all())
+    except (OverflowError, TypeError, ValueError):
+        good = False
+    if not good or (columns is None and array.ndim != 1):
         what = 'numbers' if columns is None else f'rows of {columns} numbers'
         raise UserError(f'{where}: {one_line(value, 60)}: not a list of finite {what}; write the file again')
     return array
@@ -39,7 +40,7 @@ def integers(value: Any, where: str, low: int, high: int) -> np.ndarray:
     """
     try:
         array = np.array([int(x) if isinstance(x, str) else x for x in value])
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         array = None
     if array is None or array.ndim != 1 or (array.size and array.dtype.kind not in 'iu'):
         raise UserError(f'{where}: {one_line(value, 60)}: not a list of whole numbers; write the file again')
@@ -48,6 +49,17 @@ def integers(value: Any, where: str, low: int, high: int) -> np.ndarray:
     if wrong.any():
         raise UserError(f'{where}: {array[wrong][0]} is none of {low} to {high - 1}; check the numbering of the file')
     return array
+
+
+def index_pairs(value: list, where: str, high: int) -> np.ndarray:
+    """(N, 2) int64 from 0 to ``high`` - 1, from a list of lists of two.
+
+    Raises:
+        UserError: something else; ``where`` names file and field.
+    """
+    if not all(isinstance(row, list) and len(row) == 2 for row in value):
+        raise UserError(f'{where}: {one_line(value, 60)}: not a list of pairs; write the file again')
+    return integers([end for row in value for end in row], where, 0, high).reshape(-1, 2)
 
 
 def field(entry: Any, key: str, where: str) -> Any:
@@ -86,17 +98,17 @@ def result(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, triplets: 
     )
 
 
-class ImagePlaces:
+class ImageIndex:
     """Position of each image of the truth, by the name of its file or by its id."""
 
     def __init__(self, images: Sequence[RelationImage]) -> None:
         self.by_name: dict[str, int] = {}
         self.by_id: dict[str, int] = {}
         self.twice: set[str] = set()
-        for place, image in enumerate(images):
-            self.by_id[str(image.img_id)] = place
+        for position, image in enumerate(images):
+            self.by_id[str(image.img_id)] = position
             for name in {image.file_name, Path(image.file_name).name, Path(image.file_name).stem} - {''}:
-                if self.by_name.setdefault(name, place) != place:
+                if self.by_name.setdefault(name, position) != position:
                     self.twice.add(name)
 
     def of_name(self, name: Any, where: str) -> int:

@@ -17,7 +17,7 @@ from detplug.data.coco_file import read_json
 from detplug.errors import UserError
 
 from ..relations import RelationImage, RelationResult, RelationSet
-from .fields import ImagePlaces, floats, integers, listed, name_numbers, result
+from .fields import ImageIndex, floats, index_pairs, integers, listed, name_numbers, result
 
 INFO = 'custom_data_info.json'
 FRAME = (600, 1000)  # px, shorter and longer side of the input
@@ -42,16 +42,16 @@ def read_graphs(
         name_numbers(listed(info, key, str(info_path))[1:], ours, f'{info_path}: {key}')
         for key, ours in (('ind_to_classes', data.names.objects), ('ind_to_predicates', data.names.predicates))
     )
-    places, found = ImagePlaces(data.images), {}
+    index, predicted = ImageIndex(data.images), {}
     for key, entry in content.items():
         where = f'{path}: {key}'
         number = integers([key], where, 0, len(files))[0]
-        place = places.of_name(files[number], f'{info_path}: idx_to_files[{number}]')
-        if place in found:
+        position = index.of_name(files[number], f'{info_path}: idx_to_files[{number}]')
+        if position in predicted:
             raise UserError(f'{where}: {files[number]} is predicted twice; keep one entry')
-        scale = 1.0 if frame is None else _scale(data.images[place], *frame)
-        found[place] = _image(entry, labels, predicates, scale, where)
-    return found
+        scale = 1.0 if frame is None else _scale(data.images[position], *frame)
+        predicted[position] = _image(entry, labels, predicates, scale, where)
+    return predicted
 
 
 def _image(entry: dict, labels: np.ndarray, predicates: np.ndarray, scale: np.ndarray, where: str) -> RelationResult:
@@ -59,7 +59,7 @@ def _image(entry: dict, labels: np.ndarray, predicates: np.ndarray, scale: np.nd
     kinds = labels[integers(listed(entry, 'bbox_labels', where), f'{where}.bbox_labels', 1, len(labels) + 1) - 1]
     scores = floats(listed(entry, 'bbox_scores', where), f'{where}.bbox_scores')
     pairs = listed(entry, 'rel_pairs', where)
-    ends = integers(np.asarray(pairs).reshape(-1).tolist(), f'{where}.rel_pairs', 0, len(boxes)).reshape(-1, 2)
+    ends = index_pairs(pairs, f'{where}.rel_pairs', len(boxes))
     if 'rel_all_scores' in entry:
         each = floats(listed(entry, 'rel_all_scores', where), f'{where}.rel_all_scores', len(predicates) + 1)[:, 1:]
         _same_length(where, rel_pairs=ends, rel_all_scores=each)

@@ -90,7 +90,7 @@ def read_openimages(path: Path) -> RelationSet:
         if len(size) != 2:
             raise UserError(f'{where}.img_size: not width and height; get the file again')
         name = f'{field(entry, "img_fn", where)}.jpg'
-        entry = dict(entry, file_name=name, width=int(size[0]), height=int(size[1]))
+        entry = dict(entry, file_name=name, width=size[0], height=size[1])
         boxes, kinds = (listed(entry, key, where) for key in ('bbox', 'det_labels'))
         data.images.append(_image(name, entry, boxes, kinds, listed(entry, 'rel', where), names, where))
     return _not_empty(data, path, 'images')
@@ -99,12 +99,16 @@ def read_openimages(path: Path) -> RelationSet:
 def _image(
     number: Any, entry: dict, boxes: list, kinds: list, rows: list, names: RelationNames, where: str
 ) -> RelationImage:
-    name, width, height = (field(entry, key, where) for key in ('file_name', 'width', 'height'))
+    name = field(entry, 'file_name', where)
+    if not isinstance(name, str):
+        raise UserError(f'{where}.file_name: {one_line(name, 60)}: not a text; get the file again')
+    size = [field(entry, key, where) for key in ('width', 'height')]
+    width, height = floats(size, f'{where}: width, height').astype(int).tolist()
     labels = integers(kinds, f'{where}: classes', 0, len(names.objects))
     if len(labels) != len(boxes):
         raise UserError(f'{where}: {len(labels)} classes for {len(boxes)} boxes; get the file again')
     table = _rows(rows, len(boxes), 0, len(names.predicates), where)
-    return relation_image(number, name, (int(width), int(height)), floats(boxes, f'{where}: boxes', 4), labels, table)
+    return relation_image(number, name, (width, height), floats(boxes, f'{where}: boxes', 4), labels, table)
 
 
 def _rows(rows: Any, boxes: int, base: int, predicates: int, where: str) -> np.ndarray:

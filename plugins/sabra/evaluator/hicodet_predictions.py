@@ -36,10 +36,10 @@ def read_hicodet(folder: Path, data: RelationSet) -> dict[int, RelationResult]:
                 f'{path}: all_boxes: {shape} where classes of the object and images are '
                 f'{(len(classes), len(data.images))}; evaluate on the whole split that was predicted'
             )
-        for row, place in zip(*np.nonzero(np.vectorize(np.size, otypes=[int])(cells)), strict=True):
-            pairs = floats(cells[row, place], f'{path}: all_boxes[{row}, {place}]', 9)
-            columns.setdefault(int(place), []).append((pairs, label, int(names.triplets[classes[row], 1])))
-    return {place: _image(parts, person) for place, parts in columns.items()}
+        for row, position in zip(*np.nonzero(np.vectorize(np.size, otypes=[int])(cells)), strict=True):
+            pairs = floats(cells[row, position], f'{path}: all_boxes[{row}, {position}]', 9)
+            columns.setdefault(int(position), []).append((pairs, label, int(names.triplets[classes[row], 1])))
+    return {position: _image(parts, person) for position, parts in columns.items()}
 
 
 def _image(parts: list[tuple[np.ndarray, int, int]], person: int) -> RelationResult:

@@ -16,7 +16,7 @@ from detplug.errors import UserError
 
 from ..data.coco_names import IDS, NAMES
 from ..relations import RelationResult, RelationSet
-from .fields import ImagePlaces, field, floats, integers, listed, name_numbers, result
+from .fields import ImageIndex, field, floats, integers, listed, name_numbers, result
 
 NUMBERINGS = ('coco', 'position')
 
@@ -31,18 +31,18 @@ def read_ppdm(path: Path, content: list, data: RelationSet, numbering: str = 'co
     Raises:
         UserError: a field is missing or wrong, an image that the truth has not, a number of the other numbering.
     """
-    places, label_of = ImagePlaces(data.images), np.full(max(IDS) + 1, -1)
+    index, label_of = ImageIndex(data.images), np.full(max(IDS) + 1, -1)
     label_of[list(IDS) if numbering == 'coco' else np.arange(len(IDS))] = name_numbers(
         NAMES, data.names.objects, 'classes of COCO'
     )
-    found = {}
+    predicted = {}
     for i, entry in enumerate(content):
         where = f'{path}[{i}]'
-        place = places.of_name(field(entry, 'file_name', where), f'{where}.file_name')
-        if place in found:
-            raise UserError(f'{where}.file_name: {data.images[place].file_name} is listed twice; keep one entry')
-        found[place] = _image(entry, label_of, len(data.names.predicates), numbering, where)
-    return found
+        position = index.of_name(field(entry, 'file_name', where), f'{where}.file_name')
+        if position in predicted:
+            raise UserError(f'{where}.file_name: {data.images[position].file_name} is listed twice; keep one entry')
+        predicted[position] = _image(entry, label_of, len(data.names.predicates), numbering, where)
+    return predicted
 
 
 def _image(entry: dict, label_of: np.ndarray, verbs: int, numbering: str, where: str) -> RelationResult:

@@ -6,10 +6,10 @@ from detplug.data.coco_file import read_json
 from detplug.errors import UserError
 
 from ..relations import RelationResult, RelationSet
+from .detplug_predictions import BOXES, read_npz, read_predicted_folder
 from .fields import result
 from .graph_predictions import FRAME, read_graphs
 from .hicodet_predictions import PATTERN, read_hicodet
-from .own_predictions import BOXES, read_npz, read_predicted_folder
 from .ppdm_predictions import read_ppdm
 from .vcoco_predictions import read_vcoco
 
@@ -33,12 +33,12 @@ def read_predictions(
         UserError: a form that is not known or not of the task, a broken file, an image or a name that the truth has
             not, no image in common.
     """
-    found = _read(path, data, task, numbering, frame)
-    if not found and data.images:
+    predicted = _read(path, data, task, numbering, frame)
+    if not predicted and data.images:
         raise UserError(f'{path}: no image of the truth has a prediction; evaluate on the split that was predicted')
-    missing = len(data.images) - len(found)
+    missing = len(data.images) - len(predicted)
     lines = [f'{missing} of {len(data.images)} images have no prediction; they count as empty'] if missing else []
-    return [found.get(place) or result([], [], [], [], []) for place in range(len(data.images))], lines
+    return [predicted.get(position) or result([], [], [], [], []) for position in range(len(data.images))], lines
 
 
 def _read(path: Path, data: RelationSet, task: str, numbering: str, frame) -> dict[int, RelationResult]:

@@ -38,8 +38,8 @@ def diagnosis_picture(diagnosis: Diagnosis) -> np.ndarray:
     picture = np.full((height, LEFT + BAR + RIGHT_SIDE, 3), 255, np.uint8)
     longest = max(max(diagnosis.gains.values()), 1e-9)
     _write(picture, f'AP gained if mended (points), errors; AP {100 * diagnosis.ap:.1f} %', (12, ROW - 11), DARK)
-    for place, name in enumerate(KINDS):
-        top = ROW * (place + 1) + 6
+    for row, name in enumerate(KINDS):
+        top = ROW * (row + 1) + 6
         gain = diagnosis.gains[name]
         end = LEFT + int(round(BAR * max(gain, 0) / longest))
         cv2.rectangle(picture, (LEFT, top), (max(end, LEFT + 1), top + ROW - 12), COLOUR, -1)

@@ -8,6 +8,7 @@ from detplug.data.coco_file import read_json
 from detplug.errors import UserError
 
 from ..data.hico_annotations import read_annotations
+from ..data.hico_mat import read_mat
 from ..data.hico_names import LIST, hico_names, mark_rare, read_class_list
 from ..data.hico_pairs import read_pair_lists
 from ..data.relation_file import read_relations
@@ -25,7 +26,7 @@ def read_truth(path: Path, task: str, split: str = 'test') -> RelationSet:
     Args:
         path: a file; which one, docs/relation_evaluator.md lists for each task.
         task: of :data:`.command.TASKS`.
-        split: 'train' or 'test' of files that hold both (psg.json).
+        split: 'train' or 'test' of files that hold both (psg.json, anno_bbox.mat).
 
     Raises:
         UserError: not a file of the task, or a broken one.
@@ -35,6 +36,11 @@ def read_truth(path: Path, task: str, split: str = 'test') -> RelationSet:
     match = VCOCO_FILE.search(path.name)
     if task == 'vcoco' and match:
         return read_split(path.parent, match[1])
+    if task == 'hico' and path.suffix == '.mat':
+        sets = mark_rare(read_mat(path))
+        if split not in sets:
+            raise UserError(f'{path}: bbox_{split}: missing; give anno_bbox.mat of HICO-DET')
+        return sets[split]
     if path.suffix != '.json':
         raise UserError(f'{path}: not a json; see docs/relation_evaluator.md for the files of the task {task}')
     content = read_json(path)
@@ -53,7 +59,7 @@ def _hico(path: Path, keys: set[str], split: str) -> RelationSet:
         return read_pair_lists(path)
     lists = [folder / LIST for folder in (path.parent, path.parent.parent) if (folder / LIST).is_file()]
     if not lists:
-        raise UserError(f'{path.parent / LIST}: not found; put it there: {path.name} names no class')
+        raise UserError(f'{path.parent / LIST}: not found; copy it there: {path.name} names no class')
     names = hico_names(read_class_list(lists[0]), lists[0])
     return mark_rare({split: read_annotations(path, names, path.parent)})[split]
 

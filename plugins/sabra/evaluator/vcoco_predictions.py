@@ -19,7 +19,7 @@ from detplug.errors import UserError, one_line
 
 from ..data.vcoco_names import PREDICATES
 from ..relations import NO_OBJECT, RelationResult, RelationSet
-from .fields import ImagePlaces, field, floats, result
+from .fields import ImageIndex, field, floats, result
 
 # predicate -> key of a detection
 ROLES = {name: name.replace(' ', '_') if ' ' in name else f'{name}_agent' for name in PREDICATES}
@@ -35,7 +35,7 @@ SAFE = {
 
 
 class Cache(dict):
-    """In place of CacheTemplate, a defaultdict."""
+    """Instead of CacheTemplate, a defaultdict."""
 
     def __init__(self, *_: Any) -> None:
         super().__init__()
@@ -68,17 +68,28 @@ def read_vcoco(path: Path, data: RelationSet) -> dict[int, RelationResult]:
         raise UserError(f"{path}: not a list of detections; give the file that V-COCO's script evaluates")
     if tuple(data.names.predicates) != PREDICATES:
         raise UserError(f"{path}: the truth has not V-COCO's {len(PREDICATES)} predicates; give annotations of V-COCO")
-    places, by_image = ImagePlaces(data.images), {}
+    index, by_image = ImageIndex(data.images), {}
     for i, detection in enumerate(content):
         where = f'{path}[{i}]'
-        place = places.of_id(_plain(field(detection, 'image_id', where)), f'{where}.image_id')
-        by_image.setdefault(place, []).append((where, detection))
+        position = index.of_id(_plain(field(detection, 'image_id', where)), f'{where}.image_id')
+        by_image.setdefault(position, []).append((where, detection))
     person = data.names.objects.index('person')
-    return {place: _image(detections, person) for place, detections in by_image.items()}
+    return {position: _image(detections, person) for position, detections in by_image.items()}
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, (np.ndarray, np.generic)) and np.size(value) == 1 else value
+
+
+def _role(value: Any, where: str) -> np.ndarray:
+    """(5,) box, which may be NaN, and score."""
+    try:
+        values = np.asarray(value, np.float64)
+    except (OverflowError, TypeError, ValueError):
+        values = np.zeros(0)
+    if values.shape != (5,):
+        raise UserError(f'{where}: not x1, y1, x2, y2, score; write the file again')
+    return values
 
 
 def _image(detections: list[tuple[str, dict]], person: int) -> RelationResult:
@@ -95,9 +106,7 @@ def _image(detections: list[tuple[str, dict]], person: int) -> RelationResult:
                 rows.append((subject, NO_OBJECT, predicate))
                 scores += floats([_plain(detection[key])], f'{where}.{key}').tolist()
                 continue
-            values = np.asarray(detection[key], np.float64)
-            if values.shape != (5,):
-                raise UserError(f'{where}.{key}: not x1, y1, x2, y2, score; write the file again')
+            values = _role(detection[key], f'{where}.{key}')
             target = NO_OBJECT
             if not np.isnan(values[:4]).any() and values[:4].any():
                 target = len(boxes)

@@ -38,11 +38,11 @@ BLOCK = 64  # images whose predictions are matched at once: bounds the memory
 
 @dataclass(frozen=True)
 class OpenImagesDetections:
-    """Matched predictions by ``relation`` and by ``phrase`` overlap, and ``found``: K -> relations that are found."""
+    """Matched predictions by ``relation`` and by ``phrase`` overlap; ``hits``: K -> relations that are predicted."""
 
     relation: Matched
     phrase: Matched
-    found: dict[int, int]
+    hits: dict[int, int]
 
 
 def openimages_score(
@@ -75,17 +75,17 @@ def match_openimages(
     check_results(images, results, names)
     best = [keep_triplets(result, best_triplets(result, KEPT, TOP)) for result in results]
     best = [keep_triplets(result, np.flatnonzero(result.triplet_scores > LEAST)) for result in best]
-    found = predicted_columns(images, best)
-    place = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
-    i, j = equal_pairs(found.name, truth.name)
+    detections = predicted_columns(images, best)
+    position = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
+    i, j = equal_pairs(detections.name, truth.name)
     objects = np.bincount(truth.predicate, minlength=len(names.predicates))
     parts = []
     for overlap in (relation_overlap, phrase_overlap):
-        shared = overlap(found.where(i), truth.where(j))
-        parts.append(_ranked(len(images), found, i, j, shared, objects))
-    near = relation_overlap(found.where(i), truth.where(j)) >= IOU
+        shared = overlap(detections.where(i), truth.where(j))
+        parts.append(_ranked(len(images), detections, i, j, shared, objects))
+    near = relation_overlap(detections.where(i), truth.where(j)) >= IOU
     rank = np.full(len(truth), TOP)
-    np.minimum.at(rank, j[near], place[i[near]])
+    np.minimum.at(rank, j[near], position[i[near]])
     return OpenImagesDetections(*parts, {top: int((rank < top).sum()) for top in TOPS})
 
 
@@ -96,7 +96,7 @@ def openimages_figures(
     objects = sum(part.relation.objects for part in parts)
     if not objects.sum():
         return {}
-    figures = {f'r{top}': sum(part.found[top] for part in parts) / int(objects.sum()) for top in TOPS}
+    figures = {f'r{top}': sum(part.hits[top] for part in parts) / int(objects.sum()) for top in TOPS}
     single = {}
     for short, name in (('rel', 'relation'), ('phr', 'phrase')):
         ap = class_ap(all_point, [getattr(part, name) for part in parts])
@@ -110,8 +110,8 @@ def openimages_figures(
 
 
 def _ranked(
-    images: int, found: Columns, i: np.ndarray, j: np.ndarray, overlap: np.ndarray, objects: np.ndarray
+    images: int, detections: Columns, i: np.ndarray, j: np.ndarray, overlap: np.ndarray, objects: np.ndarray
 ) -> Matched:
-    partner, largest = best_partner(i, j, overlap, len(found))
-    right = first_takers(np.where(largest > IOU, partner, -1), found.score)
-    return matched(images, found.image, found.predicate, found.score, [right], objects)
+    partner, largest = best_partner(i, j, overlap, len(detections))
+    right = first_takers(np.where(largest > IOU, partner, -1), detections.score)
+    return matched(images, detections.image, detections.predicate, detections.score, [right], objects)

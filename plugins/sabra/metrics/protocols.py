@@ -25,7 +25,7 @@ from .matched import Matched, blocks_of
 from .openimages import match_openimages, openimages_figures
 from .relation_map import map_figures, match_relations
 from .scene_graph import TOPS as GRAPH_TOPS
-from .scene_graph import FoundRelations, graph_figures, match_graphs
+from .scene_graph import RelationRanks, graph_figures, match_graphs
 from .vcoco import VcocoDetections, match_vcoco, vcoco_figures
 from .vrd import match_predicates, match_vrd, recall_figures
 
@@ -171,7 +171,7 @@ def _vg(
     names: RelationNames,
     tops: Sequence[int] = GRAPH_TOPS,
     train_triplets: np.ndarray | None = None,
-) -> FoundRelations:
+) -> RelationRanks:
     return match_graphs(images, results, names, tops, train_triplets)
 
 
@@ -181,7 +181,7 @@ def _psg(
     names: RelationNames,
     tops: Sequence[int] = GRAPH_TOPS,
     train_triplets: np.ndarray | None = None,
-) -> FoundRelations:
+) -> RelationRanks:
     return match_graphs(images, results, names, tops, train_triplets, pixel=0)
 
 

@@ -34,8 +34,8 @@ BLOCK = 64  # images whose predictions are matched at once: bounds the memory
 
 
 @dataclass(frozen=True)
-class FoundRelations:
-    """The relations of a block of images, and from which rank on each is found.
+class RelationRanks:
+    """The relations of a block of images, and from which rank on each is predicted.
 
     Args:
         images: I.
@@ -93,8 +93,8 @@ def match_graphs(
     tops: Sequence[int] = TOPS,
     train_triplets: np.ndarray | None = None,
     pixel: float = VOC_PIXEL,
-) -> FoundRelations:
-    """Which relations are found, and how early; see :func:`scene_graph_recall`."""
+) -> RelationRanks:
+    """Which relations are predicted, and how early; see :func:`scene_graph_recall`."""
     truth = truth_columns(images, names)
     check_results(images, results, names)
     ranked = [ranked_triplets(result) for result in results]
@@ -109,13 +109,13 @@ def match_graphs(
             keep_triplets(result, (order[rank < 1] if constraint else order)[: max(tops)])
             for result, (order, rank) in zip(results, ranked, strict=True)
         ]
-        place = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
-        ranks.append(_first_rank(predicted_columns(images, best), place, truth, pixel))
-    return FoundRelations(len(images), truth.image, truth.predicate, unknown, *ranks)
+        position = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
+        ranks.append(_first_rank(predicted_columns(images, best), position, truth, pixel))
+    return RelationRanks(len(images), truth.image, truth.predicate, unknown, *ranks)
 
 
 def graph_figures(
-    parts: Sequence[FoundRelations], names: RelationNames, tops: Sequence[int] = TOPS, by_class: bool = False
+    parts: Sequence[RelationRanks], names: RelationNames, tops: Sequence[int] = TOPS, by_class: bool = False
 ) -> dict[str, float]:
     """The figures of :func:`scene_graph_recall` from the blocks of :func:`match_graphs`."""
     first = np.cumsum([0, *(part.images for part in parts)])
@@ -137,14 +137,14 @@ def graph_figures(
     return {name: float(value) for name, value in figures.items() if not np.isnan(value)}
 
 
-def _first_rank(found: Columns, place: np.ndarray, truth: Columns, pixel: float) -> np.ndarray:
-    """(G,) the smallest place (T,) of a prediction that finds each relation."""
-    i, j = equal_pairs(found.name, truth.name)
-    near = (paired_iou(found.subject_box[i], truth.subject_box[j], pixel) >= IOU) & (
-        paired_iou(found.object_box[i], truth.object_box[j], pixel) >= IOU
+def _first_rank(detections: Columns, position: np.ndarray, truth: Columns, pixel: float) -> np.ndarray:
+    """(G,) the smallest position (T,) of a prediction that finds each relation."""
+    i, j = equal_pairs(detections.name, truth.name)
+    near = (paired_iou(detections.subject_box[i], truth.subject_box[j], pixel) >= IOU) & (
+        paired_iou(detections.object_box[i], truth.object_box[j], pixel) >= IOU
     )
     rank = np.full(len(truth), np.iinfo(np.int64).max)
-    np.minimum.at(rank, j[near], place[i[near]])
+    np.minimum.at(rank, j[near], position[i[near]])
     return rank
 
 

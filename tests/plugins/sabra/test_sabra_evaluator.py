@@ -20,7 +20,7 @@ from sabra_evaluator_cases import (
 from scipy.io import savemat
 
 from detplug.cli.main import main as detplug
-from plugins.sabra.evaluator.own_predictions import write_npz
+from plugins.sabra.evaluator.detplug_predictions import write_npz
 from plugins.sabra.evaluator.truth import read_truth
 from plugins.sabra.metrics.protocols import PROTOCOLS, evaluate
 from plugins.sabra.relations import RelationSet, truth_as_result

@@ -8,7 +8,7 @@ import pytest
 from sabra_evaluator_cases import one_pair, ppdm, scene_graph_files, small_names, small_set, write_truth
 
 from detplug.cli.main import main as detplug
-from plugins.sabra.evaluator.own_predictions import write_npz
+from plugins.sabra.evaluator.detplug_predictions import write_npz
 from plugins.sabra.relations import RelationSet, truth_as_result
 
 

@@ -9,7 +9,7 @@ from sabra_evaluator_cases import small_set
 
 from detplug.cli.main import main as detplug
 from detplug.errors import UserError
-from plugins.sabra.evaluator.own_predictions import write_npz
+from plugins.sabra.evaluator.detplug_predictions import write_npz
 from plugins.sabra.evaluator.truth import read_truth
 from plugins.sabra.metrics.protocols import evaluate
 

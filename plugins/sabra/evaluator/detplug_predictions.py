@@ -20,7 +20,7 @@ from detplug.data.coco_file import read_json
 from detplug.errors import UserError, one_line
 
 from ..relations import NO_OBJECT, RelationImage, RelationNames, RelationResult, RelationSet
-from .fields import ImagePlaces, field, floats, integers, name_numbers, result
+from .fields import ImageIndex, field, floats, integers, name_numbers, result
 from .whole_file import write_whole
 
 BOXES, RELATIONS = 'predictions.json', 'relations.json'
@@ -37,9 +37,9 @@ def read_predicted_folder(folder: Path, data: RelationSet) -> dict[int, Relation
         UserError: a file or a field is missing, an image or a name that the truth has not.
     """
     rows, relations = (_rows(folder / name) for name in (BOXES, RELATIONS))
-    places, path = ImagePlaces(data.images), folder / BOXES
+    index, path = ImageIndex(data.images), folder / BOXES
     files = [field(x, 'file_name', f'{path}[{i}]') for i, x in enumerate(rows)]
-    image = np.array([places.of_name(name, f'{path}: file_name') for name in files], np.int64)
+    image = np.array([index.of_name(name, f'{path}: file_name') for name in files], np.int64)
     corner = floats([field(x, 'bbox', f'{path}[{i}]') for i, x in enumerate(rows)], f'{path}: bbox', 4)
     boxes = np.concatenate([corner[:, :2], corner[:, :2] + corner[:, 2:]], axis=1)
     words = [field(x, 'category_name', f'{path}[{i}]') for i, x in enumerate(rows)]
@@ -76,8 +76,8 @@ def read_npz(path: Path, data: RelationSet) -> dict[int, RelationResult]:
         raise UserError(f'{path}: not readable as npz ({one_line(error)}); write it again') from None
     for name in COLUMNS:
         field(content, name, f'{path}: columns')
-    places, count = ImagePlaces(data.images), len(content['file_name'])
-    image = np.array([places.of_name(name, f'{path}: file_name') for name in content['file_name'].tolist()], np.int64)
+    index, count = ImageIndex(data.images), len(content['file_name'])
+    image = np.array([index.of_name(name, f'{path}: file_name') for name in content['file_name'].tolist()], np.int64)
     if len(set(image.tolist())) < count:
         raise UserError(f'{path}: file_name: an image is listed twice; join its rows')
     classes, predicates = (
@@ -108,8 +108,8 @@ def read_npz(path: Path, data: RelationSet) -> dict[int, RelationResult]:
     first = starts[of_triplet]
     position = [order[np.where(end < 0, 0, end) + first] if len(order) else end for end in (subject, target)]
     rows = np.stack([position[0], np.where(target < 0, NO_OBJECT, position[1]), predicates[predicate]], axis=1)
-    found = split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
-    return {place: found.get(place) or result([], [], [], [], []) for place in image.tolist()}
+    predicted = split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
+    return {position: predicted.get(position) or result([], [], [], [], []) for position in image.tolist()}
 
 
 def split_images(
@@ -129,18 +129,18 @@ def split_images(
         scores: (T,).
     """
     by_image, by_owner = np.argsort(image, kind='stable'), np.argsort(owner, kind='stable')
-    place = np.empty(len(image) + 1, np.int64)
-    place[-1] = NO_OBJECT  # of no object
+    position = np.empty(len(image) + 1, np.int64)
+    position[-1] = NO_OBJECT  # of no object
     numbers = np.unique(np.concatenate([image, owner])).tolist()
-    found = {}
+    predicted = {}
     for number in numbers:
         rows = by_image[slice(*np.searchsorted(image[by_image], [number, number + 1]))]
-        place[rows] = np.arange(len(rows))
+        position[rows] = np.arange(len(rows))
         chosen = by_owner[slice(*np.searchsorted(owner[by_owner], [number, number + 1]))]
-        own = triplets[chosen].copy()
-        own[:, :2] = place[own[:, :2]]
-        found[number] = result(*(column[rows] for column in boxes), own, scores[chosen])
-    return found
+        rows_of = triplets[chosen].copy()
+        rows_of[:, :2] = position[rows_of[:, :2]]
+        predicted[number] = result(*(column[rows] for column in boxes), rows_of, scores[chosen])
+    return predicted
 
 
 def write_npz(
