@@ -199,11 +199,10 @@ def test_scene_graph_benchmark_json(all_scores, tmp_path):
 
 def test_real_files_are_read(real_data, tmp_path):
     for task, gt, figure in (
-        ('hico', real_data('hico') / 'instances_test2015.json', 'map_full'),
         ('vrd', real_data('vrd') / 'annotations_test.json', 'relationship_r100_k70'),
         ('vcoco', real_data('vcoco') / 'everything_val.txt', 'role_ap_s1'),
     ):
         data = read_truth(gt, task)
-        assert len(data.images) == dict(hico=9658, vrd=1000, vcoco=2867)[task]
+        assert len(data.images) == dict(vrd=1000, vcoco=2867)[task]
         figures = evaluate(task, data.images, [truth_as_result(image) for image in data.images], data.names)
         assert figures[figure] == pytest.approx(7478 / 7638 if task == 'vrd' else 1)
