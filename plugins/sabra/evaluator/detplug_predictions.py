@@ -69,13 +69,7 @@ def read_npz(path: Path, data: RelationSet) -> dict[int, RelationResult]:
     Raises:
         UserError: not such a file, an image or a name that the truth has not.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            content = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f'{path}: not readable as npz ({one_line(error)}); write it again') from None
-    for name in COLUMNS:
-        field(content, name, f'{path}: columns')
+    content = _columns(path)
     index, count = ImageIndex(data.images), len(content['file_name'])
     image = np.array([index.of_name(name, f'{path}: file_name') for name in content['file_name'].tolist()], np.int64)
     if len(set(image.tolist())) < count:
@@ -84,32 +78,63 @@ def read_npz(path: Path, data: RelationSet) -> dict[int, RelationResult]:
         name_numbers(content[key].tolist(), ours, f'{path}: {key}')
         for key, ours in (('classes', data.names.objects), ('predicates', data.names.predicates))
     )
-    boxes = floats(content['boxes'], f'{path}: boxes', 4)
+    boxes, scores, triplet_scores = (
+        floats(content[key], f'{path}: {key}', columns)
+        for key, columns in (('boxes', 4), ('scores', None), ('triplet_scores', None))
+    )
     labels = classes[integers(content['labels'], f'{path}: labels', 0, len(classes))]
     owner, of_triplet = (integers(content[key], f'{path}: {key}', 0, count) for key in ('box_image', 'triplet_image'))
-    order = np.argsort(owner, kind='stable')
-    starts = np.searchsorted(owner[order], np.arange(count + 1))
     triplets = integers(content['triplets'].reshape(-1), f'{path}: triplets', NO_OBJECT, len(boxes) + len(predicates))
     triplets = triplets.reshape(-1, 3)
-    scores = floats(content['scores'], f'{path}: scores')
-    triplet_scores = floats(content['triplet_scores'], f'{path}: triplet_scores')
     lengths = (len(boxes), len(labels), len(scores), len(owner)), (len(triplets), len(triplet_scores), len(of_triplet))
     if any(len(set(each)) > 1 for each in lengths):
         raise UserError(f'{path}: columns of boxes {lengths[0]}, of triplets {lengths[1]}: not of one length')
+    rows = _rows_of_boxes(path, triplets, of_triplet, owner, count, len(predicates))
+    rows[:, 2] = predicates[rows[:, 2]]
+    predicted = split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
+    return {position: predicted.get(position) or result([], [], [], [], []) for position in image.tolist()}
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = {name: np.atleast_1d(archive[name]) for name in archive.files}
+    except (AttributeError, EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f'{path}: not readable as npz ({one_line(error)}); write it again') from None
+    for name in COLUMNS:
+        field(content, name, f'{path}: columns')
+    if content['triplets'].ndim != 2 or content['triplets'].shape[1] != 3:
+        raise UserError(f'{path}: triplets: shape {content["triplets"].shape}, not (T, 3); write the file again')
+    return content
+
+
+def _rows_of_boxes(
+    path: Path, triplets: np.ndarray, image: np.ndarray, owner: np.ndarray, count: int, predicates: int
+) -> np.ndarray:
+    """(T, 3) triplets whose subject and object count in all boxes, from those that count in their image.
+
+    Args:
+        triplets: (T, 3); ``image``: (T,) of each; ``owner``: (D,) image of each box; ``count``: images.
+
+    Raises:
+        UserError: a subject, object or predicate out of range.
+    """
+    order = np.argsort(owner, kind='stable')
+    starts = np.searchsorted(owner[order], np.arange(count + 1))
     subject, target, predicate = triplets.T
-    size = np.diff(starts)[of_triplet]
-    wrong = (subject < 0) | (subject >= size) | (target >= size) | (predicate < 0) | (predicate >= len(predicates))
+    size = np.diff(starts)[image]
+    wrong = (subject < 0) | (subject >= size) | (target >= size) | (predicate < 0) | (predicate >= predicates)
     if wrong.any():
         row = int(wrong.argmax())
         raise UserError(
             f'{path}: triplets[{row}]: {triplets[row].tolist()}: not boxes of its image, which has {size[row]}, and a '
-            f'predicate below {len(predicates)}; subject and object count from 0 in each image'
+            f'predicate below {predicates}; subject and object count from 0 in each image'
         )
-    first = starts[of_triplet]
-    position = [order[np.where(end < 0, 0, end) + first] if len(order) else end for end in (subject, target)]
-    rows = np.stack([position[0], np.where(target < 0, NO_OBJECT, position[1]), predicates[predicate]], axis=1)
-    predicted = split_images(image[owner], (boxes, labels, scores), image[of_triplet], rows, triplet_scores)
-    return {position: predicted.get(position) or result([], [], [], [], []) for position in image.tolist()}
+    if not len(triplets):
+        return triplets
+    ends = [order[np.maximum(end, 0) + starts[image]] for end in (subject, target)]
+    return np.stack([ends[0], np.where(target < 0, NO_OBJECT, ends[1]), predicate], axis=1)
 
 
 def split_images(
@@ -129,17 +154,18 @@ def split_images(
         scores: (T,).
     """
     by_image, by_owner = np.argsort(image, kind='stable'), np.argsort(owner, kind='stable')
+    numbers = np.unique(np.concatenate([image, owner]))
+    box_starts, box_ends = (np.searchsorted(image[by_image], numbers, side) for side in ('left', 'right'))
+    starts, ends = (np.searchsorted(owner[by_owner], numbers, side) for side in ('left', 'right'))
     position = np.empty(len(image) + 1, np.int64)
     position[-1] = NO_OBJECT  # of no object
-    numbers = np.unique(np.concatenate([image, owner])).tolist()
     predicted = {}
-    for number in numbers:
-        rows = by_image[slice(*np.searchsorted(image[by_image], [number, number + 1]))]
+    for k, number in enumerate(numbers.tolist()):
+        rows, chosen = by_image[box_starts[k] : box_ends[k]], by_owner[starts[k] : ends[k]]
         position[rows] = np.arange(len(rows))
-        chosen = by_owner[slice(*np.searchsorted(owner[by_owner], [number, number + 1]))]
-        rows_of = triplets[chosen].copy()
-        rows_of[:, :2] = position[rows_of[:, :2]]
-        predicted[number] = result(*(column[rows] for column in boxes), rows_of, scores[chosen])
+        numbered = triplets[chosen].copy()
+        numbered[:, :2] = position[numbered[:, :2]]
+        predicted[number] = result(*(column[rows] for column in boxes), numbered, scores[chosen])
     return predicted
 
 

@@ -39,7 +39,8 @@ def integers(value: Any, where: str, low: int, high: int) -> np.ndarray:
         UserError: something else; ``where`` names file and field.
     """
     try:
-        array = np.array([int(x) if isinstance(x, str) else x for x in value])
+        ready = isinstance(value, np.ndarray) and value.dtype.kind in 'iu'
+        array = value if ready else np.array([int(x) if isinstance(x, str) else x for x in value])
     except (OverflowError, TypeError, ValueError):
         array = None
     if array is None or array.ndim != 1 or (array.size and array.dtype.kind not in 'iu'):

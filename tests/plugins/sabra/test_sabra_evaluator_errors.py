@@ -44,9 +44,12 @@ def changed(folder, tmp_path, **columns):
         ('boxes', None, 'columns.boxes: missing'),
         ('boxes', lambda x: x * np.nan, 'boxes: .*not a list of finite rows of 4 numbers'),
         ('labels', lambda x: x + 3, 'labels: .* is none of 0 to 2'),
+        ('file_name', lambda x: np.array('1.jpg'), 'box_image: .* is none of 0 to 0'),
+        ('predicates', lambda x: np.array('hold'), 'triplets'),
         ('labels', lambda x: x[:-1], 'columns of boxes .*not of one length'),
         ('triplets', lambda x: x + 50, 'triplets'),
         ('triplets', lambda x: x * 0 + 5, 'subject and object count from 0 in each image'),
+        ('triplets', lambda x: x[:, :2], r'triplets: shape \(\d+, 2\), not \(T, 3\)'),
         ('triplet_scores', lambda x: x[:-1], 'of triplets .*not of one length'),
         ('triplet_image', lambda x: x + 12, 'triplet_image: .* is none of 0 to 11'),
         ('classes', lambda x: np.array(['person', 'cup', 'cat']), 'classes: cat: 1 of 3 names are not in the truth'),
@@ -71,6 +74,9 @@ def test_files_that_are_not_what_they_should_be(vrd, tmp_path, capsys):
         other.write_text(content)
         assert line in refused(capsys, '--task', 'vrd', '--gt', gt, '--predictions', other)
     (tmp_path / 'x.npz').write_bytes(b'PK nothing')
+    assert 'not readable as npz' in refused(capsys, '--task', 'vrd', '--gt', gt, '--predictions', tmp_path / 'x.npz')
+    np.save(tmp_path / 'x.npy', np.zeros(3))
+    (tmp_path / 'x.npy').rename(tmp_path / 'x.npz')
     assert 'not readable as npz' in refused(capsys, '--task', 'vrd', '--gt', gt, '--predictions', tmp_path / 'x.npz')
     (tmp_path / 'x.pkl').write_bytes(b'\x80\x02nothing')
     assert 'the task vcoco' in refused(capsys, '--task', 'vrd', '--gt', gt, '--predictions', tmp_path / 'x.pkl')
