@@ -22,7 +22,7 @@ import numpy as np
 
 from ..metrics.average_precision import all_point, class_ap
 from ..metrics.columns import Columns, blocks, predicted_columns, truth_columns
-from ..metrics.matched import Matched, matched
+from ..metrics.matched import Matched, blocks_of, matched
 from ..metrics.matching import IOU, equal_pairs, match_free
 from ..metrics.overlap import paired_iou
 from ..metrics.vrd import best_triplets, keep_triplets
@@ -212,5 +212,5 @@ class _Ranking:
 
 
 def _mean_ap(ap: Callable, parts: list[Matched]) -> float:
-    values = class_ap(ap, parts)
+    values = class_ap(ap, blocks_of(parts))
     return float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
