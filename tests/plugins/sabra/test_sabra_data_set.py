@@ -9,7 +9,7 @@ import pytest
 from mmdet.registry import DATASETS
 from sabra_data_cases import error_of, relation_content, small_set, write_json
 
-import detplug.data  # noqa: F401
+import detplug.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.sabra.data.dataset import RelationDataset
 from plugins.sabra.data.relation_file import read_relations
