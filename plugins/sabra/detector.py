@@ -99,6 +99,7 @@ class RelationDetector(BaseDetector):
 
     def loss(self, inputs: Tensor, samples: list[DetDataSample]) -> dict[str, Tensor]:
         """Losses of the head and, unless it is frozen, of the detector (``detector_...``)."""
+        self.check_boxes(samples)
         losses = {}
         if self.detector is None or self.frozen:
             feats, found = self.find(inputs, samples)
@@ -112,13 +113,23 @@ class RelationDetector(BaseDetector):
         losses = rename_loss_dict('detector_', losses)
         return losses | self.relation_head.loss(self.padded(found, samples), truth_of(samples), feats)
 
+    def check_boxes(self, samples: list[DetDataSample]) -> None:
+        """Boxes are given, or a detector finds them.
+
+        Raises:
+            UserError: neither, or both.
+        """
+        if self.detector is None and not all('proposals' in x for x in samples):
+            raise UserError('RelationDetector: no boxes are given; add FileProposals to the pipeline, or a detector')
+        if self.detector is not None and any('proposals' in x for x in samples):
+            raise UserError(
+                'RelationDetector: the pipeline gives boxes, but model.detector finds its own; take FileProposals (or '
+                'what else gives them) out of the pipeline, or set detector=None'
+            )
+
     def find(self, inputs: Tensor, samples: list[DetDataSample]) -> tuple[tuple[Tensor, ...], list[InstanceData]]:
         """The detector's maps (none in `boxes` mode) and each image's boxes in pixels of the network's input."""
         if self.detector is None:
-            if not all('proposals' in x for x in samples):
-                raise UserError(
-                    'RelationDetector: no boxes are given; add FileProposals to the pipeline, or a detector'
-                )
             return (), [x.proposals for x in samples]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.adapter.detect(inputs, samples)
@@ -141,6 +152,7 @@ class RelationDetector(BaseDetector):
 
     def predict(self, inputs: Tensor, samples: list[DetDataSample], rescale: bool = True) -> list[DetDataSample]:
         """Adds ``pred_instances`` and ``pred_relations`` (:class:`RelationResult`) to each sample."""
+        self.check_boxes(samples)
         feats, found = self.find(inputs, samples)
         asked = [x.proposal_pairs.indices for x in samples] if all('proposal_pairs' in x for x in samples) else None
         selected = self.select(found, asked)

@@ -16,7 +16,8 @@ It gets boxes and maps alone, so that it runs behind every detector and with giv
 may_be_subject   (O,) bool tensor: classes that are subjects (HOI: person). Without it every class is.
 allowed          (O, C) bool tensor, object class and predicate: RelationHook sets it to the ``triplets`` that the data
                  set names. A head without it does not train on a data set with triplets.
-sampler          a sampler of sampling/: RelationHook logs what it was offered and drew. Without it there is no log.
+sampler          a PairSampler of sampling/: RelationHook logs its ``counts``, what was there and what was drawn, and
+                 its ``advice``. Without it there is no log.
 predict_all      as :meth:`predict` in fixed shapes, for export: ``predict_all(detections, feats) -> (B, N, N, C)
                  scores, 0 where no pair is, and (B, N, C) or None``. Without it the model is not exported.
 predicts_without_object  bool: :meth:`predict`'s third result is a tensor. Without it the head has none.

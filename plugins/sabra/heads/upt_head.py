@@ -5,7 +5,7 @@ UPT's: unary tokens that attend to one another with the pairs' spatial encodings
 (cooperative layers), pairwise tokens of their products that a plain encoder compares (competitive layer), a focal loss
 of classifier times detection scores, power 1 in training and 2.8 at test. Ours: the widths, one formula for queries,
 pooled maps and given features as appearance, class embeddings where there is no appearance, padding in place of a loop
-over images. UPT reads DETR's decoder states; ``visual=dict(type='BoxFeatures', channels=256)`` behind a DETR is that.
+over images, the lower limit of the loss's divisor. UPT reads DETR's decoder states; ``visual=dict(type='BoxFeatures', channels=256)`` behind a DETR is that.
 
 Letters: B images, N boxes, P pairs of an image, C predicates, O object classes, D dims, H heads.
 """
@@ -14,14 +14,15 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.registry import MODELS
-from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
 from ..image_boxes import ImageBoxes
 from ..pair_vectors import NODE_WIDTH, PAIR_WIDTH, node_vectors, pair_vectors, scaled
 from ..proposals import INVALID, Truth, label_proposals, predicate_targets
-from ..relation_loss import focal_loss
+from ..relation_loss import focal_loss, loss_divisor
 from ..visual import build_visual, mlp
+
+NEGATIVES_PER_POSITIVE = 32.0  # see loss_divisor
 
 
 class CooperativeLayer(nn.Module):
@@ -136,14 +137,15 @@ class UPTHead(nn.Module):
         return scores.masked_fill(~self.allowed[detections.labels[image, object_]], -torch.inf)
 
     def loss(self, detections: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
-        """Focal loss of all pairs, divided by the positives."""
+        """Focal loss of all pairs, divided by the positives; by the negatives / 32 where there are fewer positives."""
         subjects = detections.valid & self.may_be_subject[detections.labels]
         labels = label_proposals(detections, truth, self.iou_thr, self.same_class, subjects)
         pairs = (labels.kinds != INVALID).nonzero()
         targets = predicate_targets(labels, truth, pairs, self.predicates)
         log_p = self.log_scores(detections, pairs, self(detections, pairs, feats), 1.0)
         losses = torch.where(log_p.isinf(), 0, focal_loss(log_p, targets))
-        return dict(loss_predicate=losses.sum() / reduce_mean(targets.sum()).clamp(min=1))
+        negatives = (1 - targets.amax(1)).sum()
+        return dict(loss_predicate=losses.sum() / loss_divisor(targets.sum(), negatives, NEGATIVES_PER_POSITIVE))
 
     @torch.no_grad()
     def predict(

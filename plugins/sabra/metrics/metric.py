@@ -62,7 +62,7 @@ class RelationMetric(BaseMetric):
         options: of the protocol, such as ``dict(known_labels='anno.mat')``; see :mod:`.protocols`.
 
     Raises:
-        UserError: a protocol or an option that does not exist.
+        UserError: a protocol, an option or a file of an option that does not exist.
     """
 
     default_prefix = ''  # names as they are

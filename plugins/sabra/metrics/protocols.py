@@ -30,6 +30,10 @@ from .vcoco import VcocoDetections, match_vcoco, vcoco_figures
 from .vrd import match_predicates, match_vrd, recall_figures
 
 BLOCK = 64  # images that are matched at once: bounds the memory
+FILES = {  # options that are paths: what lies there
+    'known_labels': "HICO's anno.mat for the known-object setting",
+    'pairs_of': 'annotations of the training',
+}
 MATCH, FIGURES = 3, 3  # leading arguments of the two functions that are no options
 
 
@@ -74,7 +78,7 @@ def evaluate(
         options: see :attr:`Protocol.options`.
 
     Raises:
-        UserError: a protocol or an option that does not exist, bad indices.
+        UserError: a protocol, an option or a file of an option that does not exist, bad indices.
     """
     options = check_options(protocol, options)
     chosen = PROTOCOLS[protocol]
@@ -86,7 +90,7 @@ def check_options(protocol: str, options: Mapping | None) -> dict:
     """The options as a dict.
 
     Raises:
-        UserError: a protocol or an option that does not exist.
+        UserError: a protocol, an option or a file of an option that does not exist.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f'config: RelationMetric: protocol is {protocol!r}; choose from {", ".join(PROTOCOLS)}')
@@ -97,6 +101,10 @@ def check_options(protocol: str, options: Mapping | None) -> dict:
             f'config: RelationMetric: the protocol {protocol} has no option {unknown[0]!r}; it has '
             f'{", ".join(known) or "none"}'
         )
+    for name, what in FILES.items():
+        path = (options or {}).get(name)
+        if path is not None and not Path(path).is_file():
+            raise UserError(f'{path}: not found; {name} names {what}: put it there, or set {name}=None')
     return dict(options or {})
 
 

@@ -82,7 +82,8 @@ def batch(config, objects: int, relations: int) -> dict:
             rows[:1, 1] = -1
         sample.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(objects, dtype=torch.bool))
         sample.gt_relations = InstanceData(triplets=rows if objects else rows[:0])
-        sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=torch.ones(objects))
+        if 'detector' not in config.model:
+            sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=torch.ones(objects))
         samples.append(sample)
     if 'detector' not in config.model:
         return dict(inputs=[torch.zeros(0)] * 2, data_samples=samples)

@@ -97,6 +97,16 @@ def test_batches_with_nothing_or_too_much_to_learn(case):
         assert_valid(one)
 
 
+@pytest.mark.parametrize('count', [1, 16])
+def test_a_batch_without_relations_does_not_outweigh_one_with_relations(count):
+    many = dict(boxes=BOX * 4, labels=[0, 1, 2, 3] * 4)
+    usual, empty = (
+        detector(UPT).eval().loss([torch.zeros(0)] * count, [sample(**case) for _ in range(count)])['loss_predicate']
+        for case in (USUAL, many)
+    )
+    assert 0 < empty < 2 * usual
+
+
 def test_images_of_a_batch_do_not_see_one_another():
     net = detector(UPT | dict(subject_labels=[0, 1])).eval()
     cases = [

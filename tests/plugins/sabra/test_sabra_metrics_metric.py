@@ -108,6 +108,10 @@ def test_bad_configs_are_named():
         RelationMetric('vrd', options=dict(top=(1,)))
     with pytest.raises(UserError, match="no option 'known_labels'; it has none"):
         RelationMetric('map', options=dict(known_labels='anno.mat'))
+    for protocol, option in (('hico', 'known_labels'), ('vcoco', 'pairs_of')):
+        with pytest.raises(UserError, match=f'^nowhere/a.b: not found; {option} names .*or set {option}=None$'):
+            RelationMetric(protocol, options={option: 'nowhere/a.b'})
+        RelationMetric(protocol, options={option: None})
     for key in ('classes', 'predicates'):
         with pytest.raises(UserError, match=f'no {key!r}'):
             relation_names({**META, key: ()})
