@@ -55,6 +55,6 @@ test_dataloader = dict(
     **evaluation, dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=test_pipeline)
 )
 val_evaluator = dict(type='RelationMetric', protocol='hico')
-# the known-object setting (known_full, ...) needs HICO's labels of images, which prepare_data links where the download has
-# them; without them: --cfg-options test_evaluator.options.known_labels=None
+# the known-object setting (known_full, ...) needs HICO's labels of images, which prepare_data links where the download
+# has them; without them: --cfg-options test_evaluator.options.known_labels=None
 test_evaluator = dict(type='RelationMetric', protocol='hico', options=dict(known_labels=data_root + 'anno.mat'))

@@ -5,7 +5,8 @@ UPT's: unary tokens that attend to one another with the pairs' spatial encodings
 (cooperative layers), pairwise tokens of their products that a plain encoder compares (competitive layer), a focal loss
 of classifier times detection scores, power 1 in training and 2.8 at test. Ours: the widths, one formula for queries,
 pooled maps and given features as appearance, class embeddings where there is no appearance, padding in place of a loop
-over images, the lower limit of the loss's divisor. UPT reads DETR's decoder states; ``visual=dict(type='BoxFeatures', channels=256)`` behind a DETR is that.
+over images, the lower limit of the loss's divisor. UPT reads DETR's decoder states; ``visual=dict(type='BoxFeatures',
+channels=256)`` behind a DETR is that.
 
 Letters: B images, N boxes, P pairs of an image, C predicates, O object classes, D dims, H heads.
 """
