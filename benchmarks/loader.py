@@ -28,7 +28,7 @@ from mmengine.registry import init_default_scope
 from record import record
 from torch.utils.data import DataLoader
 
-import detplug.data  # noqa: F401
+import detplug.register  # noqa: F401
 
 BATCH, BATCHES, REPEATS, SEED = 16, 12, 5, 0
 WORKERS, TURNS = 4, 3

@@ -14,51 +14,15 @@ python benchmarks/sabra_ablation.py --no-test --seeds 0 --variants uniform bnps 
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
-import torch
-from finetuning import ROOT, summary
-from mmengine.dataset import pseudo_collate
+from finetuning import summary
 from record import RESULTS, commit, record
+from sabra_predictions import predict
 from sabra_variants import VARIANTS, train
 from sabra_vrd import CONFIG, FOLDER
 
-from detplug.engine.quiet import quiet_imports
-
-with quiet_imports():
-    from mmdet.registry import DATASETS
-
-    import detplug.register  # noqa: F401
-    from detplug.cli.config import load_config
-    from detplug.cli.detector import build_detector
-    from detplug.engine.history import read_history
-    from plugins.sabra.detector import image_sizes, truth_of
-    from plugins.sabra.image_boxes import pad_boxes
-    from plugins.sabra.metrics.vrd import false_positives_at_recall, vrd_recall
-    from plugins.sabra.proposals import label_proposals
-
-BATCH = 25
-
-
-def predict(folder: Path, options: list[str], split: str) -> tuple[list, list, list[np.ndarray]]:
-    """Truth, predictions and the kind of the pair of each predicted relation, of every image of the split."""
-    config = load_config(CONFIG, options)
-    model = build_detector(config, ROOT / folder / 'best.pth')
-    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
-    truths, results, kinds = [], [], []
-    for start in range(0, len(dataset), BATCH):
-        batch = pseudo_collate([dataset[i] for i in range(start, min(start + BATCH, len(dataset)))])
-        with torch.no_grad():
-            samples = model.test_step(batch)
-        found = [x.pred_instances for x in samples]
-        boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
-        labels = label_proposals(boxes, truth_of(samples)).kinds.numpy()
-        for own, sample in zip(labels, samples, strict=True):
-            truths.append(sample.relation_truth)
-            results.append(sample.pred_relations)
-            kinds.append(own[sample.pred_relations.triplets[:, 0], sample.pred_relations.triplets[:, 1]])
-    return truths, results, kinds
+from detplug.engine.history import read_history
+from plugins.sabra.metrics.vrd import false_positives_at_recall, vrd_recall
 
 
 def measure(
@@ -70,7 +34,7 @@ def measure(
         options = [*VARIANTS[variant], *more]
         folder = FOLDER / '-'.join([variant, *more]) / f'seed{seed}'
         train(CONFIG, folder, seed, options)
-        predicted[variant] = predict(folder, options, split)
+        predicted[variant] = predict(CONFIG, folder / 'best.pth', options, split)
         truths, results, _ = predicted[variant]
         recalls = vrd_recall(truths, results)
         names = ('relationship_r50_k1', 'relationship_r100_k1', 'relationship_r50_k70', 'relationship_r100_k70')

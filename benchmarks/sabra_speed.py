@@ -32,7 +32,7 @@ with quiet_imports():
     from plugins.sabra.mh_gat import MHGAT
     from plugins.sabra.pair_vectors import PAIR_WIDTH, pair_vectors, scaled
     from plugins.sabra.proposals import Truth, label_proposals
-    from plugins.sabra.sampling import BalancedNegativeSampler
+    from plugins.sabra.sampling import BalancedNegativeSampler, PairDraw
 
 SEED, SIDE, CLASSES = 0, 640.0, 80  # px; the first class is the person
 DETECTIONS, OBJECTS, RELATIONS, PAIRS = 100, 25, 20, 64
@@ -50,7 +50,7 @@ def boxes_anywhere(images: int, boxes: int, generator: torch.Generator) -> Image
     return ImageBoxes(torch.cat([corner, corner + side], 2), labels, all_, all_ > 0, torch.full((images, 2), SIDE))
 
 
-def bnps(generator: torch.Generator) -> Callable[[], Tensor]:
+def bnps(generator: torch.Generator) -> Callable[[], PairDraw]:
     """Labelling and sampling of one image; two of three detections lie near an object of the truth."""
     truth = boxes_anywhere(1, OBJECTS, generator)
     found = boxes_anywhere(1, DETECTIONS, generator)
@@ -64,13 +64,14 @@ def bnps(generator: torch.Generator) -> Callable[[], Tensor]:
     known = Truth(truth, relations, truth.valid)
     sampler = BalancedNegativeSampler(num_pairs=PAIRS, pos_fraction=0.5)
 
-    def step() -> Tensor:
+    def step() -> PairDraw:
         return sampler(label_proposals(found, known).kinds.flatten(1))
 
     drawn = step()
-    counts = sampler.take_counts()
+    counts = sampler.counts.take()
+    counts.pop('scarce')
     assert sum(counts[name] for name in counts if name.startswith('found/')) == DETECTIONS * (DETECTIONS - 1)
-    assert len(drawn) == PAIRS and all(counts.values()), 'every kind of pair is there'
+    assert drawn.weight.sum() == PAIRS and all(counts.values()), 'every kind of pair is there'
     return step
 
 

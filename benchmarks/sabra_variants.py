@@ -10,7 +10,7 @@ SAMPLER = 'model.head.sampler.type'
 VARIANTS = {  # name -> --cfg-options
     'uniform': [f'{SAMPLER}=UniformSampler'],
     'ohem': [f'{SAMPLER}=HardNegativeSampler'],
-    'focal': [f'{SAMPLER}=AllPairsSampler'],
+    'focal': ["model.head.sampler={'_delete_': True, 'type': 'AllPairsSampler'}"],
     'bnps': [],
     'bnps_no_graph': ['model.head.graph.layers=0'],
     'bnps_one_type': ['model.head.graph.one_type=True'],

@@ -17,7 +17,14 @@ CONFIG = 'configs/sabra/sabra_vrd_boxes.py'
 PREDICATES = 'configs/sabra/sabra_vrd_predicates.py'
 FOLDER = Path('work_dirs/benchmarks/sabra_vrd')
 FIGURES = {
-    'predicate': ('predicate_r50_k1', 'predicate_r100_k1', 'predicate_r50_k70', 'predicate_r100_k70'),
+    'predicate': (
+        'predicate_r50_k1',
+        'predicate_r100_k1',
+        'predicate_official_r50_k1',
+        'predicate_official_r100_k1',
+        'predicate_r50_k70',
+        'predicate_r100_k70',
+    ),
     'relationship': (
         'relationship_r50_k1',
         'relationship_r100_k1',

@@ -5,7 +5,8 @@ from table_cells import cell, markdown, read
 
 # (what it is, figures of R@50 and R@100)
 VRD = (
-    ('predicate, k = 1', 'predicate_r50_k1', 'predicate_r100_k1'),
+    ('predicate, k = 1, a pair predicts once', 'predicate_r50_k1', 'predicate_r100_k1'),
+    ('predicate, k = 1, a row predicts (official)', 'predicate_official_r50_k1', 'predicate_official_r100_k1'),
     ('predicate, k = 70', 'predicate_r50_k70', 'predicate_r100_k70'),
     ('relationship, k = 1', 'relationship_r50_k1', 'relationship_r100_k1'),
     ('relationship, k = 70', 'relationship_r50_k70', 'relationship_r100_k70'),
@@ -17,7 +18,7 @@ ABLATION = {
     'relationship_r50_k70': ('R@50, k = 70', 1),
     'relationship_r100_k70': ('R@100, k = 70', 1),
     'fp_at_equal_recall': ('FP at equal recall', 0),
-    **{f'fp_n{kind}': (f'N{kind}', 0) for kind in range(1, 6)},
+    **{f'fp_n{kind}': (f'N{kind}', 0) for kind in range(1, 5)},  # VRD has no N5
     'fp_positive': ('related pair', 0),
 }
 VCOCO = {
@@ -33,6 +34,7 @@ SPEED = {
     'pyg_plain_ms': 'GATConv without edge vectors',
     'whole_ms': 'MH-GAT with the pair vectors and embeddings it is given',
 }
+BNPS = {'related_ap': 1, 'fp_50': 0, 'fp_50_n4': 0}  # figure -> digits
 METRICS = {
     'hico_seconds': 'HICO-DET, 9,658 images x 100 detections, default and known-object setting',
     'vcoco_seconds': 'V-COCO val, 2,867 images x 100 detections, agents and roles',
@@ -42,7 +44,8 @@ METRICS = {
 def vrd_table() -> str:
     """Recalls of sabra_vrd.json."""
     figures = read('sabra_vrd').get('figures', {})
-    rows = [[title, *(cell(figures, key, 1) for key in keys)] for title, *keys in VRD] if figures else []
+    measured = [row for row in VRD if row[1] in figures]
+    rows = [[title, *(cell(figures, key, 1) for key in keys)] for title, *keys in measured]
     return markdown(['task', 'R@50', 'R@100'], rows)
 
 
@@ -54,6 +57,29 @@ def variants_table(name: str, columns: dict[str, tuple[str, int]]) -> str:
         [f'`{x}`', *(cell(figures, f'{x}.{key}', digits) for key, (_, digits) in columns.items())] for x in measured
     ]
     return markdown(['variant', *(title for title, _ in columns.values())], rows)
+
+
+def bnps_table() -> str:
+    """Settings and samplers of sabra_bnps.json: treatment drawn, effect seen."""
+    figures = read('sabra_bnps').get('figures', {})
+    names = dict.fromkeys(tuple(key.split('.')[:2]) for key in figures)
+    rows = []
+    for name in (f'{setting}.{sampler}' for setting, sampler in names):
+        drawn = '/'.join(cell(figures, f'{name}.drawn_n{kind}', 1) for kind in range(1, 6))
+        effects = [change_cell(figures, f'{name}.{key}', digits) for key, digits in BNPS.items()]
+        rows.append([*(f'`{x}`' for x in name.split('.')), drawn, *effects])
+    head = ['setting', 'sampler', 'drawn N1..N5, %', 'AP related', 'FP at half recall', 'FP of N4 there']
+    return markdown(head, rows)
+
+
+def change_cell(figures: dict[str, float], key: str, digits: int) -> str:
+    """A figure, and its change against uniform sampling with the limits of its interval."""
+    limits = [f'{key}_change{end}' for end in ('', '_low', '_high')]
+    if not all(name in figures for name in limits):
+        return cell(figures, key, digits)
+    change, low, high = (figures[name] for name in limits)
+    unit = ' %' if '.fp_' in key else ''
+    return f'{cell(figures, key, digits)}; {change:+.1f}{unit} [{low:+.1f}, {high:+.1f}]'
 
 
 def samples_table() -> str:
@@ -85,6 +111,7 @@ def metrics_table() -> str:
 
 TABLES = {
     'sabra_vrd': vrd_table,
+    'sabra_bnps': bnps_table,
     'sabra_ablation': lambda: variants_table('sabra_ablation', ABLATION),
     'sabra_vcoco': lambda: variants_table('sabra_vcoco', VCOCO),
     'sabra_samples': samples_table,

@@ -1,9 +1,9 @@
 """Which ``pip install`` brings a module that is missing: names of imports, which metadata does not hold."""
 
-BASE = ('PIL', 'arro3', 'cv2', 'numpy', 'onnxruntime', 'packaging', 'rich')
+BASE = ('PIL', 'arro3', 'cv2', 'msgspec', 'numpy', 'onnxruntime', 'packaging', 'rich')
 TRAIN = (
     'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
-    'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'msgspec', 'onnx', 'onnxscript', 'psutil',
+    'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil',
     'pycocotools', 'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor',
     'terminaltables', 'torch', 'tqdm', 'yaml', 'yapf',
 )  # fmt: skip

@@ -7,9 +7,11 @@ from detplug.engine.quiet import quiet_imports
 from detplug.shadowed import check_plugins
 
 with quiet_imports():
-    import detplug.data
     import detplug.engine
     import detplug.evaluation
     import detplug.report.hook  # noqa: F401
+    from detplug.data import load_all
+
+    load_all()
 
 check_plugins()

@@ -27,7 +27,7 @@ def shared_folder(name: str) -> Path:
     return root / name
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def real_data():
     """Function ``name -> Path`` of a real data set; the test is skipped with the reason where it is absent."""
     return shared_folder

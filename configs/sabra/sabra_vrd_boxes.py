@@ -14,7 +14,7 @@ model = dict(
         dims=128,
         dropout=0.3,
         power=1.0,
-        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
+        sampler=dict(type='BalancedNegativeSampler', num_pairs=32, pos_fraction=0.5, scope='batch', replacement=True),
     ),
 )
 default_hooks = dict(checkpoint=dict(metric='relationship_r50_k1', interval=500))

@@ -43,7 +43,7 @@ def _of_a_plugin(words: Sequence[str]) -> int:
         return 0
     if words[0] not in theirs:
         raise UserError(f'{words[0]}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
-    from detplug.engine.quiet import quiet_imports
+    from detplug.quiet import quiet_imports
 
     with quiet_imports():
         module = importlib.import_module(theirs[words[0]][0])

@@ -1,7 +1,7 @@
 """Import a plugin that the command line names."""
 
 from detplug import entry_points
-from detplug.engine.quiet import quiet_imports
+from detplug.quiet import quiet_imports
 
 
 def load_plugin(name: str) -> None:

@@ -30,12 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_bundle(args.model):
         if args.cfg_options:
             raise UserError(f'--cfg-options: {args.model} is a bundle, which has no config; leave them out')
+        if args.boxes:
+            raise UserError(f'--boxes: {args.model} is a bundle, which finds its own boxes; leave it out')
         paths, source = args.paths, bundle_source(args)
     else:
         checkpoint, *paths = args.paths
         if not paths:
             raise UserError(f'{args.model}: is no folder, so a checkpoint and pictures follow; add them')
         source = checkpoint_source(args, checkpoint)
+    for option in ('tile', 'reduce') if args.boxes else ():
+        if getattr(args, option) not in (None, 1):
+            raise UserError(f'--boxes: are in pixels of whole pictures; leave --{option} out')
     from detplug.cli.predictions import predict
 
     return predict(source, paths, Path(args.out), args)
@@ -64,6 +69,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--overlap', type=share, help='of neighbouring tiles, a share of --tile; by default 0.2')
     parser.add_argument(
         '--reduce', type=int, choices=(1, 2, 4, 8), default=1, help='decode at 1/2, 1/4, 1/8 of the size'
+    )
+    parser.add_argument(
+        '--boxes', metavar='FILE', help='boxes of the pictures for a model that is given some: json, csv, folder of npz'
     )
     parser.add_argument('--annotations', help='COCO json whose image and category ids the results get')
     drawn = parser.add_mutually_exclusive_group()
@@ -137,4 +145,5 @@ def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSourc
 
     with quiet_imports():
         from detplug.cli.torch_engine import CheckpointSource
-    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch or 8)
+    boxes = () if args.boxes is None else (args.boxes, args.annotations)
+    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch or 8, *boxes)

@@ -1,29 +1,39 @@
-"""Data sets with checked class names, and the transforms that feed a detector from memory."""
+"""Data sets with checked class names, and the transforms that feed a detector from memory.
 
-from detplug.data.coco import CheckedCocoDataset
-from detplug.data.colour_jitter import ColourJitter
-from detplug.data.images import LoadImageFromFile
-from detplug.data.letterbox import Letterbox
-from detplug.data.mix_dataset import MixDataset, SourceCache
-from detplug.data.mosaic_affine import MosaicAffine
-from detplug.data.named_coco import NamedCocoDataset
-from detplug.data.resized_image import LoadResizedImage
-from detplug.data.tiled_datasets import CropToTile, LoadResizedTile, TiledDataset, TiledPictures
-from detplug.data.voc import CheckedVocDataset
+Importing this package loads nothing, so that readers of annotations work without torch; a class is loaded when it is
+asked for. :mod:`detplug.register` registers all of them.
+"""
 
-__all__ = [
-    'CheckedCocoDataset',
-    'CheckedVocDataset',
-    'CropToTile',
-    'ColourJitter',
-    'Letterbox',
-    'LoadImageFromFile',
-    'LoadResizedImage',
-    'LoadResizedTile',
-    'MixDataset',
-    'MosaicAffine',
-    'NamedCocoDataset',
-    'SourceCache',
-    'TiledDataset',
-    'TiledPictures',
-]
+import importlib
+from typing import Any
+
+PARTS = {
+    'CheckedCocoDataset': 'coco',
+    'CheckedVocDataset': 'voc',
+    'ColourJitter': 'colour_jitter',
+    'CropToTile': 'tiled_datasets',
+    'Letterbox': 'letterbox',
+    'LoadImageFromFile': 'images',
+    'LoadResizedImage': 'resized_image',
+    'LoadResizedTile': 'tiled_datasets',
+    'MixDataset': 'mix_dataset',
+    'MosaicAffine': 'mosaic_affine',
+    'NamedCocoDataset': 'named_coco',
+    'SourceCache': 'mix_dataset',
+    'TiledDataset': 'tiled_datasets',
+    'TiledPictures': 'tiled_datasets',
+}  # name -> module
+__all__ = list(PARTS)
+
+
+def __getattr__(name: str) -> Any:
+    """The class ``name``, or AttributeError."""
+    if name not in PARTS:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{PARTS[name]}'), name)
+
+
+def load_all() -> None:
+    """Import every module of :data:`PARTS`, which registers the classes."""
+    for module in PARTS.values():
+        importlib.import_module(f'{__name__}.{module}')

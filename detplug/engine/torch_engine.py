@@ -29,6 +29,7 @@ class TorchEngine:
         batch: images at once.
         window: how images of more than 8 bit become 8 bit.
         side: pad the model's input to a square of this many px.
+        by_name: the transforms ask for the name of a picture (``img_path``): boxes of it are given in a file.
     """
 
     def __init__(
@@ -39,18 +40,23 @@ class TorchEngine:
         batch: int = 8,
         window: Window | None = None,
         side: int | None = None,
+        by_name: bool = False,
     ) -> None:
         if device is not None and next(model.parameters()).device != torch.device(device):
             model = copy.deepcopy(model).to(device)
-        self.model, self.batch, self.window, self.side = model, batch, window, side
+        self.model, self.batch, self.window, self.side, self.by_name = model, batch, window, side, by_name
         self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
         self.names = tuple(model.dataset_meta['classes'])
         arrays = [name for name, field in result_fields().items() if not field.outputs]  # of any pred_instances
         self.fields = tuple(dict.fromkeys([*field_names(tuple(getattr(model, 'extra_outputs', ()))), *arrays]))
         self.device = str(next(model.parameters()).device)
 
-    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        packed = [self.pipeline(dict(img=image, img_path='', img_id=i)) for i, image in enumerate(images)]
+    def __call__(self, images: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Detections]:
+        names = names or [''] * len(images)
+        packed = [
+            self.pipeline(dict(img=image, img_path=name, img_id=i))
+            for i, (image, name) in enumerate(zip(images, names, strict=True))
+        ]
         results: dict[int, Detections] = {}
         for shape in dict.fromkeys(item['inputs'].shape for item in packed):  # padding would change what is detected
             own = [i for i, item in enumerate(packed) if item['inputs'].shape == shape]

@@ -70,8 +70,9 @@ def _first(names: list[str], shown: int = 3) -> str:
 def classes_of(checkpoint: dict[str, Any]) -> tuple[str, ...] | None:
     """Class names that the checkpoint was trained with, in label order; None where it does not say."""
     meta = checkpoint.get('meta')
-    data = meta.get('dataset_meta') if isinstance(meta, dict) else None
-    names = data.get('classes') if isinstance(data, dict) else None
+    parts = [meta.get('dataset_meta'), meta] if isinstance(meta, dict) else []  # the last: mmdet 2.x, of its model zoo
+    found = [data.get(key) for data in parts if isinstance(data, dict) for key in ('classes', 'CLASSES')]
+    names = next((x for x in found if x), None)
     return tuple(map(str, names)) if isinstance(names, list | tuple) else None
 
 

@@ -2,6 +2,8 @@
 
 Letters: T IoU thresholds, R recall levels, K classes, A area ranges, M limits of detections.
 The numbers equal pycocotools'; only the limit of detections is ours to choose, because COCO's 100 caps crowded images.
+Detections with equal scores are in a fixed order, by label and box, where pycocotools keeps that of the file: a tie of
+a right and a wrong box may count otherwise there.
 """
 
 from collections.abc import Sequence

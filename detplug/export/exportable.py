@@ -39,14 +39,14 @@ class Selection:
 
     @classmethod
     def of(cls, model: nn.Module) -> 'Selection':
-        """The selection of a detector's ``test_cfg``.
+        """The selection of a detector's ``test_cfg``; the model's ``export_limits``, a dict, replace values of it.
 
         Raises:
             UserError: another kind of NMS than class-wise ``nms``, more detections than the graph can have, or a limit
                 a class that torch's head does not have.
         """
         head = model.roi_head if is_two_stage(model) else model.bbox_head
-        cfg = head.test_cfg
+        cfg = dict(head.test_cfg, **getattr(model, 'export_limits', {}))
         limit = cfg.get('max_per_img', UNLIMITED)
         limit = int(limit) if limit > 0 else UNLIMITED
         if limit > MOST:

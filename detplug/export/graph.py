@@ -67,6 +67,7 @@ class DetectionGraph(nn.Module):
     """Images (N, 3, H, W) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
     A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``.
+    One with ``select_found(found) -> found`` reports fewer detections than suppression leaves.
     One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
     second input of the graph.
     """
@@ -87,6 +88,7 @@ class DetectionGraph(nn.Module):
         limits = chosen.max_per_img, chosen.max_per_class or chosen.max_per_img
         found = Found(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, *limits))
         found = found if anchors is None else found._replace(places=anchors.gather(1, found.places))
+        found = self.model.select_found(found) if hasattr(self.model, 'select_found') else found
         more = self.model.describe_found(feats, found, sizes) if self.describes else ()
         return (*found[:-1], *more)
 

@@ -110,10 +110,14 @@ class ReportHook(Hook):
 
 
 def pictures_of(runner: Runner) -> dict:
-    """Heading -> (explanation, picture) of a model that has ``report_pictures(class names)``."""
+    """Heading -> (explanation, picture): of a model that has ``report_pictures(class names)``, and of hooks that have
+    ``report_pictures(runner)``."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     names = tuple(runner.train_dataloader.dataset.metainfo['classes'])
-    return model.report_pictures(names) if hasattr(model, 'report_pictures') else {}
+    pictures = model.report_pictures(names) if hasattr(model, 'report_pictures') else {}
+    for hook in runner.hooks:
+        pictures |= hook.report_pictures(runner) if hasattr(hook, 'report_pictures') else {}
+    return pictures
 
 
 def find_metric(loop):

@@ -18,6 +18,8 @@ class Engine(Protocol):
         device: what it computes on, for the screen.
         batch: images that it takes at once.
         window: how its images of more than 8 bit become 8 bit; None refuses those.
+
+    An engine with ``by_name = True`` is called with ``names``, of the pictures, too.
     """
 
     names: tuple[str, ...]

@@ -110,7 +110,9 @@ def predict_shard(
     with ThreadPoolExecutor(1) as decoder:
         pictures = read_ahead(decoder, zip(items, ids, strict=True), engine.window, settings.reduce)
         while batch := list(islice(pictures, max(1, engine.batch))):
-            for (item, image_id, image), result in zip(batch, detect(engine, [x[2] for x in batch]), strict=True):
+            for (item, image_id, image), result in zip(
+                batch, detect(engine, [x[2] for x in batch], [x[0].name for x in batch]), strict=True
+            ):
                 if isinstance(result, str):
                     rows.fail(item, None if isinstance(image_id, ImageError) else image_id, result)
                     continue
@@ -147,18 +149,19 @@ def open_picture(item: Item, window: Any, reduce: int) -> Any:
         return f'{item.name}: needs more memory than there is; give --reduce, or --workers with fewer'
 
 
-def detect(engine: Engine, images: Sequence[Any]) -> list[Detections | str]:
+def detect(engine: Engine, images: Sequence[Any], names: Sequence[str] = ()) -> list[Detections | str]:
     """Detections of each image, or the reason why there are none; text is passed on as it is."""
     results: list[Detections | str] = list(images)
     good = [i for i, image in enumerate(images) if not isinstance(image, str)]
     if not good:
         return results
     try:
-        detected = engine([images[i] for i in good])
+        named = dict(names=[names[i] for i in good]) if getattr(engine, 'by_name', False) else {}
+        detected = engine([images[i] for i in good], **named)
     except (ImageError, MemoryError) as error:  # one picture must not end the others
         if len(good) == 1:
             return [str(error) or type(error).__name__ if i == good[0] else x for i, x in enumerate(results)]
-        return [detect(engine, [image])[0] for image in images]
+        return [detect(engine, [image], names[i : i + 1])[0] for i, image in enumerate(images)]
     for i, result in zip(good, detected, strict=True):
         results[i] = result
     return results

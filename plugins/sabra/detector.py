@@ -1,4 +1,4 @@
-"""RelationDetector: any mmdet detector, or boxes that are given, and a relation head.
+"""RelationDetector: a detector of mmdet, or boxes that are given, and a relation head.
 
 Letters: B images, N boxes, T relations of an image, C predicates.
 """
@@ -16,9 +16,14 @@ from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
 from detplug.export.graph import Found
 
+from .adapters import adapter_of
+from .box_selection import BoxLimits, SelectedBoxes, original_numbers, select_found, select_of_image
+from .given_boxes import prediction_steps
+from .heads.protocol import check_head, may_be_subject, predicts_without_object
 from .image_boxes import ImageBoxes, pad_boxes
-from .proposals import Truth
-from .relations import NO_OBJECT, RelationResult
+from .relation_listing import list_relations
+from .relations import RelationResult
+from .training_truth import detector_samples, image_offsets, image_sizes, truth_of, with_truth
 
 
 @MODELS.register_module()
@@ -26,25 +31,34 @@ class RelationDetector(BaseDetector):
     """Boxes first, then the relations between them.
 
     Args:
-        head: config of RelationHead.
-        detector: config of a detector (`pixels` mode); None: the boxes are ``proposals`` of the data (`boxes` mode).
+        head: config of a relation head, see heads/protocol.py.
+        detector: config of a detector (`pixels` mode): one-stage, two-stage or with queries, see adapters/; None: the
+            boxes are ``proposals`` of the data (`boxes` mode).
+        adapter: config of a DetectorAdapter for a detector of another kind.
         frozen: the detector learns nothing.
         map_gradient: share of the head's gradient that reaches the detector's maps; 0: the detector learns from its own
             losses alone. From scratch in few steps the head's early gradient keeps it from learning.
-        max_boxes: of an image, the surest are kept.
-        score_thr: boxes below are left out.
-        with_truth: in training the boxes of the truth, with score 1, join those that were found.
+        max_boxes, score_thr, min_per_role: which boxes the head gets, see box_selection.py.
+        all_detections: ``pred_instances`` has every box of the detector, not only those the head got: for a metric of
+            boxes beside that of relations.
+        with_truth: in training the ground truth's boxes, with score 1, join those that were found.
         max_relations: of an image; None: all.
+
+    Raises:
+        UserError: a head without what it needs, a detector of no known kind, options that exclude one another.
     """
 
     def __init__(
         self,
         head: dict,
         detector: dict | None = None,
+        adapter: dict | None = None,
         frozen: bool = True,
         map_gradient: float = 1.0,
         max_boxes: int = 32,
         score_thr: float = 0.05,
+        min_per_role: int = 3,
+        all_detections: bool = False,
         with_truth: bool = True,
         max_relations: int | None = None,
         data_preprocessor: dict | None = None,
@@ -52,15 +66,22 @@ class RelationDetector(BaseDetector):
     ):
         super().__init__(data_preprocessor or dict(type='mmengine.BaseDataPreprocessor'), init_cfg)
         self.detector = None if detector is None else MODELS.build(detector)
-        self.relation_head = MODELS.build(head)
+        self.adapter = None if detector is None else adapter_of(self.detector, adapter)
+        self.relation_head = check_head(MODELS.build(head))
         self.frozen, self.map_gradient, self.with_truth = frozen, map_gradient, with_truth
-        self.max_boxes, self.score_thr, self.max_relations = max_boxes, score_thr, max_relations
-        if self.detector is not None and frozen:
+        self.limits = BoxLimits(max_boxes, score_thr, min_per_role)
+        self.all_detections, self.max_relations = all_detections, max_relations
+        if self.detector is None:
+            return
+        if self.given_features and with_truth:
+            raise UserError(
+                'model.with_truth: ground truth has no query features, which the head reads; set with_truth=False'
+            )
+        if frozen:
             self.detector.requires_grad_(False)
-        if self.bbox_head is not None:  # boxes that would be left out below need not be found
-            cfg = self.bbox_head.test_cfg
-            limits = dict(score_thr=max(score_thr, cfg['score_thr']), max_per_img=min(max_boxes, cfg['max_per_img']))
-            self.bbox_head.test_cfg = ConfigDict(cfg, **limits)
+        if not all_detections and 'score_thr' in (getattr(self.bbox_head, 'test_cfg', None) or {}):
+            cfg = self.bbox_head.test_cfg  # boxes that no head gets need not be found
+            self.bbox_head.test_cfg = ConfigDict(cfg, score_thr=max(score_thr, cfg['score_thr']))
 
     def train(self, mode: bool = True) -> 'RelationDetector':
         """A frozen detector stays as it is, its running means too."""
@@ -69,67 +90,94 @@ class RelationDetector(BaseDetector):
             self.detector.eval()
         return self
 
+    @property
+    def given_features(self) -> bool:
+        """Whether the head reads features of the boxes, which queries or files have, in place of maps."""
+        return any(getattr(module, 'reads_features', False) for module in self.relation_head.children())
+
     # -- training ------------------------------------------------------------------------------------------------------
 
     def loss(self, inputs: Tensor, samples: list[DetDataSample]) -> dict[str, Tensor]:
-        """Losses of the head and, unless it is frozen, of the detector."""
-        feats, found = self.find(inputs, samples)
-        losses = {} if self.detector is None or self.frozen else self.detector_losses(feats, inputs, samples)
+        """Losses of the head and, unless it is frozen, of the detector (``detector_...``)."""
+        self.check_boxes(samples)
+        losses = {}
+        if self.detector is None or self.frozen:
+            feats, found = self.find(inputs, samples)
+        else:
+            losses, (feats, found) = self.adapter.learn(inputs, detector_samples(samples))
+        found = [x.chosen for x in self.select(found)]
         if self.with_truth and self.detector is not None:
             found = [with_truth(x, sample) for x, sample in zip(found, samples, strict=True)]
-        boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
         if self.map_gradient < 1:
             feats = [share_of_gradient(x, self.map_gradient) for x in feats]
-        return losses | self.relation_head.loss(boxes, truth_of(samples), feats)
+        losses = rename_loss_dict('detector_', losses)
+        return losses | self.relation_head.loss(self.padded(found, samples), truth_of(samples), feats)
+
+    def check_boxes(self, samples: list[DetDataSample]) -> None:
+        """Boxes are given, or a detector finds them.
+
+        Raises:
+            UserError: neither, or both.
+        """
+        if self.detector is None and not all('proposals' in x for x in samples):
+            raise UserError('RelationDetector: no boxes are given; add FileProposals to the pipeline, or a detector')
+        if self.detector is not None and any('proposals' in x for x in samples):
+            raise UserError(
+                'RelationDetector: the pipeline gives boxes, but model.detector finds its own; take FileProposals (or '
+                'what else gives them) out of the pipeline, or set detector=None'
+            )
 
     def find(self, inputs: Tensor, samples: list[DetDataSample]) -> tuple[tuple[Tensor, ...], list[InstanceData]]:
         """The detector's maps (none in `boxes` mode) and each image's boxes in pixels of the network's input."""
         if self.detector is None:
-            return (), [self.surest(x.proposals) for x in samples]
+            return (), [x.proposals for x in samples]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            feats = self.detector.extract_feat(inputs)
-        with torch.no_grad():
-            return feats, [self.surest(x) for x in self.boxes_of(feats, samples)]
+            return self.adapter.detect(inputs, samples)
 
-    def detector_losses(
-        self, feats: tuple[Tensor, ...], inputs: Tensor, samples: list[DetDataSample]
-    ) -> dict[str, Tensor]:
-        """The detector's own losses; a one-stage detector shares its maps with the relation head."""
-        one_stage = not hasattr(self.detector, 'roi_head')
-        losses = self.detector.bbox_head.loss(feats, samples) if one_stage else self.detector.loss(inputs, samples)
-        return rename_loss_dict('detector_', losses)
+    def select(self, found: list[InstanceData], asked: list[Tensor] | None = None) -> list[SelectedBoxes]:
+        """Of each image what the head gets; ``asked`` (P, 2) are the pairs that the data ask about, in each image."""
+        asked = [None] * len(found) if asked is None else asked
+        return [
+            select_of_image(x, may_be_subject(self.relation_head, x.labels), self.limits, pairs)
+            for x, pairs in zip(found, asked, strict=True)
+        ]
 
-    def boxes_of(self, feats: tuple[Tensor, ...], samples: list[DetDataSample]) -> list[InstanceData]:
-        """The detector's boxes of each image."""
-        if hasattr(self.detector, 'roi_head'):
-            proposals = self.detector.rpn_head.predict(feats, samples, rescale=False)
-            return self.detector.roi_head.predict(feats, proposals, samples, rescale=False)
-        return self.detector.bbox_head.predict(feats, samples, rescale=False)
-
-    def surest(self, found: InstanceData) -> InstanceData:
-        """At most ``max_boxes`` boxes of at least ``score_thr``, the surest first."""
-        found = found[found.scores >= self.score_thr]
-        return found[found.scores.argsort(dim=0, descending=True, stable=True)[: self.max_boxes]]
+    @staticmethod
+    def padded(found: list[InstanceData], samples: list[DetDataSample]) -> ImageBoxes:
+        """The boxes of all images as one."""
+        like = found[0].bboxes
+        return pad_boxes(found, image_sizes(samples, like), image_offsets(samples, like))
 
     # -- prediction ----------------------------------------------------------------------------------------------------
 
     def predict(self, inputs: Tensor, samples: list[DetDataSample], rescale: bool = True) -> list[DetDataSample]:
         """Adds ``pred_instances`` and ``pred_relations`` (:class:`RelationResult`) to each sample."""
+        self.check_boxes(samples)
         feats, found = self.find(inputs, samples)
-        boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
-        pairs, scores, solo = self.relation_head.predict(boxes, feats, given_pairs(samples))
-        for number, (sample, own) in enumerate(zip(samples, found, strict=True)):
+        asked = [x.proposal_pairs.indices for x in samples] if all('proposal_pairs' in x for x in samples) else None
+        selected = self.select(found, asked)
+        given = None if asked is None else pairs_of_batch([x.pairs for x in selected])
+        pairs, scores, solo = self.relation_head.predict(
+            self.padded([x.chosen for x in selected], samples), feats, given
+        )
+        for number, (sample, own) in enumerate(zip(samples, selected, strict=True)):
             mine = pairs[:, 0] == number
-            alone = None if solo is None else solo[number, : len(own)]
+            alone = None if solo is None else solo[number, : len(own.kept)]
             triplets, chances = list_relations(pairs[mine, 1:], scores[mine], alone, self.max_relations)
-            if rescale:
-                own.bboxes = original_boxes(own.bboxes, sample.metainfo)
-            sample.pred_instances = own
-            sample.set_field(
-                RelationResult(*(x.cpu().numpy() for x in (own.bboxes, own.labels, own.scores, triplets, chances))),
-                'pred_relations',
-            )
+            if self.all_detections:
+                self._report(sample, own.every, original_numbers(triplets, own.kept), chances, rescale)
+            else:
+                self._report(sample, own.chosen, triplets, chances, rescale)
         return samples
+
+    @staticmethod
+    def _report(sample: DetDataSample, found: InstanceData, triplets: Tensor, scores: Tensor, rescale: bool) -> None:
+        found = InstanceData(bboxes=found.bboxes, labels=found.labels, scores=found.scores)
+        if rescale:
+            found.bboxes = original_boxes(found.bboxes, sample.metainfo)
+        sample.pred_instances = found
+        arrays = (x.detach().cpu().numpy() for x in (found.bboxes, found.labels, found.scores, triplets, scores))
+        sample.set_field(RelationResult(*arrays), 'pred_relations')
 
     # -- export, as detplug.export asks --------------------------------------------------------------------------------
 
@@ -141,9 +189,33 @@ class RelationDetector(BaseDetector):
         return getattr(self.detector, 'bbox_head', None)
 
     @property
+    def export_limits(self) -> dict:
+        """What replaces the limits of the detector's ``test_cfg`` in the graph."""
+        return dict(score_thr=max(self.limits.score_thr, self.bbox_head.test_cfg.get('score_thr', 0.0)))
+
+    def select_found(self, found: Found) -> Found:
+        """Those of the graph's detections that the head gets."""
+        return select_found(found, may_be_subject(self.relation_head, found.labels.clamp(min=0)), self.limits)
+
+    @property
     def extra_outputs(self) -> tuple[str, ...]:
         """Names of :meth:`describe_found`'s results."""
-        return ('relation_scores',) if self.relation_head.to_solo is None else ('relation_scores', 'solo_scores')
+        alone = predicts_without_object(self.relation_head)
+        return ('relation_scores', 'solo_scores') if alone else ('relation_scores',)
+
+    def prepare_export(self) -> None:
+        """Asked of a copy before it is traced.
+
+        Raises:
+            UserError: the head has no form of fixed shapes, or the detector's other boxes are wanted too.
+        """
+        if self.all_detections:
+            raise UserError('model.all_detections: a graph has the boxes that the head gets; set it to False')
+        name = type(self.relation_head).__name__
+        if not hasattr(self.relation_head, 'predict_all'):
+            raise UserError(f'model.head: {name} has no predict_all, so it has no ONNX form; see heads/protocol.py')
+        if self.given_features:
+            raise UserError(f'model.head: {name} reads features of the boxes, which a graph does not get; use maps')
 
     def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
@@ -161,6 +233,17 @@ class RelationDetector(BaseDetector):
         """Names of the predicates."""
         return dict(predicates=list(self.dataset_meta['predicates']))
 
+    # -- prediction of pictures with boxes of a file, as detplug.cli.predict asks --------------------------------------
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether the boxes of the pictures must be given (``predict --boxes FILE``)."""
+        return self.detector is None
+
+    def steps_with_boxes(self, steps: list[dict], file: str, annotations: str | None) -> list[dict]:
+        """The transforms of a picture in memory, with the boxes of ``file`` in place of those of the test pipeline."""
+        return prediction_steps(steps, file, tuple(self.dataset_meta['classes']), annotations)
+
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """The detector's maps."""
         return () if self.detector is None else self.detector.extract_feat(inputs)
@@ -177,54 +260,6 @@ def share_of_gradient(x: Tensor, share: float) -> Tensor:
     return torch.lerp(x.detach(), x, share) if share else x.detach()
 
 
-def list_relations(pairs: Tensor, scores: Tensor, solo: Tensor | None, most: int | None) -> tuple[Tensor, Tensor]:
-    """The relations of one image that have a score above 0, highest first.
-
-    Args:
-        pairs: (P, 2) subject, object; scores: (P, C); solo: (N, C) scores without object, or None.
-
-    Returns:
-        (T, 3) triplets and (T,) scores.
-    """
-    pair, predicate = (scores > 0).nonzero(as_tuple=True)
-    triplets, chances = torch.cat([pairs[pair], predicate[:, None]], 1), scores[pair, predicate]
-    if solo is not None:
-        subject, predicate = (solo > 0).nonzero(as_tuple=True)
-        alone = torch.stack([subject, torch.full_like(subject, NO_OBJECT), predicate], 1)
-        triplets, chances = torch.cat([triplets, alone]), torch.cat([chances, solo[subject, predicate]])
-    order = chances.argsort(dim=0, descending=True, stable=True)[:most]
-    return triplets[order], chances[order]
-
-
-def given_pairs(samples: list[DetDataSample]) -> Tensor | None:
-    """(P, 3) image, subject, object of the pairs that the data ask about; None where they ask about all."""
-    if not all('proposal_pairs' in x for x in samples):
-        return None
-    pairs = [x.proposal_pairs.indices for x in samples]
+def pairs_of_batch(pairs: list[Tensor]) -> Tensor:
+    """(P, 3) image, subject, object, from (P, 2) of each image."""
     return torch.cat([torch.cat([torch.full_like(x[:, :1], number), x], 1) for number, x in enumerate(pairs)])
-
-
-def truth_of(samples: list[DetDataSample]) -> Truth:
-    """Objects and relations of a batch."""
-    truths = [x.gt_instances for x in samples]
-    objects = pad_boxes(truths, image_sizes(samples, truths[0].bboxes))
-    rows = [
-        torch.cat([torch.full_like(x.gt_relations.triplets[:, :1], number), x.gt_relations.triplets], 1)
-        for number, x in enumerate(samples)
-    ]
-    judged = torch.nn.utils.rnn.pad_sequence([x.judged for x in truths], batch_first=True)
-    if not judged.shape[1]:
-        judged = objects.valid
-    return Truth(objects, torch.cat(rows), judged)
-
-
-def with_truth(found: InstanceData, sample: DetDataSample) -> InstanceData:
-    """The boxes of the truth with score 1, then those that were found."""
-    truth = sample.gt_instances
-    own = InstanceData(bboxes=truth.bboxes, labels=truth.labels, scores=torch.ones_like(truth.bboxes[:, 0]))
-    return InstanceData.cat([own, InstanceData(bboxes=found.bboxes, labels=found.labels, scores=found.scores)])
-
-
-def image_sizes(samples: list[DetDataSample], like: Tensor) -> Tensor:
-    """(B, 2) width and height in px of the network's input, at least 1."""
-    return like.new_tensor([x.img_shape[1::-1] for x in samples]).clamp(min=1)

@@ -2,9 +2,11 @@
 
 python tools/test.py configs/yolov5/yolov5n_coco-tiny.py checkpoints/yolov5n_coco.pth --results work_dirs/noise.npz \\
     --cfg-options test_dataloader.dataset.ann_file=annotations/instances_train2017.json \\
-    test_dataloader.dataset.data_prefix.img=train2017/
-detplug fit-noise work_dirs/noise.npz --source 'yolov5n on coco_tiny train' \\
+    test_dataloader.dataset.data_prefix.img=train2017/ model.test_cfg.multi_label=False
+detplug fit-noise work_dirs/noise.npz --source 'yolov5n, one name a box (multi_label=False), on coco_tiny train' \\
     --out plugins/sabra/transforms/yolov5n_noise.json
+
+A box has one name, as in the detectors of configs/sabra: with several, each further name would be a wrong box more.
 
 Letters: G objects of the truth, D detections.
 """

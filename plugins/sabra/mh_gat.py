@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .image_boxes import ImageBoxes
-from .pair_vectors import NODE_WIDTH, PAIR_WIDTH, node_vectors, pair_vectors, scaled
+from .pair_vectors import NODE_WIDTH, PAIR_WIDTH, node_vectors, pair_vectors, scaled, score_vectors
 
 
 class MHGATLayer(nn.Module):
@@ -87,6 +87,7 @@ class MHGAT(nn.Module):
         layers: rounds of attention; 0 gives the boxes' own features.
         class_width: of the class embedding.
         one_type: all kinds are one: plain graph attention, to compare with.
+        scores: the detection score of a box is one more number of its input (ours).
     """
 
     def __init__(
@@ -97,20 +98,24 @@ class MHGAT(nn.Module):
         layers: int = 2,
         class_width: int = 64,
         one_type: bool = False,
+        scores: bool = False,
     ):
         super().__init__()
         object_kinds = [0] * len(object_kinds) if one_type else object_kinds
         kinds = max(object_kinds) + 1
-        self.dims = dims
+        self.dims, self.scores = dims, scores
         self.register_buffer('kind_of_label', F.one_hot(torch.tensor(object_kinds), kinds).float(), persistent=False)
         self.classes = nn.Embedding(len(object_kinds), class_width)
-        self.enter = nn.Sequential(nn.Linear(NODE_WIDTH + class_width, dims), nn.ReLU(), nn.LayerNorm(dims))
+        width = NODE_WIDTH + class_width + int(scores)
+        self.enter = nn.Sequential(nn.Linear(width, dims), nn.ReLU(), nn.LayerNorm(dims))
         self.layers = nn.ModuleList(MHGATLayer(dims, heads, kinds) for _ in range(layers))
 
     def forward(self, found: ImageBoxes) -> Tensor:
         """(B, N, D); rows of padding hold no meaning."""
-        inputs = torch.cat([node_vectors(found.boxes, found.sizes[:, None]), self.classes(found.labels)], -1)
-        x = self.enter(inputs)
+        inputs = [node_vectors(found.boxes, found.sizes[:, None]), self.classes(found.labels)]
+        if self.scores:
+            inputs.append(score_vectors(found.scores))
+        x = self.enter(torch.cat(inputs, -1))
         if self.layers:
             edges = scaled(pair_vectors(found.boxes[:, :, None], found.boxes[:, None], found.sizes[:, None, None]))
             of_kind, pairs = self.kind_of_label[found.labels], found.pairs

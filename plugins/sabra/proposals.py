@@ -20,8 +20,8 @@ NEGATIVES = {
     1: 'both boxes are wrong',
     2: 'the object is wrong',
     3: 'the subject is wrong',
-    4: 'both take part in relations, but not in this one',
-    5: 'at least one takes part in no relation',
+    4: 'both are right and take part in relations, but not in this one',
+    5: 'both are right, at least one takes part in no relation',
 }
 
 
@@ -63,9 +63,9 @@ def label_proposals(
     matched &= boxes.valid[:, :, None] & objects.valid[:, None]
     if same_class:
         matched &= boxes.labels[:, :, None] == objects.labels[:, None]
-    image, subject, object_, _ = truth.relations[truth.relations[:, 2] != NO_OBJECT].unbind(1)
-    related = torch.zeros_like(objects.valid)  # objects that take part in a relation
-    related[image, subject] = True
+    related = torch.zeros_like(objects.valid)  # objects that take part in a relation, one without object included
+    related[truth.relations[:, 0], truth.relations[:, 1]] = True
+    image, subject, object_, _ = pair_relations(truth).unbind(1)
     related[image, object_] = True
     linked = torch.zeros(*objects.valid.shape, objects.valid.shape[1], dtype=boxes.boxes.dtype, device=matched.device)
     linked[image, subject, object_] = 1
@@ -85,6 +85,15 @@ def label_proposals(
     return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched, judged)
 
 
+def pair_relations(truth: Truth) -> Tensor:
+    """(R', 4) the relations between two objects.
+
+    One of an object with itself is none of a pair: two detections of one object are not related for it.
+    """
+    subject, object_ = truth.relations[:, 1], truth.relations[:, 2]
+    return truth.relations[(object_ != NO_OBJECT) & (object_ != subject)]
+
+
 def predicate_targets(labels: ProposalLabels, truth: Truth, pairs: Tensor, predicates: int) -> Tensor:
     """(P, C) float targets of P pairs.
 
@@ -93,7 +102,7 @@ def predicate_targets(labels: ProposalLabels, truth: Truth, pairs: Tensor, predi
         predicates: C.
     """
     targets = labels.matched.new_zeros(len(pairs), predicates, dtype=torch.float32)
-    relations = truth.relations[truth.relations[:, 2] != NO_OBJECT]
+    relations = pair_relations(truth)
     if not len(pairs) or not len(relations):
         return targets
     image, subject, object_ = pairs.unbind(1)

@@ -6,7 +6,8 @@ classifier around them, interactiveness and the scores (after UPT, arXiv 2112.01
 Letters: B images, N boxes, P pairs, O object classes, C predicates, D dims.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,12 +17,13 @@ from torch import Tensor, nn
 from .image_boxes import ImageBoxes
 from .mask_decoder import SpatialMaskDecoder, mask_loss, pair_masks
 from .mh_gat import MHGAT
-from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled
+from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled, score_vectors
 from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicate_targets, solo_targets
-from .relation_loss import count_positives, focal_loss, log_chance
-from .visual import PairPooling
+from .relation_loss import check_focal, exclusive_chances, focal_loss, log_chance, loss_divisor
+from .visual import build_visual
 
-MASK_PAIRS = 128  # of a step, whose masks are drawn; they cost more than anything else of a pair
+# chances before anything is learned: of a predicate, given a relation; of a relation
+RARE, RELATED = 0.02, 0.1
 
 
 class PairLogits(NamedTuple):
@@ -42,14 +44,23 @@ class RelationHead(nn.Module):
         sampler: config of a pair sampler, see sampling/.
         graph: arguments of MHGAT; ``layers=0`` is without the graph.
         mask_weight: of the spatial mask decoder's loss; 0 is without the decoder.
-        visual: arguments of PairPooling; None where only boxes are given.
+        visual: config of PairPooling or of another ``type``, see visual.py; None where only boxes are given.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
         solo: predicates may hold without an object (V-COCO).
         exclusive: predicates exclude one another (VRD names one of on, above, ...): softmax in place of sigmoids.
         same_class, iou_thr: when a box is matched, see proposals.py.
-        power: lambda of the detection scores at test; in training it is 1.
+        power: lambda of the detection scores at test (UPT: 2.8, found with DETR's scores).
+        train_power: lambda in the focal loss of the predicates; 0 leaves the detection scores out of the loss. With
+            ``exclusive`` no loss has detection scores.
         interactive_weight: of the loss of interactiveness alone.
+        negatives_per_positive: from how many negatives a positive on losses are divided by negatives, see loss_divisor.
+        focal: ``alpha`` and ``gamma`` of the focal losses, by default UPT's .5 and .2.
+        no_relation: predicates that say that there is no relation (HICO-DET's no_interaction): they do not make a pair
+            interactive, and their score is without interactiveness, as in TIN (Li et al., arXiv 1811.08264). By default
+            none, as in SCG.
+        score_inputs: the graph and the classifier know the detection scores (ours); otherwise only the product does.
+        mask_pairs: of a step, whose masks are drawn; they cost more than anything else of a pair.
         class_width: of the class embeddings.
         dropout: share of the classifier's inputs.
     """
@@ -69,19 +80,29 @@ class RelationHead(nn.Module):
         same_class: bool = True,
         iou_thr: float = 0.5,
         power: float = 1.0,
+        train_power: float = 1.0,
         interactive_weight: float = 1.0,
+        negatives_per_positive: float = 32.0,
+        focal: Mapping[str, float] | None = None,
+        no_relation: Sequence[int] = (),
+        score_inputs: bool = False,
+        mask_pairs: int = 128,
         class_width: int = 64,
         dropout: float = 0.1,
     ):
         super().__init__()
-        self.num_predicates, self.power = predicates, power
+        self.num_predicates, self.power, self.train_power = predicates, power, train_power
         self.exclusive = exclusive
         self.same_class, self.iou_thr = same_class, iou_thr
-        self.mask_weight, self.interactive_weight = mask_weight, interactive_weight
+        self.mask_weight, self.interactive_weight, self.mask_pairs = mask_weight, interactive_weight, mask_pairs
+        self.negatives_per_positive = negatives_per_positive
+        self.focal = check_focal(focal or {})
+        self.score_inputs = score_inputs
         self.sampler = TASK_UTILS.build(sampler)
-        self.graph = MHGAT(object_kinds, **(graph or {}))
-        self.decoder = SpatialMaskDecoder(2 * self.graph.dims + PAIR_WIDTH, dims, masks=mask_weight > 0)
-        self.pooling = PairPooling(**visual) if visual else None
+        self.graph = MHGAT(object_kinds, **(graph or {}), scores=score_inputs)
+        pair_width = 2 * self.graph.dims + PAIR_WIDTH + 2 * int(score_inputs)
+        self.decoder = SpatialMaskDecoder(pair_width, dims, masks=mask_weight > 0)
+        self.pooling = build_visual(visual)
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
         width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)
         self.classify = nn.Sequential(
@@ -96,8 +117,10 @@ class RelationHead(nn.Module):
             may[list(subject_labels)] = True
         self.register_buffer('may_be_subject', may, persistent=False)
         self.register_buffer('allowed', torch.ones(len(object_kinds), predicates, dtype=torch.bool))
-        rare = 0.02  # chance of a predicate before anything is learned
-        nn.init.constant_(self.to_predicates.bias, torch.logit(torch.tensor(rare)).item())
+        self.register_buffer('tells_relation', torch.ones(predicates, dtype=torch.bool), persistent=False)
+        self.tells_relation[list(no_relation)] = False
+        nn.init.constant_(self.to_predicates.bias, math.log(RARE / (1 - RARE)))
+        nn.init.constant_(self.to_interactive.bias, math.log(RELATED / (1 - RELATED)))
 
     # -- what both sides need ------------------------------------------------------------------------------------------
 
@@ -112,7 +135,10 @@ class RelationHead(nn.Module):
         image, subject, object_ = pairs.unbind(1)
         first, second = found.boxes[image, subject], found.boxes[image, object_]
         between = scaled(pair_vectors(first, second, found.sizes[image]))
-        latent = self.decoder(torch.cat([nodes[image, subject], nodes[image, object_], between], 1))
+        ends = [nodes[image, subject], nodes[image, object_], between]
+        if self.score_inputs:
+            ends += [score_vectors(found.scores[image, place]) for place in (subject, object_)]
+        latent = self.decoder(torch.cat(ends, 1))
         inputs = [
             latent,
             self.subject_class(found.labels[image, subject]),
@@ -122,8 +148,16 @@ class RelationHead(nn.Module):
             inputs.append(self.pooling(feats, found, pairs))
         x = self.classify(torch.cat(inputs, 1))
         predicates = self.to_predicates(x)
-        chances = predicates.log_softmax(1) if self.exclusive else nn.functional.logsigmoid(predicates)
+        if self.exclusive:
+            chances = exclusive_chances(predicates, self.allowed[found.labels[image, object_]])
+        else:
+            chances = nn.functional.logsigmoid(predicates)
         return PairLogits(chances, self.to_interactive(x)[:, 0], latent)
+
+    @property
+    def predicts_without_object(self) -> bool:
+        """As heads/protocol.py says."""
+        return self.to_solo is not None
 
     def subjects(self, found: ImageBoxes) -> Tensor:
         """(B, N) bool: boxes that may be a subject."""
@@ -134,6 +168,7 @@ class RelationHead(nn.Module):
         image, subject, object_ = pairs.unbind(1)
         prior = found.scores[image, subject] * found.scores[image, object_]
         scores = log_chance(logits.predicates, logits.interactive, prior, power)
+        scores = scores - nn.functional.logsigmoid(logits.interactive)[:, None] * ~self.tells_relation
         return scores.masked_fill(~self.allowed[found.labels[image, object_]], -torch.inf)
 
     # -- training ------------------------------------------------------------------------------------------------------
@@ -142,16 +177,16 @@ class RelationHead(nn.Module):
         """Losses of a batch; all finite without any pair or relation."""
         labels = label_proposals(found, truth, self.iou_thr, self.same_class, self.subjects(found))
         nodes = self.graph(found)
-        pairs = self.sample(found, truth, labels, nodes, feats)
+        pairs, times = self.sample(found, truth, labels, nodes, feats)
         logits = self(found, nodes, pairs, feats)
         targets = predicate_targets(labels, truth, pairs, self.num_predicates)
+        positive, related = targets.amax(1), (targets * self.tells_relation).amax(1)
         by_pair = self.pair_losses(found, pairs, logits, targets)
-        positive = targets.amax(1)
-        total = count_positives(targets)
-        losses = dict(loss_predicate=by_pair.sum() / total)
-        losses['loss_interactive'] = self.interactive_losses(logits, positive).sum() / count_positives(positive)
+        losses = dict(loss_predicate=(times * by_pair).sum() / self.divisor(targets.sum(1), positive, times))
+        by_pair = self.interactive_losses(logits, related)
+        losses['loss_interactive'] = (times * by_pair).sum() / self.divisor(related, related, times)
         if self.mask_weight:
-            some = torch.randperm(len(pairs), device=pairs.device)[:MASK_PAIRS]
+            some = torch.randperm(len(pairs), device=pairs.device)[: self.mask_pairs]
             boxes = [found.boxes[pairs[some, 0], pairs[some, k]] for k in (1, 2)]
             masks = self.decoder.masks(logits.latent[some])
             losses['loss_mask'] = self.mask_weight * mask_loss(masks, pair_masks(*boxes))
@@ -161,8 +196,8 @@ class RelationHead(nn.Module):
 
     def sample(
         self, found: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor, feats: Sequence[Tensor]
-    ) -> Tensor:
-        """(P, 3) image, subject, object of the pairs to learn from."""
+    ) -> tuple[Tensor, Tensor]:
+        """(P, 3) image, subject, object of the pairs to learn from, and (P,) how often each was drawn."""
         count, most = found.valid.shape
         kinds = labels.kinds.view(count, most * most)
         losses = None
@@ -173,10 +208,18 @@ class RelationHead(nn.Module):
                 targets = predicate_targets(labels, truth, every, self.num_predicates)
                 losses = nodes.new_zeros(kinds.shape)
                 hardness = self.pair_losses(found, every, logits, targets)
-                hardness = hardness + self.interactive_losses(logits, targets.amax(1))
-                losses.view(labels.kinds.shape)[tuple(every.T)] = hardness
-        image, place = self.sampler(kinds, losses).unbind(1)
-        return torch.stack([image, place // most, place % most], 1)
+                related = (targets * self.tells_relation).amax(1)
+                hardness = hardness + self.interactive_losses(logits, related)
+                image, subject, object_ = every.unbind(1)
+                losses[image, subject * most + object_] = hardness
+        index, times = self.sampler(kinds, losses)
+        image, pair = index.unbind(1)
+        return torch.stack([image, pair // most, pair % most], 1), times
+
+    def divisor(self, positives: Tensor, positive: Tensor, times: Tensor) -> Tensor:
+        """Of a loss: ``positives`` (P,) of each pair, ``positive`` (P,) 0 or 1, ``times`` (P,) drawn."""
+        negatives = (times * (1 - positive)).sum()
+        return loss_divisor((times * positives).sum(), negatives, self.negatives_per_positive)
 
     def pair_losses(self, found: ImageBoxes, pairs: Tensor, logits: PairLogits, targets: Tensor) -> Tensor:
         """(P,) loss of each pair, over the predicates that its object class allows.
@@ -186,20 +229,24 @@ class RelationHead(nn.Module):
         """
         if self.exclusive:
             share = targets / targets.sum(1, keepdim=True).clamp(min=1)
-            return -(share * logits.predicates).sum(1)
-        log_p = self.log_scores(found, pairs, logits, 1.0)
-        return torch.where(log_p.isinf(), 0, focal_loss(log_p, targets)).sum(1)
+            return -torch.where(logits.predicates.isinf(), 0, share * logits.predicates).sum(1)
+        log_p = self.log_scores(found, pairs, logits, self.train_power)
+        return torch.where(log_p.isinf(), 0, focal_loss(log_p, targets, **self.focal)).sum(1)
 
     def interactive_losses(self, logits: PairLogits, positive: Tensor) -> Tensor:
         """(P,) focal loss of interactiveness alone; ``positive`` (P,) 0 or 1."""
-        return self.interactive_weight * focal_loss(nn.functional.logsigmoid(logits.interactive), positive)
+        log_p = nn.functional.logsigmoid(logits.interactive)
+        return self.interactive_weight * focal_loss(log_p, positive, **self.focal)
 
     def solo_loss(self, found: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor) -> Tensor:
         """Loss of predicates without object, over the boxes that may be a subject and that somebody judged."""
         targets = solo_targets(labels, truth, self.num_predicates)
         counts = self.subjects(found) & labels.judged
-        log_p = nn.functional.logsigmoid(self.to_solo(nodes)) + found.scores.clamp(min=1e-6).log()[..., None]
-        return focal_loss(log_p, targets)[counts].sum() / count_positives(targets[counts])
+        prior = self.train_power * found.scores.clamp(min=1e-6).log()[..., None]
+        log_p = nn.functional.logsigmoid(self.to_solo(nodes)) + prior
+        targets = targets[counts]
+        divisor = self.divisor(targets.sum(1), targets.amax(1), torch.ones_like(targets[:, 0]))
+        return focal_loss(log_p[counts], targets, **self.focal).sum() / divisor
 
     # -- prediction ----------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,16 @@ The focal loss sees the product, so that a detector's doubt is not punished in t
 Letters: P pairs, C predicates.
 """
 
+from collections.abc import Mapping
+
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 from torch.nn import functional as F
 
-ALPHA, GAMMA = 0.5, 0.2
+from detplug.errors import UserError
+
+ALPHA, GAMMA = 0.5, 0.2  # UPT's
 SMALLEST = 1e-6  # chances are kept this far from 0 and 1: the power of the focal loss has no derivative there
 
 
@@ -41,11 +45,35 @@ def focal_loss(log_p: Tensor, targets: Tensor, alpha: float = ALPHA, gamma: floa
     return torch.where(targets > 0, positive, negative)
 
 
-def count_positives(targets: Tensor) -> Tensor:
-    """Number of positives over all processes divided by their number, at least 1: what losses are divided by.
+def loss_divisor(positives: Tensor, negatives: Tensor, ratio: float) -> Tensor:
+    """What a sum of losses is divided by: its positives, but at least its negatives / ``ratio``, and at least 1.
 
-    A count of zero must not divide; gradients are averaged over processes, so the count is too.
+    UPT divides by the positives alone, so that a batch without any is divided by 1 and its negatives weigh as much as
+    hundreds of positives; the lower limit is ours. Both counts are means over the processes, as gradients are.
+
+    Args:
+        positives, negatives: numbers (0-dim) of this process.
+        ratio: negatives that count like one positive.
     """
-    count = targets.sum().detach().clone()
-    all_reduce(count)
-    return (count / get_world_size()).clamp(min=1)
+    counts = torch.stack([positives.detach().float(), negatives.detach().float()])
+    all_reduce(counts)
+    counts = counts / get_world_size()
+    return torch.maximum(counts[0], counts[1] / ratio).clamp(min=1)
+
+
+def exclusive_chances(logits: Tensor, allowed: Tensor) -> Tensor:
+    """(P, C) log of a softmax over the allowed predicates, -inf for the others; over all where none is allowed."""
+    allowed = allowed | ~allowed.any(1, keepdim=True)
+    return logits.masked_fill(~allowed, -torch.inf).log_softmax(1)
+
+
+def check_focal(focal: Mapping[str, float]) -> dict[str, float]:
+    """``alpha`` (0..1) and ``gamma`` (>= 0) of a config, UPT's where they are not given.
+
+    Raises:
+        UserError: another name, or a number out of range.
+    """
+    values = dict(alpha=ALPHA, gamma=GAMMA) | dict(focal)
+    if len(values) > 2 or not (0 <= values['alpha'] <= 1 and values['gamma'] >= 0):
+        raise UserError(f'config: RelationHead: focal is {dict(focal)}; give alpha from 0 to 1 and gamma from 0')
+    return values

@@ -4,6 +4,7 @@ import pytest
 from mmengine.registry import init_default_scope
 from tiny_sets import write_images
 
+import detplug.register  # noqa: F401
 from detplug.data import cache_file, image_cache
 
 

@@ -14,7 +14,7 @@ SAMPLERS = {
     'replacement': dict(type='BalancedNegativeSampler', replacement=True),
     'uniform': dict(type='UniformSampler'),
     'hard': dict(type='HardNegativeSampler'),
-    'all': dict(type='AllPairsSampler'),
+    'all': dict(type='AllPairsSampler', _delete_=True),  # it has no options
 }
 MODES = ('supervised', 'closed', 'filter', 'oodfc', 'cce', 'oodfc_cce', 'oracle', 'oodfc_cce_oracle')
 SCORERS = 'MSP MaxLogit Energy Mahalanobis RMD KNN ViM ReAct ASHS VRA VRAPlus VRAPlusPlus'.split()
@@ -78,7 +78,7 @@ def every_case() -> list[Case]:
     cases += [changed('openset-faster-rcnn', two_stage, x, dict(mode=x) | any_look, PSEUDO_LABELS) for x in MODES]
     for family, config in (('sabra-boxes', RELATION_BOXES), ('sabra', RELATIONS)):
         cases += [
-            changed(family, config, name, dict(head=dict(sampler=x)), EVERY_BOX if family == 'sabra' else {})
+            changed(family, config, name, dict(head=dict(sampler=dict(x))), EVERY_BOX if family == 'sabra' else {})
             for name, x in SAMPLERS.items()
         ]
     compressions = ('train', 'export', 'compress', 'pull', 'compress_by_all', 'quantise')

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from mmengine.config import Config
+from scipy.io import savemat
 
 SIDE, IMAGES, BATCH = 64, 12, 4
 BOXES = ('CheckedCocoDataset', 'CheckedVocDataset')
@@ -31,6 +32,9 @@ def on_tiny_set(config: Config, folder: Path) -> Config:
         tree[loader].update(batch_size=BATCH, num_workers=0)
         tree[loader].pop('persistent_workers', None)
         tree[loader] = _small_pictures(tree[loader], folder)
+    options = tree['test_evaluator'].get('options') or {}
+    if 'known_labels' in options:
+        options['known_labels'] = str(folder / 'set_0' / 'anno.mat')
     tree['model'] = _narrow(tree['model'])
     tree['load_from'] = None
     return Config(tree)
@@ -39,6 +43,7 @@ def on_tiny_set(config: Config, folder: Path) -> Config:
 def _leaves(dataset: dict) -> list[dict]:
     """The data sets that read files, however they are wrapped."""
     parts = [dataset[key] for key in ('dataset', 'labelled', 'unlabelled') if key in dataset]
+    parts += dataset.get('datasets', [])
     return [leaf for part in parts for leaf in _leaves(part)] if parts else [dataset]
 
 
@@ -126,7 +131,10 @@ def _write_set(folder: Path, leaf: dict) -> None:
             relations.append(dict(image_id=i, subject_id=first, object_id=first + 1 + k, predicate_id=number + 1))
     data = dict(images=images, annotations=annotations, categories=_entries(names))
     if predicates:
-        data |= dict(predicates=_entries(predicates), relations=relations, triplets=_triplets(annotations, relations))
+        triplets = _triplets(annotations, relations)
+        data |= dict(predicates=_entries(predicates), relations=relations, triplets=triplets)
+        known = dict(list_test=np.array([[x['file_name']] for x in images], object))
+        savemat(folder / 'anno.mat', known | dict(anno_test=np.ones((len(triplets), IMAGES))))
     (folder / 'annotations.json').write_text(json.dumps(data))
     halves = {name: [f'{i}.png' for i in range(k, IMAGES, 2)] for k, name in enumerate(('labelled', 'unlabelled'))}
     (folder / 'split.json').write_text(json.dumps(halves))

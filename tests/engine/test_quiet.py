@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from detplug.engine.quiet import quiet_imports
+from detplug.quiet import quiet_imports
 
 
 def test_known_prints_are_dropped_and_others_shown(capsys):

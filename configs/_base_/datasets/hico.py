@@ -1,17 +1,19 @@
-# HICO-DET with its pictures. data/README.md says how to get it; tools/prepare_data.py hico-det makes the annotations.
+# HICO-DET with its pictures; 2,000 images of train are held out to choose checkpoints by (splits.json).
+# data/README.md says how to get it; tools/prepare_data.py hico-det makes the annotations.
 _base_ = '../names/hico.py'
 
 data_root = '{{$DETPLUG_DATA:data}}/hico_det/'
-img_scale = (1333, 800)  # width, height of the network input in px
+img_scale = (1333, 800)  # longer and shorter side of the network input in px, at most
 dataset = dict(
     type='RelationDataset',
     data_root=data_root,
     data_prefix=dict(img='images/'),
     metainfo=dict(classes=_base_.classes, predicates=_base_.predicates),
 )
-labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
+labels = dict(type='LoadAnnotations', with_bbox=True)
 pack = dict(type='PackRelations')
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=img_scale), labels, pack]
+resize = dict(type='Resize', scale=img_scale, keep_ratio=True)  # a portrait turns the scale, as detectors are trained
+test_pipeline = [dict(type='LoadImageFromFile'), resize, labels, pack]
 
 train_dataloader = dict(
     batch_size=2,
@@ -23,10 +25,13 @@ train_dataloader = dict(
         dataset=dict(
             **dataset,
             ann_file='annotations/train.json',
+            images_file='splits.json',
+            images_key='train',
+            merge_iou=0.5,  # a person is drawn again for every verb; the detector shall not learn duplicates
             pipeline=[
+                dict(type='LoadImageFromFile'),
                 labels,
-                # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
-                dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
+                resize,
                 dict(type='MirrorRelations', prob=0.5),
                 dict(type='ColourJitter', hue=0.015, saturation=0.4, value=0.4),
                 pack,
@@ -34,12 +39,22 @@ train_dataloader = dict(
         ),
     ),
 )
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=test_pipeline),
+evaluation = dict(batch_size=1, num_workers=2, sampler=dict(type='EvaluationSampler'))
+val_dataloader = dict(
+    **evaluation,
+    dataset=dict(
+        **dataset,
+        test_mode=True,
+        ann_file='annotations/train.json',
+        images_file='splits.json',
+        images_key='held_out',
+        pipeline=test_pipeline,
+    ),
 )
-val_dataloader = test_dataloader  # HICO-DET has no official val; hold images out with images_file to choose by
+test_dataloader = dict(
+    **evaluation, dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=test_pipeline)
+)
 val_evaluator = dict(type='RelationMetric', protocol='hico')
-test_evaluator = val_evaluator
+# the known-object setting (known_full, ...) needs HICO's labels of images, which prepare_data links where the download
+# has them; without them: --cfg-options test_evaluator.options.known_labels=None
+test_evaluator = dict(type='RelationMetric', protocol='hico', options=dict(known_labels=data_root + 'anno.mat'))

@@ -1,16 +1,17 @@
 # Stanford VRD with its pictures (sg_dataset). data/README.md says how to get it.
 _base_ = './vrd_boxes.py'
 
-img_scale = (1000, 600)  # width, height of the network input in px
-labels = dict(type='LoadAnnotations', with_bbox=True, box_type=None)
+img_scale = (1000, 600)  # longer and shorter side of the network input in px, at most
+labels = dict(type='LoadAnnotations', with_bbox=True)
 pack = dict(type='PackRelations')
 folder = dict(img='images/')
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Letterbox', scale=img_scale), labels, pack]
+resize = dict(type='Resize', scale=img_scale, keep_ratio=True)  # a portrait turns the scale, as detectors are trained
+test_pipeline = [dict(type='LoadImageFromFile'), resize, labels, pack]
 swaps = {'on the left of': 'on the right of'}  # in the mirror, both ways
 train_pipeline = [
+    dict(type='LoadImageFromFile'),
     labels,
-    # cache_mb: MB of disk for resized images, one file for all processes and runs; 0: no cache
-    dict(type='LoadResizedImage', scale=img_scale, cache_mb=8192),
+    resize,
     dict(type='MirrorRelations', prob=0.5, swaps=swaps),
     pack,
 ]

@@ -7,7 +7,8 @@ dataset = dict(data_root=data_root, metainfo=dict(classes=_base_.classes, predic
 # clean: share of the images with the boxes of the truth themselves
 noisy = dict(type='NoisyProposals', classes=100, clean=0.6, score_thr=0.3)
 pack = dict(type='PackRelations', extent=True)
-found = dict(type='FileProposals', file=data_root + 'detections_test_rcnn.json')
+# 48 images have no detection; the annotations do not know the pictures' sizes
+found = dict(type='FileProposals', file=data_root + 'detections_test_rcnn.json', missing='empty', check_size=False)
 
 train_dataloader = dict(dataset=dict(dataset=dict(**dataset, pipeline=[_base_.labels, noisy, pack])))
 val_dataloader = dict(

@@ -14,6 +14,6 @@ model = dict(
     head=dict(
         type='RelationHead',
         visual=dict(channels=256, stride=8, level=1),
-        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.25),
+        sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.25, scope='batch', replacement=True),
     ),
 )

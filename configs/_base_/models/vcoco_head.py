@@ -9,5 +9,5 @@ vcoco_head = dict(
     graph=dict(dims=128, layers=2, one_type=False),
     mask_weight=1.0,
     dims=128,
-    sampler=dict(type='BalancedNegativeSampler', num_pairs=64, pos_fraction=0.5),
+    sampler=dict(type='BalancedNegativeSampler', num_pairs=32, pos_fraction=0.5, scope='batch', replacement=True),
 )

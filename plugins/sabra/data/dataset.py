@@ -19,6 +19,7 @@ from detplug.images.reading import check_image_file, read_image
 from ..relations import RelationImage, RelationNames
 from .anomalies import degenerate_boxes
 from .match_names import match_names
+from .merge_objects import merge_objects
 from .relation_file import read_with_crowds
 
 
@@ -31,6 +32,8 @@ class RelationDataset(BaseDetDataset):
             labels follow the list. A list that is not given is the file's.
         images_file: text file or json that lists the images of the split; all images by default.
         images_key: name of the list in a json ``images_file``, or several (their union).
+        merge_iou: for training: objects of one class that overlap so much become one, see merge_objects.py; by default
+            none do.
         **kwargs: as mmdet's BaseDetDataset: ann_file, data_root, data_prefix, pipeline, test_mode, indices.
 
     Each item has img_path, img_id, height, width (px), ``instances`` = [dict(bbox xyxy px, bbox_label, ignore_flag)]
@@ -54,9 +57,12 @@ class RelationDataset(BaseDetDataset):
         metainfo: Mapping | None = None,
         images_file: str | None = None,
         images_key: str | Sequence[str] | None = None,
+        merge_iou: float | None = None,
         **kwargs,
     ) -> None:
-        self.images_file, self.images_key = images_file, images_key
+        self.images_file, self.images_key, self.merge_iou = images_file, images_key, merge_iou
+        if merge_iou is not None and not 0 < merge_iou <= 1:
+            raise UserError(f'{kwargs.get("ann_file")}: merge_iou: {merge_iou!r}; give a number above 0, at most 1')
         self.anomalies: list[str] = []
         if kwargs.get('filter_cfg'):
             source = kwargs.get('ann_file')
@@ -73,6 +79,7 @@ class RelationDataset(BaseDetDataset):
             for field, found in (('classes', data.names.objects), ('predicates', data.names.predicates))
         )
         self._metainfo.update(_names(data.names, classes, predicates))
+        self._names_of_item = {key: self._metainfo[key] for key in ('classes', 'predicates')}
         items = [
             self._item(_relabelled(image, classes, predicates), crowd_of[image.img_id])
             for image in self._split(data.images)
@@ -86,7 +93,7 @@ class RelationDataset(BaseDetDataset):
 
     def prepare_data(self, idx: int) -> dict | None:
         """Item ``idx`` through the pipeline; a picture that is missing, cut off or broken is named."""
-        item = self.get_data_info(idx) | {key: self.metainfo[key] for key in ('classes', 'predicates')}
+        item = self.get_data_info(idx) | self._names_of_item  # the property metainfo is a deep copy each time
         path, there = item['img_path'], Path(item['img_path']).is_file()
         if self.test_mode and there:
             check_image_file(path)
@@ -102,7 +109,7 @@ class RelationDataset(BaseDetDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """Predicates of an item, and after all predicates its classes: what ClassBalancedDataset balances."""
         item = self.get_data_info(idx)
-        first_class = len(self.metainfo['predicates'])
+        first_class = len(self._names_of_item['predicates'])
         return item['relation_truth'].relations[:, 2].tolist() + [
             first_class + instance['bbox_label'] for instance in item['instances']
         ]
@@ -124,6 +131,9 @@ class RelationDataset(BaseDetDataset):
 
     def _item(self, image: RelationImage, crowd: np.ndarray) -> dict[str, Any]:
         ignored = crowd | degenerate_boxes(image.boxes)
+        if self.merge_iou is not None:
+            image, kept = merge_objects(image, ignored, self.merge_iou)
+            ignored = ignored[kept]
         return dict(
             img_path=str(Path(self.data_prefix.get('img', '')) / image.file_name),
             img_id=image.img_id,

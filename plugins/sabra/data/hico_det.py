@@ -13,9 +13,10 @@ from .hico_mat import class_list, load_mat, read_mat
 from .hico_names import LIST, hico_names, mark_rare, read_class_list
 from .hico_pairs import FILES as PAIRS
 from .hico_pairs import read_pair_lists
-from .prepared import prepare_splits
+from .prepared import hold_out, prepare_splits
 
 IMAGE_LEVEL = 'anno.mat'  # HICO's labels of whole images, for the known-object setting
+HELD_OUT = 2000  # images of train to choose checkpoints by: HICO-DET has no official val
 FOLDERS = ('images/train2015', 'images/test2015', 'train2015', 'test2015', 'images')
 # of the publisher; relations of the training split are not stated by all alike
 OFFICIAL = {
@@ -30,7 +31,10 @@ OFFICIAL = {
 
 
 def read_hico_det(src: Path) -> Prepared:
-    """annotations/{train,test}.json, images/, and anno.mat where the download has it.
+    """annotations/{train,test}.json, splits.json, images/, and anno.mat where the download has it.
+
+    2,000 of the training images (a tenth where there are fewer than 20,000) are held out for decisions (splits.json,
+    ours), so that nothing is chosen on the test set.
 
     The first form found is read: anno_bbox.mat, instances_*2015.json, *_hico.json. Equal boxes (class and all four
     numbers) in one image become one object, since pairs repeat the person and the object for every relation.
@@ -40,6 +44,9 @@ def read_hico_det(src: Path) -> Prepared:
     """
     sets = mark_rare(_read(src))
     out = prepare_splits(sets, src, FOLDERS)
+    if 'train' in sets:
+        count = len(sets['train'].images)
+        out.texts['splits.json'] = hold_out(sets['train'], min(HELD_OUT, round(count / 10)))
     out.official = {name: stated for name, stated in OFFICIAL.items() if _can_count(name, sets)}
     out.anomalies += [f'split not found: {src}: {split}' for split in ('train', 'test') if split not in sets]
     names = next(iter(sets.values())).names

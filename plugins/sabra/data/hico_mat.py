@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from detplug.data.records import one_line
 from detplug.errors import UserError
@@ -49,6 +48,8 @@ def load_mat(path: Path, wanted: list[str]) -> dict[str, np.ndarray]:
     Raises:
         UserError: missing or broken file.
     """
+    from scipy.io import loadmat  # late: other readers do without scipy
+
     try:
         return loadmat(path, variable_names=wanted)
     except Exception as error:  # the reader raises many types on broken bytes

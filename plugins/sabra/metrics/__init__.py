@@ -1,5 +1,1 @@
-"""Evaluation of relations: HICO-DET, V-COCO, VRD, and mean average precision for a user's own data."""
-
-from .metric import RelationMetric
-
-__all__ = ['RelationMetric']
+"""Evaluation of relations; numpy only but for :mod:`.metric`, the part of training and test, and :mod:`.pictures`."""

@@ -3,9 +3,11 @@
 Letters: T detections, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from .matched import Matched
 
 THRESHOLDS = np.arange(11) * 0.1  # the products, so that 3 of 10 found (.3) stay below the fourth (.30000000000000004)
 
@@ -29,31 +31,31 @@ def all_point(right: np.ndarray, objects: int) -> float:
     return float(_curve(right, objects)[1][right].sum() / objects)
 
 
-def class_ap(
-    ap: Callable[[np.ndarray, int], float],
-    classes: np.ndarray,
-    scores: np.ndarray,
-    right: np.ndarray,
-    objects: np.ndarray,
-) -> np.ndarray:
+def class_ap(ap: Callable[[np.ndarray, int], float], parts: Sequence[Matched], rule: int = 0) -> np.ndarray:
     """(C,) average precision of each class; NaN for a class without objects, 0 for one without detections.
+
+    Class after class, so that never more than the detections of one class are copied.
 
     Args:
         ap: :func:`eleven_point` or :func:`all_point`.
-        classes: (T,) int, 0 .. C - 1.
-        scores: (T,); of equal scores the first detection comes first.
-        right: (T,) bool.
-        objects: (C,) int, relations of the truth.
+        parts: blocks of images, at least one; of equal scores the first detection comes first.
+        rule: by which a detection is right.
     """
-    order = np.lexsort((-scores, classes))
-    ends = np.searchsorted(classes[order], np.arange(len(objects) + 1))
-    parts = np.split(right[order], ends[1:-1])
-    return np.array([ap(part, n) if n else np.nan for part, n in zip(parts, objects, strict=True)])
+    objects = sum(part.objects for part in parts)
+    return np.array([ap(_ranked(parts, kind, rule), n) if n else np.nan for kind, n in enumerate(objects.tolist())])
 
 
 def mean_figures(named: dict[str, np.ndarray]) -> dict[str, float]:
     """Mean of each array over the classes that are not NaN; an array without any is left out."""
     return {name: float(np.nanmean(values)) for name, values in named.items() if not np.isnan(values).all()}
+
+
+def _ranked(parts: Sequence[Matched], kind: int, rule: int) -> np.ndarray:
+    """(T,) bool: the detections of a class, best score first."""
+    score, right = (
+        np.concatenate(columns) for columns in zip(*(part.ranking(kind, rule) for part in parts), strict=True)
+    )
+    return right[np.argsort(-score, kind='stable')]
 
 
 def _curve(right: np.ndarray, objects: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 Letters: I images, T relations, D boxes of all images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -81,12 +81,30 @@ def check_results(
     _joined(*_predicted(images, results), names)
 
 
-def _predicted(images: Sequence[RelationImage], results: Sequence[RelationResult]) -> tuple[list, list[str], str]:
+def check_count(images: Sequence[RelationImage], results: Sequence[RelationResult]) -> None:
+    """Raise UserError where there is not one result an image."""
     if len(images) != len(results):
         raise UserError(
             f'evaluation: results: {len(results)} for {len(images)} images; give every image one, without triplets '
             'where nothing is predicted'
         )
+
+
+def blocks(
+    images: Sequence[RelationImage], results: Sequence[RelationResult], size: int
+) -> Iterator[tuple[Sequence[RelationImage], Sequence[RelationResult]]]:
+    """Images and their results, ``size`` images at a time, at least one block; bounds the memory of matching.
+
+    Raises:
+        UserError: not one result an image.
+    """
+    check_count(images, results)
+    for start in range(0, max(len(images), 1), size):
+        yield images[start : start + size], results[start : start + size]
+
+
+def _predicted(images: Sequence[RelationImage], results: Sequence[RelationResult]) -> tuple[list, list[str], str]:
+    check_count(images, results)
     parts = [(x.boxes, x.labels, x.triplets, x.triplet_scores) for x in results]
     return parts, [f'image {x.img_id}: triplets' for x in images], 'check the model'
 

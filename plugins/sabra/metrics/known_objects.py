@@ -8,7 +8,6 @@ import numpy as np
 from detplug.data.records import one_line
 from detplug.errors import UserError
 
-from ..data.hico_mat import load_mat
 from ..relations import RelationImage
 
 
@@ -22,6 +21,8 @@ def read_image_labels(path: str | Path, split: str = 'test') -> tuple[list[str],
     Raises:
         UserError: no such file, or not the official content.
     """
+    from ..data.hico_mat import load_mat  # late: nothing else here needs more than numpy
+
     keys = [f'list_{split}', f'anno_{split}']
     content = load_mat(Path(path), keys)
     try:

@@ -3,11 +3,13 @@
 Letters: T predictions, G relations (or objects) of the truth, P pairs of the two that may match.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 IOU = 0.5  # least overlap of a match, in every protocol
+LARGEST_KEY = 2**62  # of rows of integers that are compared as one int64
 
 
 def equal_pairs(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -21,14 +23,30 @@ def equal_pairs(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> tupl
         (P,) int64 i and (P,) int64 j, ordered by i, then by j.
     """
     left_key, right_key = (np.zeros(len(side[0]), np.int64) for side in (left, right))
-    for a, b in zip(left, right, strict=True):
-        size = 2 + max(a.max(initial=-1), b.max(initial=-1))
+    sizes = [2 + int(max(a.max(initial=-1), b.max(initial=-1))) for a, b in zip(left, right, strict=True)]
+    if math.prod(sizes) > LARGEST_KEY:
+        left, right, sizes = _numbered(left, right)
+    for a, b, size in zip(left, right, sizes, strict=True):
         left_key, right_key = left_key * size + a + 1, right_key * size + b + 1
     order = np.argsort(right_key, kind='stable')
     first, last = (np.searchsorted(right_key[order], left_key, side) for side in ('left', 'right'))
     count = last - first
     i = np.repeat(np.arange(len(count)), count)
     return i, order[np.arange(len(i)) + np.repeat(first - (count.cumsum() - count), count)]
+
+
+def _numbered(
+    left: Sequence[np.ndarray], right: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
+    """The columns with their values numbered from 0, so that a row fits into one key, and how many each has."""
+    columns = [np.unique(np.concatenate(pair), return_inverse=True) for pair in zip(left, right, strict=True)]
+    count = len(left[0])
+    numbers = [inverse for _, inverse in columns]
+    sizes = [1 + len(values) for values, _ in columns]
+    if math.prod(sizes) > LARGEST_KEY:  # many rows and columns: number the rows themselves
+        _, rows = np.unique(np.stack(numbers, axis=1), axis=0, return_inverse=True)
+        numbers, sizes = [rows.reshape(-1)], [1 + int(rows.max(initial=0)) + 1]
+    return [x[:count] for x in numbers], [x[count:] for x in numbers], sizes
 
 
 def best_partner(i: np.ndarray, j: np.ndarray, overlap: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,10 +76,10 @@ def first_takers(target: np.ndarray, scores: np.ndarray) -> np.ndarray:
         target: (T,) int64, -1 for none.
         scores: (T,); of equal scores the first prediction comes first.
     """
-    order = np.argsort(-scores, kind='stable')
-    order = order[target[order] >= 0]
+    rows = np.flatnonzero(target >= 0)
+    order = rows[np.lexsort((-scores[rows], target[rows]))]
     chosen = np.zeros(len(target), bool)
-    chosen[order[np.unique(target[order], return_index=True)[1]]] = True
+    chosen[order[np.diff(target[order], prepend=-1) != 0]] = True
     return chosen
 
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from ..relations import RelationImage, RelationNames, RelationResult
 from .average_precision import all_point, class_ap, mean_figures
-from .columns import Columns, predicted_columns, truth_columns
+from .columns import Columns, blocks, predicted_columns, truth_columns
+from .matched import Matched, matched
 from .matching import IOU, equal_pairs, match_free
 from .overlap import paired_iou
+
+BLOCK = 128  # images whose detections are matched at once: bounds the memory
 
 
 def relation_map(
@@ -34,6 +37,13 @@ def relation_map(
     Raises:
         UserError: an index or a label out of range, a number that is not finite.
     """
+    return map_figures([match_relations(*block, names) for block in blocks(images, results, BLOCK)], names)
+
+
+def match_relations(
+    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames
+) -> Matched:
+    """The detections that count, right or wrong; see :func:`relation_map`."""
     truth, found = truth_columns(images, names), predicted_columns(images, results, names)
     truth = truth.where(_once(truth))
     i, j = equal_pairs(found.name, truth.name)
@@ -45,7 +55,13 @@ def relation_map(
     right = match_free(i[near], j[near], overlap[near], found.score) >= 0
     counts = right | ~_on_unjudged(images, found)
     objects = np.bincount(truth.predicate, minlength=len(names.predicates))
-    ap = class_ap(all_point, found.predicate[counts], found.score[counts], right[counts], objects)
+    found, right = found.where(counts), right[counts]
+    return matched(len(images), found.image, found.predicate, found.score, [right], objects)
+
+
+def map_figures(parts: Sequence[Matched], names: RelationNames) -> dict[str, float]:
+    """The figures of :func:`relation_map` from the blocks of :func:`match_relations`."""
+    ap = class_ap(all_point, parts)
     single = {f'ap/{name}': ap[[p]] for p, name in enumerate(names.predicates)}
     return mean_figures({'map': ap} | single)
 

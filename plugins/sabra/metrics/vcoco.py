@@ -1,5 +1,11 @@
 """V-COCO's average precision of agents and roles (Gupta and Malik, arXiv 1505.04474), by the rules of its script.
 
+Where this is not the script to the last bit: of detections with equal scores the script takes those of later images
+first, here the first image comes first (scores in steps of .01: at most 1.5 points of an AP, .04 of a mean); the script
+computes overlaps in float32, which matters only within rounding of .5; an action without detections stops the script
+and has AP 0 here. With the text reader (:mod:`..data.vcoco_everything`) alone, without vcoco_val.json beside it, 19
+persons of 18 val images count as not annotated: at most .06 points of a mean, 1.2 of an AP.
+
 Letters: G objects of the truth, D predicted boxes, T predicted relations; 26 actions, 29 predicates. Predicates 0 .. 25
 are the actions in official order, which stand for the action's first role too; 26, 27, 28 are the second roles of hit,
 eat and cut.
@@ -15,7 +21,8 @@ from detplug.errors import UserError
 from ..data.vcoco_names import ACTIONS, PREDICATES
 from ..relations import NO_OBJECT, RelationImage, RelationNames, RelationResult
 from .average_precision import all_point, class_ap, mean_figures
-from .columns import Columns, predicted_columns, truth_columns
+from .columns import Columns, blocks, predicted_columns, truth_columns
+from .matched import Matched, matched
 from .matching import IOU, best_partner, equal_pairs, first_takers
 from .overlap import VOC_PIXEL, paired_iou
 
@@ -23,7 +30,8 @@ ACTION_NAMES = tuple(ACTIONS)
 ACTION_OF = np.array([ACTION_NAMES.index(name.partition(' ')[0]) for name in PREDICATES])  # of each predicate
 ROLES = np.array([p for p, action in enumerate(ACTION_OF) if ACTIONS[ACTION_NAMES[action]]])  # 25 predicates
 PRINTED = ROLES[ROLES != ACTION_NAMES.index('point')]  # the 24 of which papers print the mean
-PERSON = 'person'
+PERSON, NOBODY = 'person', -1  # a class; in place of a person's number
+BLOCK = 128  # images whose detections are matched at once: bounds the memory
 
 
 class Persons(NamedTuple):
@@ -50,6 +58,13 @@ class RoleBoxes(NamedTuple):
     person: np.ndarray
     predicate: np.ndarray
     box: np.ndarray
+
+
+class VcocoDetections(NamedTuple):
+    """Matched detections: ``agents`` of the 26 actions, ``roles`` of the 29 predicates (rules: scenario 1, 2)."""
+
+    agents: Matched
+    roles: Matched
 
 
 def vcoco_ap(
@@ -83,6 +98,21 @@ def vcoco_ap(
     Raises:
         UserError: other predicates than V-COCO's, no class ``person``, bad indices.
     """
+    parts = [match_vcoco(*block, names) for block in blocks(images, results, BLOCK)]
+    return vcoco_figures([part.agents for part in parts], [part.roles for part in parts])
+
+
+def match_vcoco(
+    images: Sequence[RelationImage],
+    results: Sequence[RelationResult],
+    names: RelationNames,
+    allowed: np.ndarray | None = None,
+) -> VcocoDetections:
+    """The detections of persons that were annotated, right or wrong; see :func:`vcoco_ap`.
+
+    Args:
+        allowed: (O + 1, 29) bool of :func:`..data.vcoco_names.seen_pairs`; predictions of other pairs are left out.
+    """
     if names.predicates != PREDICATES or PERSON not in names.objects:
         raise UserError(
             f"evaluation: names: not V-COCO's {len(PREDICATES)} predicates and a class {PERSON!r}; use the protocol "
@@ -90,19 +120,30 @@ def vcoco_ap(
         )
     persons, roles = _truth(images, names)
     found = predicted_columns(images, results, names)
+    if allowed is not None:
+        found = found.where(allowed[found.object_label, found.predicate])
     person, overlap = _person_of(found, persons)
     kept = persons.judged[person]
     found, person, near = found.where(kept), person[kept], overlap[kept] >= IOU
     does = near & persons.does[person, ACTION_OF[found.predicate]]
     objects = persons.does[persons.judged].sum(axis=0)
+    agents = _agents(len(images), found, np.where(does, person, NOBODY), objects)
 
-    ap = {'agent': _agent_ap(found, np.where(does, person, -1), objects)}
     empty, has = found.object == NO_OBJECT, persons.has[person, found.predicate]
-    fits = _fits(found, np.where(does & ~empty, person, -1), roles)
-    for scenario, fits_nothing in (('s1', empty), ('s2', True)):
+    fits = _fits(found, np.where(does & ~empty, person, NOBODY), roles)
+    rules = []
+    for fits_nothing in (empty, True):  # scenario 1, 2
         right = does & np.where(has, fits, fits_nothing)
-        first = first_takers(np.where(right, person * len(PREDICATES) + found.predicate, -1), found.score)
-        ap[scenario] = class_ap(all_point, found.predicate, found.score, first, objects[ACTION_OF])
+        rules.append(first_takers(np.where(right, person * len(PREDICATES) + found.predicate, NOBODY), found.score))
+    return VcocoDetections(
+        agents, matched(len(images), found.image, found.predicate, found.score, rules, objects[ACTION_OF])
+    )
+
+
+def vcoco_figures(agents: Sequence[Matched], roles: Sequence[Matched]) -> dict[str, float]:
+    """The figures of :func:`vcoco_ap` from the blocks of :func:`match_vcoco`, in the order of the images."""
+    ap = {'agent': class_ap(all_point, agents)}
+    ap |= {scenario: class_ap(all_point, roles, rule) for rule, scenario in enumerate(('s1', 's2'))}
     return _figures(ap)
 
 
@@ -132,7 +173,7 @@ def _truth(images: Sequence[RelationImage], names: RelationNames) -> tuple[Perso
     number[rows] = np.arange(len(rows))
 
     person, predicate = number[truth.subject], truth.predicate
-    does, has = (np.zeros((len(rows) + 1, len(names)), bool) for names in (ACTIONS, PREDICATES))
+    does, has = (np.zeros((len(rows) + 1, len(columns)), bool) for columns in (ACTIONS, PREDICATES))
     does[person, ACTION_OF[predicate]] = True
     does[-1] = False
     chosen = (person >= 0) & (truth.object != NO_OBJECT)
@@ -157,13 +198,13 @@ def _person_of(found: Columns, persons: Persons) -> tuple[np.ndarray, np.ndarray
     return person[inverse], largest[inverse]
 
 
-def _agent_ap(found: Columns, person: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """(26,) from (T,) the person who is found and does the action, -1 for none."""
+def _agents(images: int, found: Columns, person: np.ndarray, objects: np.ndarray) -> Matched:
+    """Detections of actions from (T,) the person who is found and does the action, NOBODY for none."""
     action = ACTION_OF[found.predicate]
     best = first_takers(found.subject * len(ACTIONS) + action, found.score)  # of a box and an action
-    action, person, score = action[best], person[best], found.score[best]
-    right = first_takers(np.where(person >= 0, person * len(ACTIONS) + action, -1), score)
-    return class_ap(all_point, action, score, right, objects)
+    image, action, person, score = found.image[best], action[best], person[best], found.score[best]
+    right = first_takers(np.where(person >= 0, person * len(ACTIONS) + action, NOBODY), score)
+    return matched(images, image, action, score, [right], objects)
 
 
 def _fits(found: Columns, person: np.ndarray, roles: RoleBoxes) -> np.ndarray:

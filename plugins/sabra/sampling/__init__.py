@@ -1,20 +1,13 @@
 """Sampling of relation proposals: BNPS, and uniform, OHEM and no sampling to compare with."""
 
-from .samplers import (
-    AllPairsSampler,
-    BalancedNegativeSampler,
-    HardNegativeSampler,
-    PairSampler,
-    UniformSampler,
-)
-from .weights import balanced_weights, count_kinds
+from .balanced import BalancedNegativeSampler
+from .samplers import AllPairsSampler, HardNegativeSampler, PairDraw, PairSampler, UniformSampler
 
 __all__ = [
     'AllPairsSampler',
     'BalancedNegativeSampler',
     'HardNegativeSampler',
+    'PairDraw',
     'PairSampler',
     'UniformSampler',
-    'balanced_weights',
-    'count_kinds',
 ]

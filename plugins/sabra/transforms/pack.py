@@ -8,16 +8,17 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 
-META = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'relation_truth')
+META = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_offset', 'relation_truth')
 
 
 @TRANSFORMS.register_module()
 class PackRelations(BaseTransform):
     """Inputs and data sample of an image.
 
-    The sample has ``gt_instances`` (bboxes, labels, judged; in the order of the file, so that relations point into
-    them), ``gt_relations`` (triplets (R, 3)) and, where the pipeline made some, ``proposals`` (bboxes, labels, scores)
-    and ``proposal_pairs`` (indices (P, 2): the pairs that are asked about).
+    The sample has ``gt_instances`` (bboxes, labels, judged, ignored: a crowd or a box without area, which the detector
+    does not learn; in the order of the file, so that relations point into them), ``gt_relations`` (triplets (R, 3))
+    and, where the pipeline made some, ``proposals`` (bboxes, labels, scores; features (D, E) and unions (D, D, U) of
+    feature files) and ``proposal_pairs`` (indices (P, 2): the pairs that are asked about).
     Inputs are the image (3, H, W) uint8, or an empty tensor where the pipeline loads none (`boxes` mode); then boxes
     are in pixels of the original image.
 
@@ -42,13 +43,19 @@ class PackRelations(BaseTransform):
         if truth is not None and 'gt_bboxes' in results:
             boxes = results['gt_bboxes']
             boxes = torch.tensor(boxes) if isinstance(boxes, np.ndarray) else get_box_tensor(boxes)
+            ignored = results.get('gt_ignore_flags', np.zeros(len(truth.labels)))
             sample.gt_instances = InstanceData(
-                bboxes=boxes.float(), labels=torch.tensor(truth.labels), judged=torch.tensor(truth.judged)
+                bboxes=boxes.float(),
+                labels=torch.tensor(truth.labels),
+                judged=torch.tensor(truth.judged),
+                ignored=torch.tensor(np.asarray(ignored, bool)),
             )
             sample.gt_relations = InstanceData(triplets=torch.tensor(truth.relations))
         if 'proposals' in results:
             boxes, labels, scores = (torch.from_numpy(x) for x in results['proposals'])
             sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=scores)
+            for name, values in results.get('proposal_features', {}).items():
+                sample.proposals[name] = torch.from_numpy(values)
         if 'proposal_pairs' in results:
             sample.proposal_pairs = InstanceData(indices=torch.from_numpy(results['proposal_pairs']))
         return dict(inputs=inputs, data_samples=sample)

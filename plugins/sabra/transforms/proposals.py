@@ -6,21 +6,20 @@ Each sets ``proposals``: (D, 4) float32 xyxy px, (D,) int64 labels, (D,) float32
 import json
 import random
 import zlib
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
-from detplug.data.coco_file import read_json
-from detplug.data.records import finite_number, one_line
-from detplug.errors import UserError
+from detplug.errors import ImageError, UserError
 
 from ..box_noise import BoxNoise
+from ..detections import ImageDetections, open_detections
 from ..relations import NO_OBJECT
 
-NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by benchmarks/sabra_box_noise.py
+NOISE = Path(__file__).with_name('yolov5n_noise.json')  # made by detplug fit-noise (fit_noise.py)
 
 
 @TRANSFORMS.register_module()
@@ -80,46 +79,95 @@ class NoisyProposals(BaseTransform):
         return results
 
 
+UNNAMED = 50  # pictures in a row without any that the file names: the names do not fit
+
+
 @TRANSFORMS.register_module()
 class FileProposals(BaseTransform):
-    """Detections of a file in the form of predictions.json: rows with file_name, category_name, bbox, score.
+    """Boxes of any detector, from its file; forms in docs/own_detector.md.
 
     Args:
-        file: json; bbox is x, y, width, height in px of the original image.
+        file: json (COCO results or predictions.json), csv, or a folder of npz files, one an image; px of the original
+            image. json and csv are read here, once: loader processes share them.
+        annotations: COCO json whose image and category ids a json file has. Without it image ids are the data set's.
+        rename: class name of the file -> class of the data set, or None for boxes to be left out.
+        features: npz files have features of the boxes, and perhaps of their unions, that the head reads
+            (visual.BoxFeatures).
+        most: boxes an image, those of the highest scores; by default all. Features of pairs take most * most rows.
+        check_size: a box whose centre is outside the image ends the run.
+        missing: 'error' or 'empty': an image that the file does not name ends the run, or has no box, as where a
+            detector's file leaves out images in which it found nothing.
+        classes: by default those of the data set.
+        by_name: pictures have no ids (predict), so the file must name them.
 
-    The names are those of the data set (``classes`` of the item). An image without row has no box.
-    Raises UserError for a row that is not such.
+    Raises:
+        UserError: every wrong input, in one line.
     """
 
-    def __init__(self, file: str | Path):
-        self.file, self.found = file, None
+    def __init__(
+        self,
+        file: str | Path,
+        annotations: str | Path | None = None,
+        rename: Mapping[str, str | None] | None = None,
+        features: bool = False,
+        most: int | None = None,
+        missing: str = 'error',
+        check_size: bool = True,
+        classes: Sequence[str] | None = None,
+        by_name: bool = False,
+    ):
+        if missing not in ('error', 'empty'):
+            raise UserError(f'FileProposals: missing: {missing!r}; give error or empty')
+        self.file, self.missing, self.check_size, self.classes = file, missing, check_size, classes
+        if most is not None and most < 1:
+            raise UserError(f'FileProposals: most: {most}; give a number of boxes from 1 on')
+        self.detections = open_detections(file, annotations, rename, features, most)
+        if by_name and getattr(self.detections, 'by_id', False):
+            raise UserError(f'{file}: image_id: says no picture; add --annotations FILE, the COCO json of these ids')
+        self.unnamed: set[str] | None = set()  # pictures that the file does not name; None once it named one
 
     def transform(self, results: dict) -> dict:
-        if self.found is None:
-            self.found = read_detections(self.file, results['classes'])
-        results['proposals'] = self.found[Path(results['img_path']).name]
+        name, classes = results['img_path'], self.classes or results['classes']
+        found = self.detections.of(name, results.get('img_id'), classes)
+        if found is None:
+            found = self._not_named(name)
+        else:
+            self.unnamed = None
+        if self.check_size:
+            check_inside(found.boxes, (results['width'], results['height']), f'{self.file}: {name}')
+        results['proposals'] = found.boxes, found.labels, found.scores
+        given = dict(features=found.features, unions=found.unions)
+        results['proposal_features'] = {key: value for key, value in given.items() if value is not None}
         return results
 
+    def _not_named(self, name: str) -> ImageDetections:
+        """No box, where that is allowed."""
+        if self.missing == 'error':
+            raise ImageError(
+                f'{self.file}: no detections of {name}; if nothing was found in it, list it without boxes (csv, npz) '
+                "or give FileProposals missing='empty'"
+            )
+        if self.unnamed is not None:
+            self.unnamed.add(name)
+            if len(self.unnamed) >= UNNAMED:
+                raise UserError(f'{self.file}: none of {UNNAMED} pictures is named, such as {name}; name them by file')
+        return ImageDetections(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
-def read_detections(path: str | Path, classes: tuple[str, ...]) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """File name (without folder) -> boxes, labels, scores; empty arrays for any other name."""
-    rows, label = read_json(path), {name: number for number, name in enumerate(classes)}
-    if not isinstance(rows, list):
-        raise UserError(f'{path}: not a list of detections; give a predictions.json')
-    by_image = defaultdict(list)
-    for number, row in enumerate(rows):
-        box = row.get('bbox') if isinstance(row, dict) else None
-        values = [finite_number(x) for x in (*box, row.get('score'))] if isinstance(box, list) else []
-        if len(values) != 5 or None in values or not isinstance(row.get('file_name'), str):
-            raise UserError(f'{path}: [{number}]: needs file_name, category_name, bbox (4 numbers) and score')
-        if row.get('category_name') not in label:
-            raise UserError(f'{path}: [{number}].category_name: {one_line(row.get("category_name"))} is no class')
-        x, y, width, height, score = values
-        by_image[Path(row['file_name']).name].append((x, y, x + width, y + height, label[row['category_name']], score))
-    arrays = {name: np.array(items) for name, items in by_image.items()}
-    found = defaultdict(lambda: (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32)))
-    found |= {
-        name: (x[:, :4].astype(np.float32), x[:, 4].astype(np.int64), x[:, 5].astype(np.float32))
-        for name, x in arrays.items()
-    }
-    return found
+
+def check_inside(boxes: np.ndarray, size: tuple[int, int], source: str) -> None:
+    """Refuse boxes of another size of the picture.
+
+    Args:
+        boxes: (D, 4) xyxy px; size: width and height of the original image.
+
+    Raises:
+        UserError: the centre of a box is outside the image.
+    """
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    outside = ((centre < 0) | (centre > np.array(size))).any(1)
+    if outside.any():
+        box = boxes[int(np.argmax(outside))].tolist()
+        raise ImageError(
+            f'{source}: box: {box} is outside the {size[0]}x{size[1]} image; give pixels of the original picture, '
+            'or check_size=False where the annotations do not know the size'
+        )

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.registry import init_default_scope
 
-import detplug.data  # noqa: F401
+import detplug.register  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -94,9 +94,13 @@ FOUND = {  # arguments of pixels_model: how many boxes the head gets from the de
 
 
 def batch(samples, pictures=False):
-    """What a data loader gives: the samples, with noise as their pictures or without any."""
+    """What a data loader gives: the samples; with noise as their pictures and no proposals, or without pictures."""
     generator = torch.Generator().manual_seed(0)
     shape = (3, *SHAPE) if pictures else (0,)
+    if pictures:
+        samples = [x.clone() for x in samples]
+        for x in samples:
+            x.pop('proposals', None)
     inputs = [torch.randint(256, shape, dtype=torch.uint8, generator=generator) for _ in samples]
     return dict(inputs=inputs, data_samples=samples)
 

@@ -1,6 +1,7 @@
 """A tiny training of relations on pictures: scenes of 96 px with every degenerate truth, YOLOv5 of width 1/8."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from sabra_detector_cases import CHANNELS, VISUAL
@@ -8,13 +9,22 @@ from sabra_detector_cases import CHANNELS, VISUAL
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
-    from mmdet.registry import RUNNERS
+    from mmdet.registry import METRICS, RUNNERS
 
     from detplug.cli.config import load_config
     from detplug.samples.scenes import CLASSES, generate
+    from plugins.sabra.metrics.metric import RelationMetric
 
 ROOT = Path(__file__).resolve().parents[3]
 SIDE, IMAGES = 96, 7
+
+
+@METRICS.register_module()
+class EveryTriplet(RelationMetric):
+    """Keeps all triplets of an image, not only those that a picture shows."""
+
+    def _matched(self, sample, result):
+        return replace(super()._matched(sample, result), result=result)
 
 
 def write_set(folder: Path) -> None:
@@ -53,6 +63,7 @@ def build(folder: Path, **changes):
     config.model.head.update(head)
     config.model.score_thr = config.model.detector.test_cfg.score_thr = 1e-6  # untrained, it still finds boxes
     config.custom_hooks = [dict(type='RelationHook', interval=3)]
+    config.test_evaluator = dict(config.test_evaluator, type='EveryTriplet')
     config.default_hooks.progress = None
     config.default_hooks.anomalies = dict(type='AnomaliesHook', accept=True)  # of the scene without area
     config.update(work_dir=str(folder / 'work'), launcher='none', resume=False, randomness=dict(seed=0))

@@ -92,3 +92,12 @@ def test_the_same_generator_gives_the_same_boxes():
     drawn = [noise.draw(BOXES, LABELS, SIZE, np.random.default_rng(4)) for _ in range(2)]
     for first, second in zip(*drawn, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_no_box_of_the_table_is_there_under_two_names():
+    """The detectors that the noise stands for give a box one name."""
+    table = json.loads(NOISE.read_text())
+    hits = [row for rows in table['objects'] for row in rows if row[0] > 0]
+    at_objects = [tuple(row[1:5]) for row in [*hits, *table['near']]]
+    elsewhere = [tuple(row[1:5]) for row in table['free']]
+    assert len(set(at_objects)) == len(at_objects) and len(set(elsewhere)) == len(elsewhere)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
 from detplug.cli.config import load_config
@@ -80,7 +82,8 @@ def batch(config, objects: int, relations: int) -> dict:
             rows[:1, 1] = -1
         sample.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(objects, dtype=torch.bool))
         sample.gt_relations = InstanceData(triplets=rows if objects else rows[:0])
-        sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=torch.ones(objects))
+        if 'detector' not in config.model:
+            sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=torch.ones(objects))
         samples.append(sample)
     if 'detector' not in config.model:
         return dict(inputs=[torch.zeros(0)] * 2, data_samples=samples)
@@ -110,11 +113,54 @@ def test_its_transforms_exist(config):
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         dataset = loader.dataset
         while True:
-            for step in dataset.get('pipeline', []):
-                assert TRANSFORMS.get(step.type), step.type
+            for part in [dataset, *dataset.get('datasets', [])]:
+                for step in part.get('pipeline', []):
+                    assert TRANSFORMS.get(step.type), step.type
             if 'dataset' not in dataset:
                 break
             dataset = dataset.dataset
+
+
+def test_no_checkpoint_is_chosen_on_the_test_set(config):
+    chosen, tested = (config[f'{split}_dataloader'].dataset for split in ('val', 'test'))
+    assert (chosen.ann_file, chosen.get('images_key')) != (tested.ann_file, tested.get('images_key'))
+    trained = config.train_dataloader.dataset
+    while 'dataset' in trained:
+        trained = trained.dataset
+    for part in trained.get('datasets', [trained]):
+        same = part.ann_file == chosen.ann_file
+        assert not same or part.images_key != chosen.images_key
+
+
+def test_a_detector_that_starts_from_coco_learns_slower_than_the_head(model, config):
+    if config.get('auto_scale_lr') is None:
+        assert config.model.get('frozen', True) or config.get('load_from') is None
+        return
+    assert config.load_from and config.optim_wrapper.optimizer.lr <= 1e-4
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
+    detector, head = ({rates[id(p)] for p in part.parameters() if p.requires_grad}
+                      for part in (model.detector, model.relation_head))  # fmt: skip
+    assert head == {1e-4} and max(detector) == pytest.approx(1e-5) and len(detector) == 1
+    images = 36118 if 'hico' in config.filename else 3500
+    assert config.max_iters * config.train_dataloader.batch_size == 20 * images
+
+
+def test_a_portrait_turns_the_scale(config, tmp_path):
+    steps = config.test_dataloader.dataset.pipeline
+    resize = [step for step in steps if step['type'] == 'Resize']
+    if not resize:
+        assert 'faster-rcnn' not in config.filename
+        return
+    image = np.zeros((640, 480, 3), np.uint8)
+    trained = config.train_dataloader.dataset.dataset.pipeline
+    assert resize[0] in trained
+    wide, high = resize[0]['scale']
+    for picture in (image, image.transpose(1, 0, 2)):
+        found = TRANSFORMS.build(resize[0]).transform(dict(img=picture))['img'].shape[:2]
+        assert min(found) == high or max(found) == wide
+        assert sorted(found) == pytest.approx([480 * min(found) / 480, 640 * min(found) / 480], abs=1)
+    assert min(found) == high
 
 
 def test_loss_reaches_every_trainable_parameter(model, config):

@@ -215,6 +215,21 @@ def test_a_test_split_alone_does_not_tell_which_classes_are_rare(tmp_path):
     assert read_relations_of(tmp_path / 'src', tmp_path).names.rare is None
 
 
+def test_images_of_train_are_held_out_to_choose_by(tmp_path):
+    """A checkpoint that is chosen on the test set reports what it was chosen by."""
+    pairs = PICTURES['HICO_test2015_00000003.jpg']
+    for split, name in (('train', 'trainval'), ('test', 'test')):
+        content = qpic_content({f'{split}_{number}.jpg': pairs for number in range(20)})
+        qpic_folder(tmp_path / split, content)
+        (tmp_path / f'{name}_hico.json').write_text((tmp_path / split / 'annotations/test_hico.json').read_text())
+    (tmp_path / 'hico_list_hoi.txt').write_text((tmp_path / 'test/hico_list_hoi.txt').read_text())
+    lists = json.loads(read_hico_det(tmp_path).texts['splits.json'])
+    assert set(lists) == {'train', 'held_out'}
+    held = lists['held_out']
+    assert len(held) == 2 and not set(held) & set(lists['train'])
+    assert sorted(held + lists['train']) == sorted(f'train_{number}.jpg' for number in range(20))
+
+
 def test_the_command_writes_annotations_and_links_pictures(tmp_path, capsys):
     src = qpic_folder(tmp_path / 'src', qpic_content())
     for _ in range(2):

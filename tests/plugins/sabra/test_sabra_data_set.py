@@ -9,7 +9,7 @@ import pytest
 from mmdet.registry import DATASETS
 from sabra_data_cases import error_of, relation_content, small_set, write_json
 
-import detplug.data  # noqa: F401
+import detplug.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.sabra.data.dataset import RelationDataset
 from plugins.sabra.data.relation_file import read_relations
@@ -178,3 +178,12 @@ def test_a_list_of_no_or_doubled_images_is_one_line(tmp_path, names):
     (tmp_path / 'list.json').write_text(names)
     with pytest.raises(UserError, match=r'list\.json: names: (lists no image|a and a.jpg are one image)'):
         build(tmp_path, images_file='list.json')
+
+
+def test_an_item_does_not_copy_the_names(tmp_path, monkeypatch):
+    """mmengine's metainfo is a deep copy, which took longer than all else of an item."""
+    dataset = build(tmp_path, pipeline=[])
+    monkeypatch.setattr(RelationDataset, 'metainfo', property(lambda self: pytest.fail('copied')))
+    item = dataset[0]
+    assert item['classes'] == small_set().names.objects and item['predicates'] == small_set().names.predicates
+    assert len(dataset.get_cat_ids(0)) == len(item['relation_truth'].relations) + len(item['instances'])

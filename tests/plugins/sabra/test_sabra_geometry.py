@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.sabra.mask_decoder import SIDE, SpatialMaskDecoder, mask_loss, pair_masks
-from plugins.sabra.pair_vectors import LARGEST, NODE_WIDTH, PAIR_WIDTH, node_vectors, pair_vectors, scaled
+from plugins.sabra.pair_vectors import (
+    LARGEST,
+    NODE_WIDTH,
+    PAIR_WIDTH,
+    node_vectors,
+    pair_vectors,
+    scaled,
+    score_vectors,
+)
 
 
 def by_hand(a, b, width, height):
@@ -34,7 +42,7 @@ def test_the_vector_of_two_boxes_is_its_arithmetic():
     torch.testing.assert_close(got, torch.tensor([*wanted, *(math.log(x + 1e-10) for x in wanted)]))
     torch.testing.assert_close(
         node_vectors(torch.tensor(a), torch.tensor([200.0, 120.0])),
-        torch.tensor([30 / 200, 60 / 120, 40 / 200, 80 / 120, 40 * 80 / 24000, 0.5]),
+        torch.tensor([30 / 200, 60 / 120, 40 / 200, 80 / 120, 40 * 80 / 24000, math.log(0.5)]),
     )
 
 
@@ -106,3 +114,16 @@ def test_perfect_masks_cost_nothing_and_no_pair_costs_zero():
     assert float(mask_loss((targets - 0.5) * 200, targets)) == pytest.approx(0, abs=1e-4)
     none = torch.zeros(0, 2, SIDE, SIDE, requires_grad=True)
     assert float(mask_loss(none, none.detach())) == 0
+
+
+def test_a_thin_box_does_not_dominate_the_input_of_the_graph():
+    thin = torch.tensor([[10.0, 50, 310, 53], [10, 10, 13, 310]])
+    vectors = node_vectors(thin, torch.tensor([640.0, 480.0]))
+    assert vectors.abs().max() < 5
+    torch.testing.assert_close(vectors[0, 5], -vectors[1, 5])
+
+
+def test_score_numbers_rise_with_the_score_and_are_bounded():
+    numbers = score_vectors(torch.tensor([0.0, 1e-4, 0.01, 0.5, 1.0]))[:, 0]
+    torch.testing.assert_close(numbers[[0, 1, 2, 4]], torch.tensor([0.0, 0.0, 1.0, 2.0]))
+    assert (numbers.diff()[1:] > 0).all()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sabra_metric_cases import iou, random_boxes, voc_area
 
 from plugins.sabra.metrics.average_precision import all_point, class_ap, eleven_point, mean_figures
+from plugins.sabra.metrics.matched import matched
 from plugins.sabra.metrics.matching import best_partner, equal_pairs, first_takers, match_free
 from plugins.sabra.metrics.overlap import around, paired_iou
 
@@ -102,7 +103,20 @@ def test_the_last_step_of_recall_counts():
 def test_classes_have_their_own_curve():
     classes, scores = np.array([2, 0, 2, 0]), np.array([0.1, 0.2, 0.3, 0.4])
     right = np.array([True, True, False, False])
-    ap = class_ap(all_point, classes, scores, right, np.array([1, 0, 1, 4]))
+    columns = np.zeros(len(classes), int), classes, scores, [right]
+    ap = class_ap(all_point, [matched(1, *columns, np.array([1, 0, 1, 4]))])
     np.testing.assert_array_equal(ap, [1 / 2, np.nan, 1 / 2, 0])
-    assert class_ap(eleven_point, classes[:0], scores[:0], right[:0], np.array([3])).tolist() == [0]
+    nothing = np.zeros(0, int), classes[:0], scores[:0], [right[:0]]
+    assert class_ap(eleven_point, [matched(1, *nothing, np.array([3]))]).tolist() == [0]
     assert mean_figures({'map': ap, 'none': ap[1:2]}) == {'map': pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize('columns', [4, 60])
+def test_rows_of_huge_numbers_are_compared_exactly(columns):
+    """The product of the ranges is beyond 64 bits; with 60 columns also that of the numbers of different values."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.integers(0, 3, (n, columns)) * 2**40 for n in (30, 20))
+    left[3], left[7] = right[5], right[5]
+    i, j = equal_pairs(tuple(left.T), tuple(right.T))
+    expected = [(a, b) for a in range(30) for b in range(20) if (left[a] == right[b]).all()]
+    assert list(zip(i.tolist(), j.tolist(), strict=True)) == expected and (3, 5) in expected

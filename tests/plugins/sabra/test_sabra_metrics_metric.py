@@ -1,6 +1,7 @@
 """The metric RelationMetric: every image once, in one process and in two."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,7 @@ from torchrun import run_two
 
 from detplug.errors import UserError
 from plugins.sabra.data.vcoco_names import VCOCO
-from plugins.sabra.metrics import RelationMetric
-from plugins.sabra.metrics.metric import PROTOCOLS, as_result, relation_names
+from plugins.sabra.metrics.metric import PROTOCOLS, RelationMetric, as_result, relation_names
 from plugins.sabra.metrics.relation_map import relation_map
 from plugins.sabra.metrics.vrd import vrd_recall
 from plugins.sabra.relations import relation_image
@@ -46,7 +46,7 @@ def test_figures_are_those_of_the_functions():
     recalls = measure(images, results, protocol='vrd', options=dict(tops=(3,), kept=(1,)))
     assert recalls == vrd_recall(images, results, names, tops=(3,), kept=(1,)) and len(recalls) == 2
     assert set(measure(images, perfect(images), protocol='vrd_predicate')) == {
-        f'predicate_r{n}_k{k}' for n in (50, 100) for k in (1, 10, 70)
+        f'{name}_r{n}_k{k}' for name in ('predicate', 'predicate_official') for n in (50, 100) for k in (1, 10, 70)
     }
 
 
@@ -100,12 +100,18 @@ def test_two_processes_lose_no_image(tmp_path):
 
 
 def test_bad_configs_are_named():
-    with pytest.raises(UserError, match="protocol is 'coco'; choose from hico, vcoco, vrd, vrd_predicate, map"):
+    with pytest.raises(
+        UserError, match="protocol is 'coco'; choose from hico, vcoco, vrd, vrd_predicate, vg, psg, openimages, map"
+    ):
         RelationMetric('coco')
     with pytest.raises(UserError, match="no option 'top'; it has tops, kept"):
         RelationMetric('vrd', options=dict(top=(1,)))
     with pytest.raises(UserError, match="no option 'known_labels'; it has none"):
         RelationMetric('map', options=dict(known_labels='anno.mat'))
+    for protocol, option in (('hico', 'known_labels'), ('vcoco', 'pairs_of')):
+        with pytest.raises(UserError, match=f'^nowhere/a.b: not found; {option} names .*or set {option}=None$'):
+            RelationMetric(protocol, options={option: 'nowhere/a.b'})
+        RelationMetric(protocol, options={option: None})
     for key in ('classes', 'predicates'):
         with pytest.raises(UserError, match=f'no {key!r}'):
             relation_names({**META, key: ()})
@@ -133,3 +139,38 @@ def test_objects_mappings_and_lists_are_results():
         for name, value in vars(as_result(prediction)).items():
             assert value.dtype == getattr(result, name).dtype and value.tolist() == getattr(result, name).tolist()
     assert as_result(dict.fromkeys(lists, [])).boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(('protocol', 'most'), [('vcoco', 0.25e6), ('vrd', 0.1e6)])
+def test_triplets_are_forgotten_image_by_image(protocol, most):
+    """32 boxes have 30,000 triplets in V-COCO and 69,440 in VRD; kept, they would be .8 and 1.9 MB an image."""
+    boxes, rng = 32, np.random.default_rng(0)
+    names = VCOCO if protocol == 'vcoco' else None
+    classes = names.objects if names else tuple(map(str, range(100)))
+    predicates = names.predicates if names else tuple(map(str, range(70)))
+    grid = np.meshgrid(range(boxes), range(-1 if names else 0, boxes), range(len(predicates)), indexing='ij')
+    triplets = np.stack([axis.ravel() for axis in grid], axis=1)
+    metric = RelationMetric(protocol)
+    metric.dataset_meta = dict(classes=classes, predicates=predicates)
+
+    def process(img_id):
+        corner = rng.uniform(0, 300, (boxes, 2))
+        box = np.concatenate([corner, corner + 100], axis=1)
+        labels = np.zeros(boxes, int) if names else rng.integers(0, 100, boxes)
+        image = relation_image(img_id, f'{img_id}.jpg', (500, 500), box, labels, triplets[rng.integers(0, 900, 5)])
+        scores = rng.random(len(triplets)).astype(np.float32)
+        found = dict(boxes=box, labels=labels, scores=np.ones(boxes), triplets=triplets, triplet_scores=scores)
+        metric.process({}, [dict(relation_truth=image, pred_relations=found)])
+
+    process(0)
+    tracemalloc.start()
+    for img_id in range(1, 11):
+        process(img_id)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    figures = metric.evaluate(11)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / 10 < most
+    assert peak - held < held + 5e6 and figures
+    assert all(image.part is None and len(image.result.triplets) == 5 for image in metric.images)

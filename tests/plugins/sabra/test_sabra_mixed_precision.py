@@ -30,6 +30,6 @@ def test_maps_of_16_bits_are_pooled_at_the_same_boxes(dtype):
     pooling = PairPooling(channels=2, stride=8, dims=4, side=3)
     maps = torch.arange(2 * 8 * 100, dtype=torch.float32).remainder(97).view(1, 2, 8, 100) / 97
     boxes = torch.tensor([[601.0, 9, 661, 55]])
-    wanted = pooling._pool(maps, torch.zeros(1, dtype=torch.int64), boxes)
-    found = pooling._pool(maps.to(dtype), torch.zeros(1, dtype=torch.int64), boxes)
+    wanted = pooling._pool([maps], torch.zeros(1, dtype=torch.int64), boxes)
+    found = pooling._pool([maps.to(dtype)], torch.zeros(1, dtype=torch.int64), boxes)
     torch.testing.assert_close(found, wanted, atol=2 * torch.finfo(dtype).eps, rtol=0)

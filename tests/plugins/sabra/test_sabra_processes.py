@@ -10,6 +10,7 @@ from sabra_tiny_training import IMAGES, build, told, write_set
 from torchrun import run_two
 
 from detplug.engine.history import read_history
+from detplug.report.hook import pictures_of
 
 
 @pytest.fixture(scope='module')
@@ -37,6 +38,11 @@ def test_every_loss_is_finite_and_every_step_is_recorded(one, two, work_dir):
     losses = [row['loss'] for row in rows if 'loss' in row]
     assert len(losses) == IMAGES and np.isfinite(np.array(losses, float)).all()
     assert [row['step'] for row in read_history(one[0] / work_dir / 'relations.jsonl')] == [3, 6]
+
+
+def test_the_report_shows_what_was_sampled(one):
+    note, picture = pictures_of(one[1])['Sampled pairs']
+    assert 'N4 both right' in note and picture.ndim == 3
 
 
 def test_two_processes_end_with_the_same_weights(one, two):

@@ -1,16 +1,11 @@
-"""Kinds and targets of relation proposals against loops, and the laws of sampling."""
+"""Kinds and targets of relation proposals against loops."""
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_overlaps
 
 from plugins.sabra.image_boxes import ImageBoxes
 from plugins.sabra.proposals import INVALID, Truth, label_proposals, predicate_targets, solo_targets
-from plugins.sabra.sampling import balanced_weights, count_kinds
-from plugins.sabra.sampling.weights import draw
 
 CLASSES, PREDICATES = 2, 3
 
@@ -61,10 +56,10 @@ def test_kinds_and_targets_are_their_definitions(seed, same_class):
     pairs = (labels.kinds != INVALID).nonzero()
     targets = predicate_targets(labels, truth, pairs, PREDICATES)
     solo = solo_targets(labels, truth, PREDICATES)
-    rows = [row for row in truth.relations.tolist() if row[2] >= 0]
+    rows = [row for row in truth.relations.tolist() if row[2] >= 0 and row[1] != row[2]]
     at = {tuple(p): k for k, p in enumerate(pairs.tolist())}
     for image in range(2):
-        related = {k for i, s, o, _ in rows if i == image for k in (s, o)}
+        related = {k for i, s, o, _ in truth.relations.tolist() if i == image for k in (s, o)}
         own = [matches_of(found, truth, image, k, same_class) for k in range(6)]
         for s in range(6):
             wanted = {p for i, a, o, p in truth.relations.tolist() if i == image and o == -1 and a in own[s]}
@@ -90,88 +85,27 @@ def test_kinds_and_targets_are_their_definitions(seed, same_class):
                 assert set(targets[at[image, s, o]].nonzero().flatten().tolist()) == right
 
 
-@given(st.lists(st.integers(-1, 5), max_size=200))
-def test_every_kind_present_gets_an_equal_share(kinds):
-    kind = torch.tensor(kinds, dtype=torch.int64)
-    weights = balanced_weights(kind, count_kinds(kind))
-    present = {k for k in kinds if k >= 1}
-    for k in present:
-        torch.testing.assert_close(weights[kind == k].sum(), torch.tensor(1 / len(present)))
-    assert (weights[kind < 1] == 0).all()
+def two_detections_each(relations):
+    """Kinds (4, 4) where boxes 0 and 1 are detections of object 0, boxes 2 and 3 of object 1."""
+    objects = torch.tensor([[[0.0, 0, 20, 20], [40, 40, 60, 60]]])
+    yes, sizes = torch.ones(1, 4, dtype=torch.bool), torch.full((1, 2), 60.0)
+    found = ImageBoxes(
+        objects.repeat_interleave(2, 1), torch.zeros(1, 4, dtype=torch.int64), torch.ones(1, 4), yes, sizes
+    )
+    true = ImageBoxes(objects, torch.zeros(1, 2, dtype=torch.int64), torch.ones(1, 2), yes[:, :2], sizes)
+    truth = Truth(true, torch.tensor(relations, dtype=torch.int64).reshape(-1, 4), yes[:, :2])
+    labels = label_proposals(found, truth)
+    return labels, truth
 
 
-@pytest.mark.parametrize('replacement', [True, False])
-def test_draws_follow_the_weights(replacement):
-    weights = torch.tensor([[0.0, 1.0, 3.0, 6.0]]).repeat(20000, 1)
-    generator = torch.Generator().manual_seed(0)
-    drawn = draw(weights, torch.ones(20000, dtype=torch.int64), replacement, generator)
-    shares = torch.bincount(drawn[:, 1], minlength=4) / 20000
-    torch.testing.assert_close(shares, torch.tensor([0.0, 0.1, 0.3, 0.6]), atol=0.012, rtol=0)  # 3.5 standard errors
+def test_two_detections_of_an_object_are_not_related_because_it_relates_to_itself():
+    labels, truth = two_detections_each([[0, 0, 0, 1]])
+    assert labels.kinds[0, 0, 1] == labels.kinds[0, 1, 0] == 4
+    assert not predicate_targets(labels, truth, torch.tensor([[0, 0, 1]]), PREDICATES).any()
 
 
-@given(st.lists(st.lists(st.integers(0, 2), min_size=4, max_size=4), min_size=1, max_size=5), st.integers(0, 6))
-def test_without_replacement_each_is_drawn_once_and_none_of_weight_zero(rows, number):
-    weights = torch.tensor(rows, dtype=torch.float32)
-    drawn = draw(weights, torch.full((len(rows),), number), False)
-    assert len(set(map(tuple, drawn.tolist()))) == len(drawn)
-    assert (weights[drawn[:, 0], drawn[:, 1]] > 0).all()
-    got = torch.bincount(drawn[:, 0], minlength=len(rows))
-    assert got.tolist() == [min(number, int((row > 0).sum())) for row in weights]
-
-
-def sampler(name, **options):
-    return TASK_UTILS.build(dict(type=name, num_pairs=20, pos_fraction=0.25, **options))
-
-
-SAMPLERS = [
-    ('UniformSampler', {}),
-    ('HardNegativeSampler', {}),
-    ('BalancedNegativeSampler', {}),
-    ('BalancedNegativeSampler', dict(scope='batch')),
-    ('BalancedNegativeSampler', dict(scope='running')),
-    ('BalancedNegativeSampler', dict(replacement=True)),
-]
-
-
-@pytest.mark.parametrize(('name', 'options'), SAMPLERS)
-def test_samplers_keep_their_quota(name, options):
-    torch.manual_seed(0)
-    kinds = torch.randint(-1, 6, (3, 200))
-    chosen = sampler(name, **options)(kinds, torch.rand(3, 200))
-    drawn = kinds[chosen[:, 0], chosen[:, 1]]
-    assert (drawn >= 0).all()
-    assert len(chosen) == 60
-    assert torch.bincount(chosen[drawn == 0][:, 0], minlength=3).max() <= 5
-
-
-@pytest.mark.parametrize(('name', 'options'), [*SAMPLERS, ('AllPairsSampler', {})])
-@pytest.mark.parametrize('kinds', [torch.zeros(2, 0), torch.full((2, 5), -1), torch.zeros(2, 5)])
-def test_samplers_take_what_is_there(name, options, kinds):
-    chosen = sampler(name, **options)(kinds.long(), torch.zeros(kinds.shape))
-    assert (kinds[chosen[:, 0], chosen[:, 1]] == 0).all()
-
-
-def test_balance_reaches_the_rare_kind_that_uniform_sampling_misses():
-    torch.manual_seed(0)
-    kinds = torch.ones(1, 1000, dtype=torch.int64)
-    kinds[0, :20] = 4
-    counts = {}
-    for name, options in (('UniformSampler', {}), ('BalancedNegativeSampler', {})):
-        drawn = sampler(name, **options)
-        for _ in range(50):
-            drawn(kinds)
-        counts[name] = drawn.take_counts()['drawn/n4'] / 1000
-    assert counts['UniformSampler'] < 0.06
-    assert counts['BalancedNegativeSampler'] > 0.35
-
-
-def test_hard_negatives_are_those_of_the_largest_loss():
-    kinds = torch.tensor([[1, 1, 0, 2, 3, -1]])
-    losses = torch.tensor([[0.1, 0.5, 9.0, 0.4, 0.6, 9.0]])
-    chosen = TASK_UTILS.build(dict(type='HardNegativeSampler', num_pairs=3, pos_fraction=0.4))(kinds, losses)
-    assert chosen.tolist() == [[0, 2], [0, 4], [0, 1]]
-
-
-def test_unknown_scope_is_refused():
-    with pytest.raises(ValueError, match='scope'):
-        sampler('BalancedNegativeSampler', scope='world')
+def test_an_object_in_a_relation_without_object_takes_part_in_one():
+    labels, _ = two_detections_each([[0, 0, -1, 1], [0, 1, 1, 0]])
+    assert labels.kinds[0, 0, 2] == labels.kinds[0, 2, 0] == 4
+    alone, _ = two_detections_each([[0, 0, -1, 1]])
+    assert alone.kinds[0, 0, 2] == 5

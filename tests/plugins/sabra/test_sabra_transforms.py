@@ -4,9 +4,11 @@ import random
 
 import numpy as np
 import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
 
 from plugins.sabra.relations import NO_OBJECT, relation_image
-from plugins.sabra.transforms import MirrorRelations, MosaicRelations
+from plugins.sabra.transforms import MirrorRelations, MosaicRelations, NoisyProposals
 
 NAMES = ('on the left of', 'on the right of', 'near', 'smile')
 SIZE = 64
@@ -87,3 +89,28 @@ def test_a_mirror_changes_sides_and_nothing_else(seed):
     twice = mirror.transform(dict(once))
     assert np.array_equal(twice['img'], source['img']) and np.array_equal(twice['gt_bboxes'], source['gt_bboxes'])
     assert np.array_equal(twice['relation_truth'].relations, source['relation_truth'].relations)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_mirror_turns_every_box_also_without_a_picture(seed):
+    source = picture(seed)
+    pixels = MirrorRelations(1.0).transform(dict(source))
+    bare = {key: value for key, value in source.items() if key != 'img'}
+    given = source['gt_bboxes'][:3], np.zeros(3, np.int64), np.ones(3, np.float32)
+    found = MirrorRelations(1.0).transform(dict(bare, proposals=given))
+    wanted = pixels['gt_bboxes']
+    assert np.array_equal(found['gt_bboxes'], wanted) and not np.array_equal(wanted, source['gt_bboxes'])
+    assert np.array_equal(found['relation_truth'].boxes, wanted)
+    assert np.array_equal(pixels['relation_truth'].boxes, wanted)
+    assert np.array_equal(found['proposals'][0], wanted[:3]) and found['proposals'][1:] == given[1:]
+    noisy = NoisyProposals(4, clean=1.0).transform(found)  # boxes of the truth, made after the mirror
+    assert np.array_equal(noisy['proposals'][0], wanted)
+
+
+def test_boxes_of_mmdet_are_turned_like_arrays():
+    source = picture(0)
+    boxes = HorizontalBoxes(torch.tensor(source['gt_bboxes']))
+    found = MirrorRelations(1.0).transform(dict(source, gt_bboxes=boxes))['gt_bboxes']
+    wanted = MirrorRelations(1.0).transform(dict(source))['gt_bboxes']
+    np.testing.assert_allclose(found.tensor.numpy(), wanted)
+    assert torch.equal(boxes.tensor, torch.tensor(source['gt_bboxes']))

@@ -14,6 +14,7 @@ import torch
 from sabra_detector_cases import BOX, DEGENERATE, FOUND, USUAL, assert_valid, batch, model, pixels_model, sample
 
 from detplug.engine.distributed import leave_group, start_group, wrap
+from plugins.sabra.sampling import UniformSampler
 
 MODELS = {
     'boxes': model,
@@ -74,6 +75,9 @@ def main(folder: Path) -> None:
     results = {name: learn(make(), name.startswith('pictures')) for name, make in MODELS.items()}
     one = batch([sample(**TWO_IMAGES[rank])])
     results['one step'] = weights_after_a_step(wrap(same_draws()), one).tolist()
+    sampler = UniformSampler(num_pairs=8)
+    sampler(torch.full((1, 5), 1 + rank))
+    results['counts'] = sampler.counts.take()
     (folder / f'rank_{rank}.json').write_text(json.dumps(results))
     leave_group()
 

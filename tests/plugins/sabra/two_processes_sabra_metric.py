@@ -13,7 +13,7 @@ from sabra_metric_cases import META, data_sample, seven_images
 
 from detplug.engine.distributed import leave_group
 from detplug.errors import UserError
-from plugins.sabra.metrics import RelationMetric
+from plugins.sabra.metrics.metric import RelationMetric
 
 
 def main(folder: Path) -> None:

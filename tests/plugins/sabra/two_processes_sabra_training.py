@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 import torch
 from sabra_tiny_training import build, told
@@ -13,6 +14,7 @@ from detplug.engine.distributed import leave_group
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
+    mock.patch('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (f'{text}\n', True)).start()  # seconds a config
     trained = build(folder, launcher='pytorch', work_dir=str(folder / 'two'))
     trained.train()
     weights = torch.cat([x.detach().flatten() for x in trained.model.parameters()])

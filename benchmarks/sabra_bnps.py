@@ -1,0 +1,142 @@
+"""What balanced negative sampling (BNPS) changes where it is applied: treatment drawn, effect seen.
+
+Each setting is trained with several samplers, which have the same scope (batch), replacement, number of pairs and
+seeds, and so the same numbers of positives and negatives a step. The last checkpoint, no choice, is measured with boxes
+that are fixed, so that all samplers are asked about the same pairs: V-COCO val with the noise of a detector, or VRD's
+held-out images with dense noise.
+
+found_nK, drawn_nK  shares of the negatives that were there and that were drawn, in percent
+related_ap          pooled average precision of "related", and against one kind of negatives (related_ap_nK), in percent
+fp_RR               negatives above the score at which RR % of the related pairs are found; of one kind fp_RR_nK
+recall_N            share of the related pairs among the best N of their image, in percent
+task                of the training's last held-out validation (role AP S1, relationship R@50), in percent
+NAME_change         against uniform: fp in percent of it, others in points; mean over seeds that both have, and the
+                    limits of its 95 % interval (_low, _high; Student's t)
+
+The sampler `no_n4` proves the measure: it never draws N4 (both boxes right, other relation), so false positives of N4
+must rise. `bnps5` is the second reading of the paper's five classes; `expected` weighs every pair instead of drawing.
+
+Resumable: a training that was stopped continues, a run that has its row in results/sabra_bnps_runs.jsonl is not
+repeated; the figures of all rows are recorded.
+
+python benchmarks/sabra_bnps.py                             (experiments 1 and 2, five seeds)
+python benchmarks/sabra_bnps.py --settings vcoco_scores vrd_scores vcoco_2020 --samplers uniform bnps
+(needs data/vcoco and data/vrd: tools/prepare_data.py NAME DOWNLOAD --out data/NAME)
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+from pathlib import Path
+
+from finetuning import ROOT
+from record import RESULTS, commit, record
+from sabra_predictions import predict, scored_pairs
+from sabra_variants import SAMPLER, train
+from scipy.stats import t as student
+
+from detplug.engine.history import read_history
+from plugins.sabra.sampling.counts import NAMES
+from plugins.sabra.sampling.measures import pair_figures
+from plugins.sabra.sampling.picture import total
+
+FOLDER = Path('work_dirs/benchmarks/sabra_bnps')
+RUNS = RESULTS / 'sabra_bnps_runs.jsonl'
+VCOCO, VRD = 'configs/sabra/sabra_vcoco_boxes.py', 'configs/sabra/sabra_vrd_boxes.py'
+TRAIN = 'train_dataloader.dataset.dataset.pipeline.1'
+SHARED = ['model.head.sampler.scope=batch', 'model.head.sampler.replacement=True']
+ON_VCOCO = [*SHARED, 'model.head.sampler.num_pairs=16', f'{TRAIN}.clean=0.0']
+ON_VRD = [*SHARED, 'model.head.sampler.num_pairs=32', f'{TRAIN}.clean=0.0', f'{TRAIN}.score_thr=0.05']
+ON_VRD += ['val_dataloader.dataset.pipeline.1.score_thr=0.05']
+SCORES = 'model.head.score_inputs=True'
+SETTINGS = {  # name -> config, --cfg-options, split that is measured
+    'vcoco': (VCOCO, ON_VCOCO, 'test'),
+    'vrd_dense': (VRD, ON_VRD, 'val'),
+    'vcoco_scores': (VCOCO, [*ON_VCOCO, SCORES], 'test'),
+    'vrd_scores': (VRD, [*ON_VRD, SCORES], 'val'),
+    # before UPT: no detection scores in the loss, no focal weights
+    'vcoco_2020': (VCOCO, [*ON_VCOCO, 'model.head.train_power=0.0', "model.head.focal={'gamma': 0.0}"], 'test'),
+}
+SAMPLERS = {
+    'uniform': [f'{SAMPLER}=UniformSampler'],
+    'bnps': [],
+    'no_n4': ['model.head.sampler.kind_shares=[1,1,1,0,1]'],
+    'bnps5': ['model.head.sampler.reading=proposals', 'model.head.sampler.pos_fraction=None'],
+    'expected': ['model.head.sampler.expected=True'],
+    'ohem': [f'{SAMPLER}=HardNegativeSampler'],
+}
+TASK = {VCOCO: 'role_ap_s1', VRD: 'relationship_r50_k1'}
+COUNTED = 'fp_'  # figures that are numbers; the others are shares
+
+
+def measure(setting: str, sampler: str, seed: int) -> dict[str, float]:
+    """Train and measure one run."""
+    config, options, split = SETTINGS[setting]
+    folder, options = FOLDER / setting / sampler / f'seed{seed}', [*options, *SAMPLERS[sampler]]
+    train(config, folder, seed, options)
+    _, results, kinds = predict(config, folder / 'last.pth', options, split)
+    figures = pair_figures(scored_pairs(results, kinds))
+    figures = {name: value if name.startswith(COUNTED) else 100 * value for name, value in figures.items()}
+    counts = total(read_history(ROOT / folder / 'relations.jsonl'))
+    for what in ('found', 'drawn'):
+        negatives = sum(counts[f'{what}/{name}'] for name in NAMES[1:])
+        figures |= {f'{what}_{name}': 100 * counts[f'{what}/{name}'] / negatives for name in NAMES[1:]}
+        figures[f'{what}_negatives_a_positive'] = negatives / counts[f'{what}/positive']
+    validations = [row for row in read_history(ROOT / folder / 'history.jsonl') if f'val/{TASK[config]}' in row]
+    return figures | dict(task=100 * validations[-1][f'val/{TASK[config]}'])
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Mean and the limits of its 95 % interval; NaN limits of one value."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return mean, float('nan'), float('nan')
+    half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return mean, mean - half, mean + half
+
+
+def change(name: str, value: float, uniform: float) -> float:
+    """Of a figure against uniform sampling: numbers in percent of it, shares in points."""
+    if not name.startswith(COUNTED):
+        return value - uniform
+    return 100 * (value - uniform) / max(uniform, 1.0)
+
+
+def summarise(rows: list[dict]) -> dict[str, float]:
+    """SETTING.SAMPLER.NAME, mean over the seeds; NAME_change, _change_low and _change_high over the paired seeds."""
+    figures: dict[str, float] = {}
+    for setting, sampler in itertools.product(SETTINGS, SAMPLERS):
+        runs, uniform = (
+            {row['seed']: row['figures'] for row in rows if (row['setting'], row['sampler']) == (setting, name)}
+            for name in (sampler, 'uniform')
+        )
+        paired = sorted(runs.keys() & uniform.keys()) if sampler != 'uniform' else []
+        for name in next(iter(runs.values()), ()):
+            where = f'{setting}.{sampler}.{name}'
+            figures[where] = statistics.mean(run[name] for run in runs.values())
+            if paired and not name.startswith(('found', 'drawn')):
+                changes = [change(name, runs[seed][name], uniform[seed][name]) for seed in paired]
+                limits = interval(changes)
+                figures |= dict(zip((f'{where}_change{end}' for end in ('', '_low', '_high')), limits, strict=True))
+    return {name: value for name, value in figures.items() if value == value}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=['vcoco', 'vrd_dense'])
+    parser.add_argument('--samplers', nargs='+', choices=SAMPLERS, default=['uniform', 'bnps', 'no_n4'])
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
+    args = parser.parse_args()
+    for seed, setting, sampler in itertools.product(args.seeds, args.settings, args.samplers):
+        run = dict(setting=setting, sampler=sampler, seed=seed)
+        if not any(run.items() <= row.items() for row in read_history(RUNS)):
+            row = run | dict(commit=commit(), figures=measure(**run))
+            with RUNS.open('a') as file:
+                file.write(json.dumps(row) + '\n')
+    rows = read_history(RUNS)
+    record('sabra_bnps', summarise(rows), sorted({row['seed'] for row in rows}))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,6 @@
+"""Boxes that a detector outside found, from its files; numpy only. Formats: docs/own_detector.md."""
+
+from .detection_file import DetectionFile, open_detections
+from .table import ImageDetections
+
+__all__ = ['DetectionFile', 'ImageDetections', 'open_detections']

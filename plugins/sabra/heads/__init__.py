@@ -1,0 +1,1 @@
+"""Relation heads beside SABRA's (relation_head.py), and what a head is."""

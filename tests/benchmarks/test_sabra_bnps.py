@@ -1,0 +1,65 @@
+"""The summary of BNPS runs: changes are paired by seed, intervals are Student's, a planted change is found."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'benchmarks'))
+import sabra_bnps  # noqa: E402
+import tables_sabra  # noqa: E402
+
+SEEDS = range(5)
+
+
+def rows(effect=-0.1):
+    """Runs whose seeds differ by far more than the samplers; bnps has a share ``effect`` more false positives."""
+    out = []
+    for seed in SEEDS:
+        level = 1000.0 * (1 + seed)
+        noise = np.random.default_rng(seed).normal(0, 0.01)
+        figures = {'uniform': dict(fp_50=level, related_ap=20.0 + seed, drawn_n4=3.5)}
+        figures['bnps'] = dict(fp_50=level * (1 + effect + noise), related_ap=20.5 + seed, drawn_n4=20.0)
+        out += [dict(setting='vcoco', sampler=name, seed=seed, figures=x) for name, x in figures.items()]
+    return out
+
+
+def test_a_planted_change_is_found_although_the_seeds_differ_more():
+    found = sabra_bnps.summarise(rows())
+    assert found['vcoco.bnps.fp_50_change'] == pytest.approx(-10, abs=2)
+    assert found['vcoco.bnps.fp_50_change_high'] < 0
+    assert found['vcoco.bnps.related_ap_change'] == pytest.approx(0.5)
+    assert found['vcoco.bnps.drawn_n4'] == 20 and 'vcoco.bnps.drawn_n4_change' not in found
+    none = sabra_bnps.summarise(rows(effect=0.0))
+    assert none['vcoco.bnps.fp_50_change_low'] < 0 < none['vcoco.bnps.fp_50_change_high']
+
+
+def test_the_interval_is_that_of_scipy():
+    values = [1.0, 2.5, 0.5, 3.0, 2.0]
+    wanted = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert sabra_bnps.interval(values) == pytest.approx((np.mean(values), *wanted))
+
+
+def test_seeds_without_a_partner_do_not_count_and_one_pair_has_no_interval():
+    runs = [row for row in rows() if row['sampler'] == 'uniform' or row['seed'] == 3]
+    found = sabra_bnps.summarise(runs)
+    assert found['vcoco.bnps.fp_50'] == pytest.approx(4000 * 0.9, rel=0.05)
+    assert 'vcoco.bnps.fp_50_change' in found and 'vcoco.bnps.fp_50_change_low' not in found
+
+
+def test_the_table_shows_what_was_drawn_and_what_changed(monkeypatch):
+    monkeypatch.setattr(tables_sabra, 'read', lambda name: dict(figures=sabra_bnps.summarise(rows())))
+    _, _, uniform, bnps = tables_sabra.bnps_table().splitlines()
+    assert '`uniform` | -/-/-/3.5/-' in uniform and '/20.0/-' in bnps
+    assert '; -' in bnps and ' %' in bnps and '+0.5 [+0.5, +0.5]' in bnps
+
+
+def test_both_samplers_of_a_setting_differ_in_the_sampler_alone():
+    shared = {option.partition('=')[0] for option in sabra_bnps.SHARED}
+    for _, options, _ in sabra_bnps.SETTINGS.values():
+        assert shared <= {option.partition('=')[0] for option in options}
+    for name, options in sabra_bnps.SAMPLERS.items():
+        assert all(option.startswith('model.head.sampler.') for option in options), name
+        assert not shared & {option.partition('=')[0] for option in options}
