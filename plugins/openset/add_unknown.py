@@ -54,11 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out)
     check_out(out)
     config = load_config(args.config, args.cfg_options, dict(load_from='the checkpoint', device='--device'))
-    if args.scorer is None:
-        args.scorer, reason = default_scorer(config)
-        print(f'--scorer {args.scorer}: {reason}')
+    given, args.scorer = args.scorer, args.scorer or 'MaxLogit'
     new = with_unknown_config(config, args)
     with building(config.filename):
+        model = MODELS.build(new.model)  # refuses a detector of another kind before any label is read
+    if given is None:
+        args.scorer, reason = default_scorer(config)
+        print(f'--scorer {args.scorer}: {reason}')
+        new = with_unknown_config(config, args)
         model = MODELS.build(new.model)
     load_detector(model, config, args.checkpoint)
     with building(config.filename):
