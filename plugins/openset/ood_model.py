@@ -16,9 +16,6 @@ CALIBRATIONS = ('none', 'cdf', 'conformal')
 class RawScore(nn.Module):
     """No calibration."""
 
-    def fit(self, scores: Tensor, labels: Tensor) -> 'RawScore':
-        return self
-
     def forward(self, scores: Tensor, look: Tensor | None = None) -> Tensor:
         return scores
 
@@ -97,14 +94,19 @@ class OODModel(nn.Module):
             self.fitted[number] = enough
             if not enough:
                 continue
-            scorer = self.scorers[number]
-            crossed = torch.empty(len(own), device=group.features.device)
-            for part in (half, ~half):
-                scorer.fit(group.features[part], group.logits[part], own[part], layer)
-                crossed[~part] = self._of_class(scorer, group, ~part, own[~part])
-            compared = (own if self.by_class else torch.zeros_like(own)) if self.conformal else self._look(group.logits)
-            self.calibrations[number].fit(crossed, compared)
-            scorer.fit(group.features, group.logits, own, layer)
+            if self.calibrated:
+                self._calibrate(number, group, own, half, layer)
+            self.scorers[number].fit(group.features, group.logits, own, layer)
+
+    def _calibrate(self, number: int, group: Group, own: Tensor, half: Tensor, layer: Head) -> None:
+        """Fit the calibration of a group on scores of each half by what was fitted on the other."""
+        scorer = self.scorers[number]
+        crossed = torch.empty(len(own), device=group.features.device)
+        for part in (half, ~half):
+            scorer.fit(group.features[part], group.logits[part], own[part], layer)
+            crossed[~part] = self._of_class(scorer, group, ~part, own[~part])
+        compared = (own if self.by_class else torch.zeros_like(own)) if self.conformal else self._look(group.logits)
+        self.calibrations[number].fit(crossed, compared)
 
     def forward(self, groups: Sequence[Group], count: int) -> tuple[Tensor, Tensor]:
         """(count,) OOD scores and objectness of a batch's boxes; ``UNSURE`` where too few labelled ones are like it."""

@@ -69,6 +69,10 @@ class WithUnknown(BaseDetector):
         scorer = dict(scorer or dict(type='Rarity'))
         if scorer['type'] == 'UnknownClass' and not own_unknown:
             raise UserError('config: model.scorer: UnknownClass: the detector has no class "unknown"; take Rarity')
+        if scorer['type'] == 'UnknownClass' and calibration != 'none':
+            raise UserError(
+                f'config: model.calibration: {calibration}: UnknownClass has no score to calibrate; take none'
+            )
         self.with_features = uses_features(scorer)
         widths, rows = self._widths(scorer) if self.with_features else ([0], [1])
         self.ood = OODModel(widths, rows, classes, scorer, self.places.sigmoid, by_class, calibration, TAIL)

@@ -5,8 +5,6 @@ within its image; a row with an empty ``object`` declares an image only. relatio
 an empty ``object`` says that it is not in the picture.
 """
 
-import csv
-import io
 from pathlib import Path
 
 from detplug.data.records import finite_number, one_line
@@ -14,6 +12,7 @@ from detplug.errors import UserError
 
 from ..relations import NO_OBJECT, RelationNames, RelationSet, relation_image
 from .anomalies import list_anomalies
+from .csv_lines import csv_lines
 
 BOXES = ('image', 'width', 'height', 'object', 'class', 'x1', 'y1', 'x2', 'y2')
 RELATIONS = ('image', 'subject', 'predicate', 'object')
@@ -60,19 +59,8 @@ def read_tables(boxes: str | Path, relations: str | Path) -> RelationSet:
 
 def _read(path: str | Path, columns: tuple[str, ...]) -> Rows:
     """Rows of a table that has exactly these columns, in any order."""
-    try:
-        text = Path(path).read_text(encoding='utf-8-sig')
-        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
-        found = [(reader.line_num, row) for row in reader]
-        header = reader.fieldnames or []
-    except FileNotFoundError:
-        raise UserError(f'{path}: not found; give the path of the table') from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f'{path}: not readable as a table ({one_line(error)}); save it as CSV in UTF-8') from None
-    if sorted(header) != sorted(columns):
-        raise UserError(f'{path}: columns: {one_line(",".join(header))}; these are needed: {",".join(columns)}')
     rows = []
-    for line, row in found:
+    for line, row in csv_lines(path, columns, 'table'):
         if None in row or None in row.values():
             raise UserError(f'{path}: line {line}: not {len(columns)} fields; quote a field that has a comma')
         rows.append((f'{path}: line {line}', {key: value.strip() for key, value in row.items()}))

@@ -1,13 +1,12 @@
 """Detections as a table: image,class,score,x1,y1,x2,y2 (px); a row with an empty class: nothing was found in it."""
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from detplug.errors import UserError, one_line
 
+from ..data.csv_lines import csv_lines
 from .table import DetectionTable, check_values, make_table
 
 NUMBERS = ('x1', 'y1', 'x2', 'y2', 'score')
@@ -20,16 +19,7 @@ def read_csv(path: str | Path) -> DetectionTable:
     Raises:
         UserError: not such a file.
     """
-    try:
-        reader = csv.DictReader(io.StringIO(Path(path).read_text(encoding='utf-8-sig'), newline=''), strict=True)
-        rows = [(reader.line_num, row) for row in reader]
-        header = reader.fieldnames or []
-    except FileNotFoundError:
-        raise UserError(f'{path}: not found; give the path of the detections') from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f'{path}: not readable as a table ({one_line(error)}); save it as CSV in UTF-8') from None
-    if sorted(header) != sorted(COLUMNS):
-        raise UserError(f'{path}: columns: {one_line(",".join(header))}; these are needed: {",".join(COLUMNS)}')
+    rows = csv_lines(path, COLUMNS, 'detections')
     for line, row in rows:
         if None in row or None in row.values() or not row['image'].strip():
             raise UserError(

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from mmdet.registry import MODELS
 from tiny_open_set import CLASSES, SIDE, build_detector, one_stage, sample, write_set
@@ -10,6 +11,7 @@ from tiny_trained import detector, write_trained
 
 from detplug.cli.config import load_config
 from detplug.cli.export import main as export
+from detplug.errors import UserError
 from detplug.runtime.bundle import Detector
 from plugins.openset.add_unknown import default_scorer, load_detector, make_parser, with_unknown_config
 from plugins.openset.inference.fit import labelled_dataset
@@ -44,6 +46,9 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
             feats = added.extract_feat(torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
             found[scorer] = added.described(feats, [sample()])[0]
     assert len(labelled_dataset(config, 'train')[0]) == 6  # the labelled part
+    args = make_parser().parse_args([*words, '--scorer', 'UnknownClass', '--calibration', 'cdf'])
+    with pytest.raises(UserError, match='cdf: UnknownClass has no score to calibrate; take none'):
+        MODELS.build(with_unknown_config(config, args).model)
     rarity, column, logits = (found[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
     own = logits.labels == 2
     assert own.any() and not own.all()
