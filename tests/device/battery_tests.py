@@ -44,9 +44,10 @@ def test_every_synchronisation_has_a_reason(rows):
 
 
 def test_no_step_waits_more_often_than_recorded(rows):
+    """Above 100, 1 % more may be: SoftTeacher waits once a pseudo-label, 804 or 805 times by rounding."""
     more = {}
     for row in rows:
         name = f'{row["case"]}: {row["stage"]}'
-        if 'syncs_per_step' in row and row['syncs_per_step'] > RECORDED['per_step'].get(name, -1):
+        if 'syncs_per_step' in row and row['syncs_per_step'] > int(1.01 * RECORDED['per_step'].get(name, -1)):
             more[name] = row['syncs_per_step']
     assert not more, f'{more}: avoid them; tests/device/record_synchronisations.py OUT.json records what is right'
