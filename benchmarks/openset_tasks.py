@@ -65,21 +65,15 @@ def train(name: str, task: str, mode: str, seed: int, options: Sequence[str]) ->
     return config, folder, options
 
 
-def add_unknown(config: str, folder: Path, options: Sequence[str]) -> Path:
+def add_unknown(
+    config: str, folder: Path, options: Sequence[str], name: str = 'fused', more: Sequence[str] = ()
+) -> Path:
     """The folder with config and checkpoint of fusion at inference over the best checkpoint in ``folder``."""
-    out = folder / 'fused'
+    out = folder / name
     if not (ROOT / out / 'done').exists():
         shutil.rmtree(ROOT / out, ignore_errors=True)
-        words = [
-            config,
-            str(folder / 'best.pth'),
-            '--out',
-            str(out),
-            '--budget',
-            str(BUDGET),
-            '--cfg-options',
-            *options,
-        ]
+        words = [config, folder / 'best.pth', '--out', out, '--budget', BUDGET, *more, '--cfg-options', *options]
+        words = list(map(str, words))
         print('$', ADD_UNKNOWN, *words, flush=True)
         subprocess.run((sys.executable, '-m', ADD_UNKNOWN, *words), check=True, cwd=ROOT)
         (ROOT / out / 'done').touch()

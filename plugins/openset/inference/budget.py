@@ -4,10 +4,12 @@ Conformal risk control (Angelopoulos et al. 2022, arXiv 2208.02814) with the los
 tau is the smallest with (k + 1) / (n + 1) <= alpha for k of n known objects of val, so that of new known objects at
 most the share alpha is named unknown on average over draws of val. For a loss of 0 or 1 that falls with tau it is the
 rule of split conformal prediction, the ceil((n + 1)(1 - alpha))-th smallest value. The choice of what is counted, names
-after fusion, is ours. G known objects of an image, D detections.
+after fusion, is ours, and so is a second limit: of no known class more than a share of its objects of val loses its
+name, because a budget of all objects is spent on the rarest classes, which look strangest. That share is of val, no
+bound for new objects. G known objects of an image, D detections.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -52,9 +54,17 @@ class KnownObjects(NamedTuple):
         return on.any(1) & (fused.labels == rule.classes)[on.argmax(1)]
 
 
-def count_named(images: Sequence[KnownObjects], rule: FusedRule) -> int:
-    """Known objects that fusion names unknown."""
-    return sum(int(image.named_unknown(rule).sum()) for image in images)
+def count_named(images: Sequence[KnownObjects], rule: FusedRule) -> np.ndarray:
+    """(K,) known objects of each class that fusion names unknown."""
+    return count_objects(images, rule.classes, lambda image: image.named_unknown(rule))
+
+
+def count_objects(
+    images: Sequence[KnownObjects], classes: int, chosen: Callable[[KnownObjects], np.ndarray] | None = None
+) -> np.ndarray:
+    """(K,) known objects of each class, all or those that ``chosen`` gives as (G,) bool."""
+    labels = [x.classes[chosen(x)] if chosen else x.classes for x in images]
+    return np.bincount(np.concatenate([np.zeros(0, int), *labels]), minlength=classes)
 
 
 def false_alarm_share(images: Sequence[KnownObjects], budget: float, source: str) -> float:
@@ -80,22 +90,31 @@ def false_alarm_share(images: Sequence[KnownObjects], budget: float, source: str
     return alpha
 
 
-def choose_tau(images: Sequence[KnownObjects], alpha: float, rule: FusedRule) -> float:
-    """The smallest tau at which and above which (k + 1) / (n + 1) <= ``alpha``; 1 where there is none below.
+def choose_tau(images: Sequence[KnownObjects], alpha: float, rule: FusedRule, class_share: float = 1.0) -> float:
+    """The smallest tau at which and above which (k + 1) / (n + 1) <= ``alpha`` and of each class at most
+    ``class_share`` of its objects are named unknown; 1 where there is none below.
 
     It is halfway to the next strangeness of an object, so that rounding, such as of an exported graph, renames none.
     """
-    objects = sum(len(image.truth) for image in images)
-    allowed = int(np.floor(alpha * (objects + 1) + 1e-9)) - 1
+    of_class = count_objects(images, rule.classes)
+    allowed, allowed_of_class = (
+        np.floor(alpha * (of_class.sum() + 1) + 1e-9) - 1,
+        np.floor(class_share * of_class + 1e-9),
+    )
     values = [image.ood[image.on.any(0)] for image in images if len(image.truth)]
     values = np.unique(np.concatenate([np.zeros(1), *values, np.ones(1)]).astype(np.float64))
+
+    def within(tau: float) -> bool:
+        named = count_named(images, replace(rule, tau=tau))
+        return named.sum() <= allowed and (named <= allowed_of_class).all()
+
     low, high = 0, len(values) - 1  # the smallest good one is in low .. high
     while low < high:
         middle = (low + high) // 2
-        if count_named(images, replace(rule, tau=float(values[middle]))) <= allowed:
+        if within(float(values[middle])):
             high = middle
         else:
             low = middle + 1
-    while high < len(values) - 1 and count_named(images, replace(rule, tau=float(values[high]))) > allowed:
+    while high < len(values) - 1 and not within(float(values[high])):
         high += 1  # counts need not fall with every step of tau
     return float(values[high : high + 2].mean())

@@ -39,7 +39,8 @@ class WithUnknown(BaseDetector):
         own_unknown: the detector has a column for "unknown", the last.
         scorer: config of one of ``plugins.openset.scores``.
         calibration, by_class: of :class:`OODModel`.
-        budget: known objects an image that may be named unknown, what tau was chosen for.
+        budget, class_share: what tau was chosen for: known objects an image, and share of those of any one class, that
+            may be named unknown.
         iou, one_name: of :class:`FusedRule`.
     """
 
@@ -52,6 +53,7 @@ class WithUnknown(BaseDetector):
         calibration: str = 'none',
         by_class: bool = True,
         budget: float = 1.0,
+        class_share: float = 1.0,
         iou: float = 0.5,
         one_name: bool = False,
         data_preprocessor: dict | None = None,
@@ -59,7 +61,8 @@ class WithUnknown(BaseDetector):
     ):
         super().__init__(data_preprocessor, init_cfg)
         self.detector = MODELS.build(detector)
-        self.classes, self.budget, self.iou, self.one_name = classes, budget, iou, one_name
+        self.classes, self.iou, self.one_name = classes, iou, one_name
+        self.budget, self.class_share = budget, class_share
         self.own_unknown, self.places = own_unknown, places_of(self.detector, classes)
         if self.places.columns != classes + own_unknown:
             raise UserError(
@@ -238,13 +241,15 @@ class WithUnknown(BaseDetector):
         rule = {name: value for name, value in vars(self.rule).items() if value is not None}
         rule |= dict(
             budget=self.budget,
+            class_share=self.class_share,
             scorer=type(self.ood.scorers[0]).__name__,
             calibration=self.ood.calibration,
             meaning=(
                 'ood_scores: strangeness s, 0 to 1; g = s(1 - tau) / (s(1 - tau) + tau(1 - s)); '
                 'u = 1 - (1 - own_unknown)(1 - g); unknown above u = 1/2, with score objectness x u; known scores are '
                 'multiplied by 1 - g where g is above 1/2; the name that scores less is listed with a tenth of its '
-                'score; tau: at most budget known objects an image of val are named unknown'
+                'score; tau: at most budget known objects an image of val are named unknown, and of those of a '
+                'class at most class_share'
             ),
         )
         return dict(openset=dict(unknown_class=self.classes, fusion=rule))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from detplug.cli.test import main as evaluate
 from detplug.errors import UserError
 from detplug.runtime.bundle import Detector
 from plugins.openset.add_unknown import main as add_unknown
-from plugins.openset.inference.budget import choose_tau, count_named, false_alarm_share
+from plugins.openset.inference.budget import choose_tau, count_named, count_objects, false_alarm_share
 from plugins.openset.inference.fit import known_objects, labelled_dataset, samples_of
 
 K = len(CLASSES)
@@ -43,7 +44,7 @@ def added(trained, tmp_path_factory):
     def of(kind: str, *options: str):
         if (kind, options) not in made:
             out = tmp_path_factory.mktemp(kind) / 'added'
-            words = ['--out', str(out), '--device', 'cpu', '--budget', '1', *options]
+            words = ['--out', str(out), '--device', 'cpu', '--budget', '1', '--class-share', '0.5', *options]
             assert add_unknown([*map(str, trained(kind)), *words]) == 0
             made[kind, options] = out
         return made[kind, options]
@@ -61,9 +62,10 @@ def test_known_names_are_kept_and_within_the_budget_some_are_unknown(added, kind
     config, model = load_config(out / 'config.py'), model_of(out)
     images = known_objects(model, samples_of(labelled_dataset(config, 'val')))
     objects, rule = sum(len(x.truth) for x in images), model.rule
-    named = count_named(images, rule)
+    named, of_class = count_named(images, rule), count_objects(images, K)
     assert 0 <= model.tau < 1 and objects > 30
-    assert 0 < named and (named + 1) / (objects + 1) <= false_alarm_share(images, 1.0, '')
+    assert 0 < named.sum() and (named.sum() + 1) / (objects + 1) <= false_alarm_share(images, 1.0, '')
+    assert (named <= 0.5 * of_class).all()
     with torch.no_grad():
         item = next(samples_of(labelled_dataset(config, 'val')))
         found = model.test_step(dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))[0].pred_instances
@@ -217,6 +219,7 @@ def test_the_report_of_test_names_unknown(added, tmp_path, capsys):
         (['--budget', '0'], '--budget 0: give more than 0'),
         (['--budget', '0.001'], '--budget 0.001: one known object in'),
         (['--budget', '50'], 'may be named unknown; give less'),
+        (['--class-share', '2'], '--class-share 2: give 0 to 1'),
         (['--images', '0'], '--images 0: give at least 1'),
         (['--scorer', 'UnknownClass'], 'UnknownClass: the detector has no class "unknown"; take Rarity'),
         (['--scorer', 'KNN', '--calibration', 'none'], 'calibration: none: KNN is no probability; take conformal'),
@@ -287,6 +290,24 @@ def test_the_threshold_is_the_rule_of_conformal_prediction():
     tau = choose_tau(images, alpha, rule)
     place, ordered = int(np.ceil(100 * 0.9)) - 1, np.sort(strangeness).astype(np.float64)
     assert tau == ordered[place : place + 2].mean()
+
+
+def test_a_rare_class_does_not_pay_the_whole_budget():
+    """The 10 objects of class 1 are the strangest of 200: without a limit all lose their name, with it its share."""
+    from plugins.openset.inference.budget import KnownObjects
+    from plugins.openset.inference.fuse import FusedRule
+
+    box, one = np.array([[0, 0, 10, 10]], np.float32), np.ones(1, np.float32)
+    classes = np.arange(200) >= 190
+    strangeness = np.linspace(0.1, 0.9, 200, dtype=np.float32)
+    images = [
+        KnownObjects.of(box, np.array([k]), box, one, np.array([k]), one * s, one, one * 0)
+        for k, s in zip(classes.astype(int), strangeness, strict=True)
+    ]
+    rule = FusedRule(2, 1.0, score_thr=0.0)
+    for share, lost in ((1, [9, 10]), (0.5, [0, 5]), (0.29, [0, 2]), (0.1, [0, 1]), (0, [0, 0])):
+        tau = choose_tau(images, 0.1, rule, share)
+        assert count_named(images, replace(rule, tau=tau)).tolist() == lost
 
 
 def test_the_conformal_benchmark_sees_a_broken_promise():
