@@ -65,14 +65,12 @@ def train(name: str, task: str, mode: str, seed: int, options: Sequence[str]) ->
     return config, folder, options
 
 
-def add_unknown(
-    config: str, folder: Path, options: Sequence[str], name: str = 'fused', more: Sequence[str] = ()
-) -> Path:
+def add_unknown(config: str, folder: Path, options: Sequence[str]) -> Path:
     """The folder with config and checkpoint of fusion at inference over the best checkpoint in ``folder``."""
-    out = folder / name
+    out = folder / 'fused'
     if not (ROOT / out / 'done').exists():
         shutil.rmtree(ROOT / out, ignore_errors=True)
-        words = [config, folder / 'best.pth', '--out', out, '--budget', BUDGET, *more, '--cfg-options', *options]
+        words = [config, folder / 'best.pth', '--out', out, '--budget', BUDGET, '--cfg-options', *options]
         words = list(map(str, words))
         print('$', ADD_UNKNOWN, *words, flush=True)
         subprocess.run((sys.executable, '-m', ADD_UNKNOWN, *words), check=True, cwd=ROOT)

@@ -31,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0].replace('-', '_') in COMMANDS:
         module = f'detplug.cli.{words[0].replace("-", "_")}'
         return run(lambda rest: importlib.import_module(module).main(rest), words[1:])
-    return run(_of_a_plugin, words)
+    return run(plugin_command, words)
 
 
-def _of_a_plugin(words: Sequence[str]) -> int:
+def plugin_command(words: Sequence[str]) -> int:
     """Run a plugin's command; without one, list all. Plugins are asked only here: others start without them."""
     theirs: dict[str, tuple[str, str]] = plugin_table('commands', 'COMMANDS', {})
     if not words or words[0] in ('-h', '--help'):

@@ -22,6 +22,7 @@ from rich.table import Table
 from detplug.cli.config import building, load_config
 from detplug.cli.detector import build_detector, check_classes, config_classes
 from detplug.cli.run import run
+from detplug.data.dataset_config import innermost_datasets
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.device import AUTO, HELP, choose_device
 from detplug.engine.quiet import quiet_imports
@@ -153,6 +154,8 @@ def with_unknown_config(config: Config, args: argparse.Namespace) -> Config:
         one_name=args.one_name == 'on',
         data_preprocessor=preprocessor,
     )
+    for split in ('val', 'test'):
+        see_unknown(new, split)
     imports = list((config.get('custom_imports') or {}).get('imports') or ())
     if 'plugins.openset.register' not in imports:
         imports.append('plugins.openset.register')
@@ -160,6 +163,15 @@ def with_unknown_config(config: Config, args: argparse.Namespace) -> Config:
     new.load_from, new.custom_hooks = None, [x for x in config.get('custom_hooks') or [] if x['type'] == 'ReportHook']
     new.pop('work_dir', None)
     return new
+
+
+def see_unknown(config: Config, split: str) -> None:
+    """A ``BoxAP`` of a split whose data samples say where unknown objects are becomes an ``OpenSetMetric``."""
+    evaluator, dataset = config.get(f'{split}_evaluator'), (config.get(f'{split}_dataloader') or {}).get('dataset')
+    pipelines = [x.get('pipeline') or () for x in innermost_datasets(dataset or {})]
+    keys = [step.get('meta_keys') or () for pipeline in pipelines for step in pipeline]
+    if isinstance(evaluator, dict) and evaluator.get('type') == 'BoxAP' and any('unknown_instances' in x for x in keys):
+        evaluator['type'] = 'OpenSetMetric'
 
 
 def load_detector(model: WithUnknown, config: Config, checkpoint: str) -> None:

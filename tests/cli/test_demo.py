@@ -29,7 +29,7 @@ def test_without_the_extra_or_a_compiler_the_last_step_is_left_out_and_named(
         demo.main([])
     printed = capsys.readouterr().out
     assert said in printed and ('without the last step' in printed) == bool(missing)
-    assert f'1/{8 if missing else 9} sample slides' in printed
+    assert f'1/{9 if missing else 10} sample slides' in printed
 
 
 def test_the_config_is_the_packages_own():

@@ -12,6 +12,7 @@ from detplug.evaluation.coco_ap import box_metrics
 from detplug.evaluation.image_result import ImageResult
 
 from . import known_names
+from .name_counts import name_counts
 from .strangeness import strangeness_figures
 from .unknown_names import as_one_class, names_unknown, unknown_figures
 
@@ -35,16 +36,20 @@ class OpenSetMetric(BoxAP):
     - aose_r50, wi_r50: at the threshold where the known classes are found at ``mean_recall`` (50 %) on average,
       A-OSE and its share of all detections: to compare detectors that find equally much
     - auroc, fpr95, aupr: of the OOD scores (``pred_instances.ood_scores``) of boxes that find an object of the truth
+    - unknown_objects, unknown_named, unknown_misnamed, known_objects, known_lost: objects by the name that the best box
+      on them gives, of the boxes that score ``shown`` or more; see :func:`name_counts`
     - queue_recall: unknown objects among the 100 strangest boxes of the split / all unknown objects
 
-    A detector that cannot name anything unknown has no unknown_ap, u_recall and precision, rather than zeros. It says
-    so by the meta key ``names_unknown`` (bool) of its predictions; of one that says nothing, a box of label K decides.
+    A detector that cannot name anything unknown has no unknown_ap, u_recall, precision and unknown_named, rather than
+    zeros. It says so by the meta key ``names_unknown`` (bool) of its predictions; of one that says nothing, a box of
+    label K decides.
 
     Args:
         max_dets: detections of a class that count in an image.
         score_thr: lowest score for aose, wi and the queue.
         recall: for wi, of each class.
         mean_recall: for aose_r50 and wi_r50 (the number in their names), mean over the known classes.
+        shown: lowest score of a box that pictures show; detplug's own default.
     """
 
     def __init__(
@@ -53,10 +58,11 @@ class OpenSetMetric(BoxAP):
         score_thr: float = 0.05,
         recall: float = 0.8,
         mean_recall: float = 0.5,
+        shown: float = 0.25,
         prefix: str | None = None,
     ):
         super().__init__(max_dets, prefix)
-        self.score_thr, self.recall, self.mean_recall = score_thr, recall, mean_recall
+        self.score_thr, self.shown, self.recall, self.mean_recall = score_thr, shown, recall, mean_recall
 
     def process(self, data_batch, data_samples: Sequence[Mapping]) -> None:
         """Keep truth, unknown objects and prediction of a batch."""
@@ -84,9 +90,13 @@ class OpenSetMetric(BoxAP):
             found = box_metrics(closed, classes, self.max_dets)
             metrics |= {f'closed_{name}': found[name] for name in ('map', 'map50')}
         metrics |= self._errors(known_names.known_detections(known, truth, len(classes)))
+        counts = name_counts(results, truth, len(classes), self.shown)
         if names_unknown([x.extra[NAMES] for x in results if NAMES in x.extra], results, len(classes)):
             ones = [as_one_class(x, x.extra[TRUTH], x.extra[IGNORED], len(classes)) for x in results]
             metrics |= unknown_figures(ones, self.max_dets)
+        else:
+            del counts['unknown_named'], counts['known_lost']
+        metrics |= counts if counts['unknown_objects'] else {}
         metrics |= strangeness_figures(results, truth, self.score_thr)
         self.images = known
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics

@@ -69,6 +69,29 @@ def test_a_known_name_on_an_unknown_object():
     assert 'closed_map' not in metrics and metrics['auroc'] == 1
 
 
+def test_objects_are_counted_by_the_name_that_a_reader_sees():
+    """C is named unknown by its best box, D by a known name, E by none that is shown; A loses its name, B keeps it."""
+    samples = [
+        image([(A, 0)], [C, D], [(A, 0, 0.3, 0), (A, 2, 0.4, 1), (C, 2, 0.5, 1), (C, 0, 0.3, 1), (D, 1, 0.26, 0)]),
+        image([(B, 1)], [E], [(B, 1, 0.9, 0), (E, 1, 0.24, 0), (FAR, 2, 0.9, 1)]),
+    ]
+    counts = dict(unknown_objects=3, unknown_named=1, unknown_misnamed=1, known_objects=2, known_lost=1)
+    assert counts.items() <= measure(*samples).items()
+    assert measure(*samples, shown=0.2)['unknown_misnamed'] == 2
+    closed = measure(image([(A, 0)], [C], [(C, 0, 0.9, 0)]))
+    assert closed['unknown_misnamed'] == 1 and not {'unknown_named', 'known_lost'} & set(closed)
+    assert 'unknown_misnamed' not in measure(image([(A, 0)], [], []))
+
+
+@pytest.mark.parametrize('share', (0.0, 0.3, 1.0))
+def test_a_planted_share_of_right_names_is_counted(share):
+    rng = np.random.default_rng(0)
+    right = rng.random(200) < share
+    counts = measure(*(image([], [A], [(A, 2 if x else 0, 0.9, 0.5)]) for x in right))
+    named = int(right.sum())
+    assert (counts.get('unknown_named', 0), counts['unknown_misnamed']) == (named, 200 - named)
+
+
 def test_thresholds_of_score_and_recall():
     truth, found = [(A, 0), (B, 0)], [(A, 0, 0.9, 0.1), (B, 0, 0.8, 0.1), (C, 0, 0.04, 0.9)]
     metrics = measure(image(truth, [C], found))
