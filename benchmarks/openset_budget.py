@@ -53,7 +53,7 @@ def figures_of(task: str, mode: str) -> dict[str, float]:
     for share, tau in taus.items():
         model.tau.fill_(tau)
         row = evaluated(model, config, items)
-        figures |= {f'{share}.{key}': row[key] for key in (*KEYS, *COUNTS)} | {f'{share}.tau': tau}
+        figures |= {f'{share}.{key}': row[key] for key in (*KEYS, *COUNTS) if key in row} | {f'{share}.tau': tau}
     return figures
 
 
