@@ -1,7 +1,7 @@
 """Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
 
-Stages, n the width of the array: 0 addresses; 1 words of the memories; 2 activations at the array; n + 1 address of the
-sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum; n + 6 result. A sum is read
+Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array; n + 1 address of the
+sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum; n + 7 result. A sum is read
 again after n or more cycles, at n + 1 + 4 at the earliest: after it was written.
 """
 
@@ -19,7 +19,7 @@ from .sizes import ADDRESS_BITS
 
 def drain_cycles(n: int) -> int:
     """From the last place to its result in a memory."""
-    return n + 6
+    return n + 8
 
 
 class ComputeUnit(Component):

@@ -44,11 +44,11 @@ class BurstCutter(Component):
         m, low, size = Module(), exact_log2(self.bus.beat), self.bus.burst
         active, left = Signal(), Signal(RUN_BITS)
         at = Signal(self.bus.address_bits - low)  # in beats
-        room, now, last = Signal(range(size + 1)), Signal(range(size + 1)), Signal()
+        room, last = Signal(range(size + 1)), Signal()
+        bits = len(room)
         m.d.comb += [
             room.eq(size - at[: exact_log2(size)]),
-            last.eq(left <= room),
-            now.eq(Mux(last, left, room)),
+            last.eq(~left[bits:].any() & (left[:bits] <= room)),
             self.issued.eq(active & self.allow & ~self.stop & (~self.burst | self.burst_ready)),
             self.run_ready.eq(~active),
             self.idle.eq(~active & ~self.burst),
@@ -57,9 +57,9 @@ class BurstCutter(Component):
             m.d.sync += [
                 self.burst.eq(1),
                 self.burst_address.eq(at << low),
-                self.length.eq(now - 1),
-                at.eq(at + now),
-                left.eq(left - now),
+                self.length.eq(Mux(last, left[:bits], room) - 1),
+                at.eq(at + room),  # of no account after the last burst, as is what is left
+                left.eq(left - room),
                 active.eq(~last),
             ]
         with m.Elif(self.burst_ready):

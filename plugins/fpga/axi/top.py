@@ -86,9 +86,10 @@ class AxiAccelerator(Component):
 
     def _read(self, m: Module, registers: Registers, fetcher: Fetcher, core: Accelerator, bus_side) -> None:
         """Runs of the fetcher and of loads; a load waits until every write before it was answered."""
-        (reader, writer), loads = bus_side, Signal()
+        (reader, writer), loads, written = bus_side, Signal(), Signal()
+        m.d.sync += written.eq(writer.idle)  # a load comes two cycles after a store at the earliest
         m.d.comb += [
-            loads.eq(core.read_request & writer.idle & ~fetcher.run),
+            loads.eq(core.read_request & written & ~fetcher.run),
             reader.run.eq(fetcher.run | loads),
             reader.owner.eq(Mux(fetcher.run, FETCH, LOAD)),
             reader.address.eq(Mux(fetcher.run, fetcher.address, self._address(registers, core))),
