@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from .compute_unit import ComputeUnit
 from .controller import Controller
+from .delay import delayed
 from .instructions import DDR_BITS, INSTRUCTION_BITS, Memory
 from .sizes import ADDRESS_BITS, Sizes
 from .transfer_unit import TransferUnit
@@ -102,14 +103,16 @@ class Accelerator(Component):
                 write.addr.eq(Mux(loads[kind], transfer.chip, compute.result_to)),
                 write.data.eq(Mux(loads[kind], self.read_data, compute.result_word.as_value())),
             ]
-        activations, weights = reads.values()
+        (activations, weights), word = reads.values(), Signal(8 * self.sizes.n)
+        with m.If(transfer.keep_enable):
+            m.d.sync += word.eq(activations.data)  # a memory's output is slow
         m.d.comb += [
             activations.addr.eq(Mux(transfer.busy, transfer.chip, compute.source)),
             activations.en.eq(transfer.read_enable),
             compute.source_word.eq(activations.data),
             weights.addr.eq(compute.weights),
             compute.weights_word.eq(weights.data),
-            self.write_data.eq(activations.data),  # unless sums are stored, see below
+            self.write_data.eq(word),  # unless sums are stored, see below
         ]
 
     def _entries(self, m: Module, compute: ComputeUnit, transfer: TransferUnit, loads: Signal) -> None:
@@ -119,21 +122,23 @@ class Accelerator(Component):
         m.submodules.sums = sums = Ram(shape=unsigned(bits), depth=self.sizes.sums, init=[])
         bias_in, bias_out = biases.write_port(granularity=bits // PARTS), biases.read_port()
         sum_in, sum_out = sums.write_port(), sums.read_port()
-        part = Signal(2)
+        part, next_part, sum_word = Signal(2), Signal(2), Signal(bits)
         with m.If(transfer.read_enable):
-            m.d.sync += part.eq(transfer.chip[:2])
+            m.d.sync += next_part.eq(transfer.chip[:2])
+        with m.If(transfer.keep_enable):
+            m.d.sync += [part.eq(next_part), sum_word.eq(sum_out.data)]  # as above
         m.d.comb += [
             bias_in.en.eq(Mux(loads[Memory.BIASES], 1 << transfer.chip[:2], 0)),
             bias_in.addr.eq(transfer.chip[2:]),
             bias_in.data.eq(Cat(self.read_data for _ in range(PARTS))),
             bias_out.addr.eq(compute.bias),
-            compute.bias_word.eq(bias_out.data),
+            compute.bias_word.eq(delayed(m, bias_out.data, 1)),
             sum_in.en.eq(compute.sum_write),
             sum_in.addr.eq(compute.sum_to),
             sum_in.data.eq(compute.new_sums.as_value()),
             sum_out.en.eq(transfer.read_enable),
             sum_out.addr.eq(Mux(transfer.busy, transfer.chip[2:], compute.sum)),
-            compute.sum_word.eq(sum_out.data),
+            compute.sum_word.eq(sum_word),
         ]
         with m.If(transfer.transfer.memory == Memory.SUMS):
-            m.d.comb += self.write_data.eq(sum_out.data.word_select(part, bits // PARTS))
+            m.d.comb += self.write_data.eq(sum_word.word_select(part, bits // PARTS))

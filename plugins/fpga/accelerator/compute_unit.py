@@ -1,8 +1,8 @@
 """Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
 
-Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array; n + 1 address of the
-sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum; n + 7 result. A sum is read
-again after n or more cycles, at n + 1 + 4 at the earliest: after it was written.
+Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
+n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
+n + 7 result. A sum is read again n or more cycles later, at n + 1 + 4 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
@@ -23,7 +23,10 @@ def drain_cycles(n: int) -> int:
 
 
 class ComputeUnit(Component):
-    """Ports of synchronous memories beside ``start`` and ``busy``; results go to the memory that ``target`` names."""
+    """Ports of synchronous memories, those of sums and biases with a register behind, and ``start`` and ``busy``.
+
+    Results go to the memory that ``target`` names.
+    """
 
     def __init__(self, n: int):
         self.n = n
@@ -93,9 +96,8 @@ class ComputeUnit(Component):
     def _accumulate(self, m: Module, array: MacArray, tag) -> None:
         """The new sum: term + bias, term + old sum, or the larger one of term and old sum."""
         largest = self.compute.largest & ~tag.first
-        sums, biases = delayed(m, self.sum_word, 1), delayed(m, self.bias_word, 1)  # a memory's output is slow
         for lane in range(self.n):
-            term, old, bias = array.sums[lane], sums[lane], biases[lane]
+            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
             addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
             larger = Mux(term > old, term, old)
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))

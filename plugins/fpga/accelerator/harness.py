@@ -17,7 +17,7 @@ HARNESS = r"""
 using Bytes = std::vector<char>;
 double sc_time_stamp() { return 0; }
 
-struct Run { size_t address, words; unsigned long long from; };  // of neighbouring words; `from`: first cycle of an answer
+struct Run { size_t address, words; unsigned long long from; };  // `from`: first cycle of an answer
 
 Bytes read_file(const char* path) {
     std::ifstream file(path, std::ios::binary);

@@ -18,7 +18,8 @@ class TransferUnit(Component):
 
     request, address: asks for the run of ``transfer.words`` words at ``address``; held until request_ready.
     chip: of the next word. loaded: a word from outside goes there in this cycle, which ``word_valid`` brought.
-    read_enable: of the memory that is stored from; its word is at ``stored`` in the next cycle, until stored_ready.
+    read_enable, keep_enable: of the memory that is stored from and of the register behind it. stored: a word is in the
+    register, until stored_ready.
     """
 
     def __init__(self):
@@ -35,6 +36,7 @@ class TransferUnit(Component):
                 'word_valid': In(1),
                 'loaded': Out(1),
                 'read_enable': Out(1),
+                'keep_enable': Out(1),
                 'stored': Out(1),
                 'stored_ready': In(1),
             }
@@ -42,10 +44,11 @@ class TransferUnit(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        t, active, reading, accepted = self.transfer, Signal(), Signal(), Signal()
+        t, active, reading, read, accepted = self.transfer, Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             accepted.eq(self.request & self.request_ready),
-            self.read_enable.eq(~self.stored | self.stored_ready),
+            self.keep_enable.eq(~self.stored | self.stored_ready),
+            self.read_enable.eq(~read | self.keep_enable),
             self.loaded.eq(active & ~self.store & self.word_valid),
             self.busy.eq(active | self.request),
         ]
@@ -55,7 +58,7 @@ class TransferUnit(Component):
             self.address.eq(runs.pointer(t.ddr, [t.ddr_step], DDR_BITS, 'address')),
             self.chip.eq(words.pointer(t.start, [t.step, 1], ADDRESS_BITS, 'chip_address')),
         ]
-        left = self.stored & self.stored_ready & ~reading
+        left = self.stored & self.stored_ready & ~reading & ~read
         with m.If(self.start):
             m.d.sync += [active.eq(1), self.request.eq(1), reading.eq(self.store)]
         with m.Else():
@@ -65,5 +68,7 @@ class TransferUnit(Component):
                 reading.eq(reading & ~(self.read_enable & words.ends[0])),
             ]
         with m.If(self.read_enable):
-            m.d.sync += self.stored.eq(reading)
+            m.d.sync += read.eq(reading)
+        with m.If(self.keep_enable):
+            m.d.sync += self.stored.eq(read)
         return m

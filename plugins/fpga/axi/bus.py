@@ -33,7 +33,9 @@ class Bus:
             if value < 1 or value & (value - 1):
                 raise ValueError(f'{name} = {value}: must be a power of two')
         if not 4 <= self.beat <= 128 or self.burst > 256 or self.beat * self.burst > PAGE:
-            raise ValueError(f'{self.burst} beats of {self.beat} bytes: AXI has 4 to 128 bytes, 256 beats, {PAGE} bytes')
+            raise ValueError(
+                f'{self.burst} beats of {self.beat} bytes: AXI has 4 to 128 bytes, 256 beats, {PAGE} bytes'
+            )
 
     @property
     def instruction_words(self) -> int:

@@ -25,7 +25,12 @@ class Pins(Component):
         inputs = Cat(getattr(design, x) for x, flow in members.items() if flow is In and x not in ('aclk', 'aresetn'))
         outputs = Cat(getattr(design, x) for x, flow in members.items() if flow is Out)
         driven, taken, reset = Signal(len(inputs)), Signal(len(outputs)), Signal()
-        m.d.comb += [ClockSignal('pins').eq(self.clk), design.aclk.eq(self.clk), inputs.eq(driven), design.aresetn.eq(reset)]
+        m.d.comb += [
+            ClockSignal('pins').eq(self.clk),
+            design.aclk.eq(self.clk),
+            inputs.eq(driven),
+            design.aresetn.eq(reset),
+        ]
         m.d.pins += reset.eq(self.aresetn)
         with m.If(self.shift):
             m.d.pins += Cat(taken, driven).eq(Cat(Cat(taken, driven)[1:], self.data_in))

@@ -14,8 +14,8 @@ class Registers(Component):
 
     s_axi_...: AXI4-Lite; every access is answered OKAY, addresses beyond the map read 0.
     start: held until start_ready, with code, memory and count, which stand still until the next start.
-    abort: for one cycle. running: a program runs. finish: it ends in this cycle. errors: bits of `Error` to be set. taken: an instruction is
-    begun. interrupt: DONE, where it is enabled.
+    abort: for one cycle. running: a program runs. finish: it ends in this cycle. errors: bits of `Error` to be set.
+    taken: an instruction is begun. interrupt: DONE, where it is enabled.
     """
 
     def __init__(self, bus: Bus):
@@ -69,7 +69,10 @@ class Registers(Component):
             m.d.sync += [done.eq(0), error.eq(0), cycles.eq(0), taken.eq(0)]
         with m.Else():
             again = control & data[0]
-            m.d.sync += [error.eq(error | self.errors | Mux(again, int(Error.START_WHILE_RUNNING), 0)), taken.eq(taken + self.taken)]
+            m.d.sync += [
+                error.eq(error | self.errors | Mux(again, int(Error.START_WHILE_RUNNING), 0)),
+                taken.eq(taken + self.taken),
+            ]
             m.d.sync += cycles.eq(cycles + self.running)
             with m.If(self.finish):
                 m.d.sync += done.eq(1)

@@ -1,4 +1,4 @@
-"""Builds the model of `AxiAccelerator` for cocotb and runs random programs on it. Ours."""
+"""Builds the model of `AxiAccelerator` for cocotb and runs random programs on it."""
 
 import hashlib
 import json
@@ -12,21 +12,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from detplug.errors import UserError
-
-from ...accelerator.simulate import COMPILE, VERILATE, compile_sources, missing_tool, verilate
-from ...accelerator.sizes import Sizes
-from ..verilog import axi_verilog
+from plugins.fpga.accelerator.simulate import COMPILE, VERILATE, compile_sources, missing_tool, verilate
+from plugins.fpga.accelerator.sizes import Sizes
+from plugins.fpga.axi.verilog import axi_verilog
 
 TOP = 'axi_accelerator'
 PORTS = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'
-MODULE = f'{__package__}.cocotb_runs'
+MODULE, HERE = 'fpga_axi_cocotb', Path(__file__).parent
 
 
 def missing_cocotb() -> str | None:
     """What these simulations need and do not find; None when all is there."""
     for package, module in (('cocotb', 'cocotb'), ('cocotbext-axi', 'cocotbext')):
         if find_spec(module) is None:
-            return f'{package} is not installed: install the extra [fpga]'
+            return f'{package} is not installed: run make setup'
     return missing_tool()
 
 
@@ -81,7 +80,7 @@ def run_axi(sizes: Sizes, beat: int, seeds: Sequence[int], out: Path, folder: Pa
         'COCOTB_LOG_LEVEL': 'WARNING',
         'PYGPI_PYTHON_BIN': sys.executable,
         'GPI_USERS': f'{find_libpython.find_libpython()};{config.pygpi_entry_point()}',
-        'PYTHONPATH': os.pathsep.join(x for x in sys.path if x),
+        'PYTHONPATH': os.pathsep.join([str(HERE), *(x for x in sys.path if x)]),
     }
     with tempfile.TemporaryDirectory() as place:
         environment['COCOTB_RESULTS_FILE'] = str(Path(place) / 'results.xml')

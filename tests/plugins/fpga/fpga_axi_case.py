@@ -1,16 +1,15 @@
-"""Random small convolutions as programs. Ours."""
+"""Random small convolutions as programs."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from detplug.errors import UserError
-
-from ...accelerator.program import Program, conv_program, output_of, place
-from ...accelerator.sizes import Sizes
-from ...accelerator.task import ConvTask, conv_task
-from ...integer_network import Conv, Format
-from ...tt_kernel import TTKernel
+from plugins.fpga.accelerator.program import Program, conv_program, output_of, place
+from plugins.fpga.accelerator.sizes import Sizes
+from plugins.fpga.accelerator.task import ConvTask, conv_task
+from plugins.fpga.integer_network import Conv, Format
+from plugins.fpga.tt_kernel import TTKernel
 
 
 @dataclass(frozen=True)

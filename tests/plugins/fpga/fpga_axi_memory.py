@@ -1,4 +1,4 @@
-"""A memory behind cocotbext-axi's slave: slow at random, with a fault on demand, and untouched where it must be. Ours."""
+"""A memory behind cocotbext-axi's slave: slow at random, with a fault on demand."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs inside the simulator, started by `simulation.runs`: its settings are json in $DETPLUG_AXI_RUNS. Ours.
+"""Runs inside the simulator, started by fpga_axi_runs.py: its settings are json in $DETPLUG_AXI_RUNS.
 
 A run is a random program on a slave that stalls at random. ``reset``, ``abort``, ``fault`` and ``instruction`` first
 break a program off at a random moment, then the same program must give the right values.
@@ -16,13 +16,13 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
+from fpga_axi_case import Case, random_case
+from fpga_axi_memory import SlowMemory, pauses
 
-from ...accelerator.cycles import total_cycles
-from ...accelerator.sizes import Sizes
-from ..memory_image import code_bytes, instruction_bytes
-from ..register_map import IDENTITY, Control, Error, Register, Status
-from .memory import SlowMemory, pauses
-from .random_case import Case, random_case
+from plugins.fpga.accelerator.cycles import total_cycles
+from plugins.fpga.accelerator.sizes import Sizes
+from plugins.fpga.axi.memory_image import code_bytes, instruction_bytes
+from plugins.fpga.axi.register_map import IDENTITY, Control, Error, Register, Status
 
 MEMORY_BYTES = 1 << 16
 PATIENCE = 400  # times the cycles of the model, and that many cycles: then a program hangs
