@@ -7,7 +7,6 @@ import numpy as np
 
 from plugins.fpga.accelerator.instructions import INSTRUCTION_BITS, decode
 from plugins.fpga.accelerator.program import Program
-from plugins.fpga.accelerator.simulate import Simulator
 from plugins.fpga.axi.memory_image import instruction_bytes
 from plugins.fpga.axi.register_map import IDENTITY, Control, Register, Status
 
@@ -27,8 +26,9 @@ class Buffer(np.ndarray):
 class Board:
     """Memory and registers; ``error``: how the next program ends; ``dead``: it does not."""
 
-    def __init__(self, sizes):
-        self.sizes, self.n, self.error, self.dead, self.aborted = sizes, sizes.n, 0, False, False
+    def __init__(self, simulator):
+        self.simulator, self.n = simulator, simulator.sizes.n
+        self.error, self.dead, self.aborted = 0, False, False
         self.values, self.buffers = dict.fromkeys(Register, 0), {}
 
     def allocate(self, shape, dtype) -> Buffer:
@@ -63,7 +63,7 @@ class Board:
         words = [bytes(code[i * size : (i + 1) * size]) for i in range(count)]
         instructions = tuple(decode(int.from_bytes(x, 'little') % (1 << INSTRUCTION_BITS)) for x in words)
         program = Program('board', instructions, np.asarray(memory).reshape(-1, self.n))
-        run = Simulator(self.sizes).run_program(program)
+        run = self.simulator.run_program(program)
         memory[:] = run.outside.reshape(-1)
         cycles = sum(run.cycles)
         self.values |= {Register.ERROR: self.error, Register.TAKEN: count, Register.STATUS: int(Status.DONE)}

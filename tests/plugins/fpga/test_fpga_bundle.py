@@ -14,7 +14,8 @@ from fpga_register_model import Board, bundle_modules  # noqa: E402
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.accelerator.layout import map_words  # noqa: E402
 from plugins.fpga.accelerator.network import network_program  # noqa: E402
-from plugins.fpga.accelerator.simulate import Run  # noqa: E402
+from plugins.fpga.accelerator.simulate import Run, Simulator  # noqa: E402
+from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.bundle import rtl_part  # noqa: E402
 from plugins.fpga.bundle.golden import write_golden  # noqa: E402
 from plugins.fpga.bundle.hls_part import last_map  # noqa: E402
@@ -48,7 +49,7 @@ def test_a_map_that_the_rtl_computes_otherwise_is_named(network, tmp_path, monke
     maps = network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
 
     class Wrong:
-        """Adds one to the first byte of the memory at the end, which is the last map."""
+        """Flips a bit of one map in the memory at the end."""
 
         def __init__(self, sizes):
             self.sizes = sizes
@@ -69,15 +70,15 @@ def test_a_map_that_the_rtl_computes_otherwise_is_named(network, tmp_path, monke
     assert not list((tmp_path / 'rtl').iterdir())
 
 
-def test_the_bundle_runs_any_image_through_its_own_files(network, tmp_path, gxx):
+def test_the_bundle_runs_any_image_through_its_own_files(network, tmp_path, gxx, monkeypatch):
     """host.py and driver.py of the bundle on a model of the registers, behind which the RTL is simulated."""
-    maps = network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
-    settings = Settings(array=4)
-    checked = write_rtl(tmp_path, network, maps, settings)
+    sizes, maps = Sizes(4, 384, 1024, 32, 16), network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
+    monkeypatch.setattr(rtl_part, 'sizes_of', lambda settings: sizes)  # small, so soon written
+    checked = write_rtl(tmp_path, network, maps, Settings(array=4))
     assert checked['maps_checked'] == 4 and checked['values_compared'] == 4 * 144
     other = RNG.integers(0, 256, (3, 6, 6))
     driver, host = bundle_modules(tmp_path / 'rtl')
-    board = Board(sizes_of(settings))
+    board = Board(Simulator(sizes))
     accelerator = driver.Accelerator(tmp_path / 'rtl', board, board.allocate)
     (found,) = accelerator.run(other)
     np.testing.assert_array_equal(found, network.run(other[None])['stage1_b'])
