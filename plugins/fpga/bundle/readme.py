@@ -36,6 +36,8 @@ accelerator = Accelerator('.', overlay.axi_accelerator_0.mmio, pynq.allocate)
 maps = accelerator.run(image)  # (3, {side}, {side}) uint8, in the order of the channels of manifest.json
 boxes, scores, labels = detect(maps, manifest)[0]  # of postprocess.py
 ```
+Where detplug is installed too, `plugins.fpga.bundle.detector.predict_folder(bundle, accelerator, pictures, out)` writes
+what `detplug predict` writes.
 ## With Vitis HLS (not run by us)
 ```
 cd hls && vitis-run --tcl build_prj.tcl --mode hls

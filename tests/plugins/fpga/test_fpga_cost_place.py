@@ -83,8 +83,9 @@ def test_the_pins_drive_every_input_and_show_every_output():
             await clock()
         at = 0
         for name in inputs:
-            seen[name] = ctx.get(getattr(design, name)), sum(
-                1 << bit for bit in range(width[name]) if (at + bit) % 3 == 0
+            seen[name] = (
+                ctx.get(getattr(design, name)),
+                sum(1 << bit for bit in range(width[name]) if (at + bit) % 3 == 0),
             )
             at += width[name]
 
