@@ -99,7 +99,8 @@ class ComputeUnit(Component):
         for lane in range(self.n):
             term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
             addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
-            larger = Mux(term > old, term, old)
+            before = old[: len(term)].as_signed()  # with ``largest`` no more than a term
+            larger = Mux(term > before, term, before)
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
 
     def _write(self, m: Module, requantiser: Requantiser, tag) -> None:

@@ -63,7 +63,7 @@ def write_hls(folder: Path, network: IntegerNetwork, q: np.ndarray, settings: Se
 
 
 def fifo_bytes(part: IntegerNetwork) -> int:
-    """Of the streams between layers, which hls4ml makes as deep as a whole map: what they need before any weight."""
+    """Of the streams between layers, which hls4ml makes as deep as a whole map: at least this, before any weight."""
     shapes, formats = map_shapes(part), part.formats
     return sum(prod(shapes[name]) * formats[name].bits // 8 for name in shapes)
 

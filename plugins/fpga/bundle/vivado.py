@@ -42,6 +42,8 @@ add_files [make_wrapper -files [get_files system.bd] -top]
 set_property top system_wrapper [current_fileset]
 launch_runs impl_1 -to_step write_bitstream
 wait_on_run impl_1
+file copy -force vivado/accelerator.runs/impl_1/system_wrapper.bit accelerator.bit
+file copy -force vivado/accelerator.gen/sources_1/bd/system/hw_handoff/system.hwh accelerator.hwh
 """
 
 
