@@ -13,7 +13,7 @@ from tools.set_up.supported import PYTHONS
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
 # asked for by the metadata of a locked package; why each is left out stands in requirements/lock.txt
-LEFT_OUT = {'opencv-python', 'imagecorruptions-imaug', 'torchvision', 'aiohttp'}
+LEFT_OUT = {'opencv-python', 'imagecorruptions-imaug', 'torchvision', 'aiohttp', 'scapy'}
 BROUGHT_BY_TORCH = ('nvidia-', 'cuda-', 'triton')  # its CUDA build pins them itself
 
 

@@ -12,7 +12,7 @@ from .compute_unit import ComputeUnit
 from .controller import Controller
 from .delay import delayed
 from .instructions import DDR_BITS, INSTRUCTION_BITS, Memory
-from .sizes import Sizes
+from .sizes import ADDRESS_BITS, Sizes
 from .transfer_unit import TransferUnit
 
 PARTS = 4  # words in an entry of sums or biases
@@ -22,8 +22,9 @@ class Accelerator(Component):
     """Ports.
 
     instruction: taken in a cycle in which instruction_valid and instruction_ready are 1; idle: none is running.
-    read, read_address: asks for a word outside; read_data with read_valid answers, in order, at any time.
-    write, write_address, write_data: puts a word outside.
+    read_request, write_request: a run of request_words + 1 words outside from request_address, held until its _ready.
+    read_data with read_valid: the words of the runs that were asked for, in order, at any time; always taken.
+    write_data with write: the words of the runs that are written, in order; held until write_ready.
     """
 
     def __init__(self, sizes: Sizes):
@@ -35,12 +36,16 @@ class Accelerator(Component):
                 'instruction_valid': In(1),
                 'instruction_ready': Out(1),
                 'idle': Out(1),
-                'read': Out(1),
-                'read_address': Out(DDR_BITS),
+                'request_address': Out(DDR_BITS),
+                'request_words': Out(ADDRESS_BITS),
+                'read_request': Out(1),
+                'read_request_ready': In(1),
                 'read_valid': In(1),
                 'read_data': In(word),
+                'write_request': Out(1),
+                'write_request_ready': In(1),
                 'write': Out(1),
-                'write_address': Out(DDR_BITS),
+                'write_ready': In(1),
                 'write_data': Out(word),
             }
         )
@@ -52,18 +57,10 @@ class Accelerator(Component):
         m.submodules.transfer = transfer = TransferUnit()
         self._control(m, controller, compute, transfer)
         loads = Signal(len(Memory))  # one bit a memory: a word from outside goes there in this cycle
-        to = controller.transfer.memory
-        m.d.comb += loads.eq(Mux(self.read_valid & ~controller.store, 1 << to, 0))
+        m.d.comb += loads.eq(Mux(transfer.loaded, 1 << controller.transfer.memory, 0))
         self._words(m, compute, transfer, loads)
         self._entries(m, compute, transfer, loads)
-        asked = delayed(m, transfer.asking, 1)
-        m.d.comb += [
-            self.read.eq(transfer.asking & ~controller.store),
-            self.read_address.eq(transfer.ask),
-            transfer.answered.eq(Mux(controller.store, asked, self.read_valid)),
-            self.write.eq(asked & controller.store),
-            self.write_address.eq(transfer.put),
-        ]
+        self._outside(m, controller, transfer)
         return m
 
     def _control(self, m: Module, controller: Controller, compute: ComputeUnit, transfer: TransferUnit) -> None:
@@ -80,6 +77,20 @@ class Accelerator(Component):
             transfer.start.eq(controller.start_transfer),
         ]
 
+    def _outside(self, m: Module, controller: Controller, transfer: TransferUnit) -> None:
+        """The port of the memory outside."""
+        store = controller.store
+        m.d.comb += [
+            self.request_address.eq(transfer.address),
+            self.request_words.eq(controller.transfer.words),
+            self.read_request.eq(transfer.request & ~store),
+            self.write_request.eq(transfer.request & store),
+            transfer.request_ready.eq(Mux(store, self.write_request_ready, self.read_request_ready)),
+            transfer.word_valid.eq(self.read_valid),
+            self.write.eq(transfer.stored),
+            transfer.stored_ready.eq(self.write_ready),
+        ]
+
     def _words(self, m: Module, compute: ComputeUnit, transfer: TransferUnit, loads: Signal) -> None:
         """Memories of words: activations and weights, written from outside or with results."""
         memories = {Memory.ACTIVATIONS: self.sizes.activations, Memory.WEIGHTS: self.sizes.weights}
@@ -89,16 +100,19 @@ class Accelerator(Component):
             write, reads[kind] = ram.write_port(), ram.read_port()
             m.d.comb += [
                 write.en.eq(loads[kind] | compute.result_write[kind]),
-                write.addr.eq(Mux(loads[kind], transfer.put, compute.result_to)),
+                write.addr.eq(Mux(loads[kind], transfer.chip, compute.result_to)),
                 write.data.eq(Mux(loads[kind], self.read_data, compute.result_word.as_value())),
             ]
-        activations, weights = reads.values()
+        (activations, weights), word = reads.values(), Signal(8 * self.sizes.n)
+        with m.If(transfer.keep_enable):
+            m.d.sync += word.eq(activations.data)  # a memory's output is slow
         m.d.comb += [
-            activations.addr.eq(Mux(transfer.busy, transfer.ask, compute.source)),
+            activations.addr.eq(Mux(transfer.busy, transfer.chip, compute.source)),
+            activations.en.eq(transfer.read_enable),
             compute.source_word.eq(activations.data),
             weights.addr.eq(compute.weights),
             compute.weights_word.eq(weights.data),
-            self.write_data.eq(activations.data),  # unless sums are stored, see below
+            self.write_data.eq(word),  # unless sums are stored, see below
         ]
 
     def _entries(self, m: Module, compute: ComputeUnit, transfer: TransferUnit, loads: Signal) -> None:
@@ -108,18 +122,23 @@ class Accelerator(Component):
         m.submodules.sums = sums = Ram(shape=unsigned(bits), depth=self.sizes.sums, init=[])
         bias_in, bias_out = biases.write_port(granularity=bits // PARTS), biases.read_port()
         sum_in, sum_out = sums.write_port(), sums.read_port()
-        part = delayed(m, transfer.ask[:2], 1)
+        part, next_part, sum_word = Signal(2), Signal(2), Signal(bits)
+        with m.If(transfer.read_enable):
+            m.d.sync += next_part.eq(transfer.chip[:2])
+        with m.If(transfer.keep_enable):
+            m.d.sync += [part.eq(next_part), sum_word.eq(sum_out.data)]  # as above
         m.d.comb += [
-            bias_in.en.eq(Mux(loads[Memory.BIASES], 1 << transfer.put[:2], 0)),
-            bias_in.addr.eq(transfer.put[2:]),
+            bias_in.en.eq(Mux(loads[Memory.BIASES], 1 << transfer.chip[:2], 0)),
+            bias_in.addr.eq(transfer.chip[2:]),
             bias_in.data.eq(Cat(self.read_data for _ in range(PARTS))),
             bias_out.addr.eq(compute.bias),
-            compute.bias_word.eq(bias_out.data),
+            compute.bias_word.eq(delayed(m, bias_out.data, 1)),
             sum_in.en.eq(compute.sum_write),
             sum_in.addr.eq(compute.sum_to),
             sum_in.data.eq(compute.new_sums.as_value()),
-            sum_out.addr.eq(Mux(transfer.busy, transfer.ask[2:], compute.sum)),
-            compute.sum_word.eq(sum_out.data),
+            sum_out.en.eq(transfer.read_enable),
+            sum_out.addr.eq(Mux(transfer.busy, transfer.chip[2:], compute.sum)),
+            compute.sum_word.eq(sum_word),
         ]
         with m.If(transfer.transfer.memory == Memory.SUMS):
-            m.d.comb += self.write_data.eq(sum_out.data.word_select(part, bits // PARTS))
+            m.d.comb += self.write_data.eq(sum_word.word_select(part, bits // PARTS))

@@ -1,7 +1,8 @@
 """Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
 
-Stages, n the width of the array: 0 addresses; 1 words of the memories; 2 activations at the array; n + 2 address of the
-sum; n + 3 sums of the array; n + 4 new sum; n + 6 result.
+Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
+n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
+n + 7 result. A sum is read again n or more cycles later, at n + 1 + 4 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
@@ -18,11 +19,14 @@ from .sizes import ADDRESS_BITS
 
 def drain_cycles(n: int) -> int:
     """From the last place to its result in a memory."""
-    return n + 6
+    return n + 8
 
 
 class ComputeUnit(Component):
-    """Ports of synchronous memories beside ``start`` and ``busy``; results go to the memory that ``target`` names."""
+    """Ports of synchronous memories, those of sums and biases with a register behind, and ``start`` and ``busy``.
+
+    Results go to the memory that ``target`` names.
+    """
 
     def __init__(self, n: int):
         self.n = n
@@ -61,9 +65,9 @@ class ComputeUnit(Component):
             self.weights.eq(sequencer.weights),
         ]
         self._feed(m, sequencer, array)
-        early = delayed(m, sequencer.tag, array.latency + 1)
+        early = delayed(m, sequencer.tag, array.latency)
         m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
-        tag = delayed(m, early, 1)
+        tag = delayed(m, early, 2)
         self._accumulate(m, array, tag)
         tag = delayed(m, tag, 1)
         m.d.comb += [
@@ -95,7 +99,8 @@ class ComputeUnit(Component):
         for lane in range(self.n):
             term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
             addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
-            larger = Mux(term > old, term, old)
+            before = old[: len(term)].as_signed()  # with ``largest`` no more than a term
+            larger = Mux(term > before, term, before)
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
 
     def _write(self, m: Module, requantiser: Requantiser, tag) -> None:

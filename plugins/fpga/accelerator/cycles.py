@@ -15,7 +15,7 @@ def cycles(instruction: Instruction, n: int, latency: int = LATENCY) -> int:
         passes = instruction.blocks * instruction.terms
         places = instruction.rows * instruction.cols
         return TAKEN + n + passes * max(places, n) + drain_cycles(n)
-    return TAKEN + instruction.words * instruction.runs + (latency if isinstance(instruction, Load) else 1)
+    return TAKEN + instruction.words * instruction.runs + (latency if isinstance(instruction, Load) else 2)
 
 
 def total_cycles(instructions: Iterable[Instruction], n: int, latency: int = LATENCY) -> int:

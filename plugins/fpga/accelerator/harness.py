@@ -1,13 +1,15 @@
 """The C++ around the Verilator model: feeds instructions, is the memory outside, counts cycles. Ours."""
 
 HARNESS = r"""
-// arguments: instructions, memory before, memory after, bytes of an instruction, bytes of a word, latency of a read
+// arguments: instructions, memory before, memory after, bytes of an instruction, bytes of a word, latency of a read,
+// percent of the cycles in which each ready or valid of the memory is 0, their seed
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <vector>
 #include "Vaccelerator.h"
 #include "verilated.h"
@@ -15,36 +17,67 @@ HARNESS = r"""
 using Bytes = std::vector<char>;
 double sc_time_stamp() { return 0; }
 
+struct Run { size_t address, words; unsigned long long from; };  // `from`: first cycle of an answer
+
 Bytes read_file(const char* path) {
     std::ifstream file(path, std::ios::binary);
     return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
-int main(int, char** argv) {
+void step(std::deque<Run>& runs) {  // past the next word
+    runs.front().address++;
+    if (!--runs.front().words) runs.pop_front();
+}
+
+int main(int argc, char** argv) {
     const Bytes code = read_file(argv[1]);
     Bytes memory = read_file(argv[2]);
-    const size_t step = atoi(argv[4]), word = atoi(argv[5]), latency = atoi(argv[6]);
-    const size_t count = code.size() / step;
+    const size_t size = atoi(argv[4]), word = atoi(argv[5]), latency = atoi(argv[6]);
+    const unsigned stalls = atoi(argv[7]);
+    std::mt19937 random(atoi(argv[8]));
+    const auto go = [&] { return !stalls || random() % 100 >= stalls; };
+    const auto outside = [&](const Run& run) { return (run.address + run.words) * word > memory.size(); };
+    Verilated::commandArgs(argc, argv);
+    Verilated::randReset(2);  // random initial values
+    Verilated::randSeed(atoi(argv[8]) + 1);
     Vaccelerator top;
-    std::deque<std::pair<bool, size_t>> reads(latency, {false, 0});
+    std::deque<Run> reads, writes;
+    const size_t count = code.size() / size;
     size_t next = 0;
-    unsigned long long cycle = 0;
+    top.rst = 1;
+    for (int half = 0; half < 4; half++) {
+        top.clk = half & 1;
+        top.eval();
+    }
     top.rst = 0;
-    while (true) {
+    for (unsigned long long cycle = 0; cycle < 4000000000ull; cycle++) {
         top.clk = 0;
         top.instruction_valid = next < count;
-        if (next < count) memcpy(&top.instruction, &code[next * step], step);
-        const auto answer = reads.front();
-        top.read_valid = answer.first;
-        if (answer.first) memcpy(&top.read_data, &memory[answer.second * word], word);
+        if (next < count) memcpy(&top.instruction, &code[next * size], size);
+        top.read_valid = !reads.empty() && cycle >= reads.front().from && go();
+        if (top.read_valid) memcpy(&top.read_data, &memory[reads.front().address * word], word);
+        top.read_request_ready = go();
+        top.write_request_ready = go();
+        top.write_ready = !writes.empty() && go();
         top.eval();
-        if (top.idle && next == count) break;
-        reads.pop_front();
-        reads.push_back({bool(top.read), top.read_address});
-        if (top.read && (top.read_address + 1ull) * word > memory.size()) return 3;
-        if (top.write) {
-            if ((top.write_address + 1ull) * word > memory.size()) return 4;
-            memcpy(&memory[size_t(top.write_address) * word], &top.write_data, word);
+        if (top.idle && next == count) {
+            printf("%llu\n", cycle);
+            std::ofstream(argv[3], std::ios::binary).write(memory.data(), memory.size());
+            return 0;
+        }
+        if (top.read_valid) step(reads);
+        if (top.write && top.write_ready) {
+            memcpy(&memory[writes.front().address * word], &top.write_data, word);
+            step(writes);
+        }
+        const Run run{top.request_address, top.request_words + 1ull, cycle + latency};
+        if (top.read_request && top.read_request_ready) {
+            if (outside(run)) return 3;
+            reads.push_back(run);
+        }
+        if (top.write_request && top.write_request_ready) {
+            if (outside(run)) return 4;
+            writes.push_back(run);
         }
         if (top.instruction_ready && next < count) {
             printf("%llu\n", cycle);
@@ -52,10 +85,7 @@ int main(int, char** argv) {
         }
         top.clk = 1;
         top.eval();
-        if (++cycle > 4000000000ull) return 5;
     }
-    printf("%llu\n", cycle);
-    std::ofstream(argv[3], std::ios::binary).write(memory.data(), memory.size());
-    return 0;
+    return 5;
 }
 """

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from detplug.errors import UserError
+
 from ..integer_network import Concat, Conv, IntegerNetwork
 from ..map_shapes import Shape, map_shapes
 from .fold_stride import can_fold
@@ -35,7 +37,7 @@ def place_maps(network: IntegerNetwork, n: int) -> Placement:
     """Every map has its own place, but a source of a concatenation that fills blocks lies inside the result.
 
     Raises:
-        ValueError: a source that does not fill its blocks, except as the last one.
+        UserError: a source that does not fill its blocks, except as the last one.
     """
     sizes, inside, copied = map_shapes(network), {}, {}
     for op in network.ops:
@@ -45,7 +47,7 @@ def place_maps(network: IntegerNetwork, n: int) -> Placement:
         for index, name in enumerate(op.sources):
             channels, *size = sizes[name]
             if channels % n and index < len(op.sources) - 1:
-                raise ValueError(f'{op.name}: {name} has {channels} channels, which do not fill blocks of {n}')
+                raise UserError(f'{op.name}: {name} has {channels} channels; choose a multiple of {n}, the array')
             if name in inside or name == network.input:
                 copied[op.name].append((name, offset))
             else:

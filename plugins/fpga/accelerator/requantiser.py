@@ -6,9 +6,10 @@ from amaranth.lib.wiring import Component, In, Out
 
 
 class Requantiser(Component):
-    """n values at once; ``results`` are LATENCY = 2 cycles behind ``sums``; ``shift`` and ``signed`` stand still."""
+    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shift`` and ``signed`` stand still,
+    from one cycle before on."""
 
-    latency = 2
+    latency = 3  # shift, round, clip
 
     def __init__(self, n: int):
         super().__init__(
@@ -23,14 +24,14 @@ class Requantiser(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         below_half = Signal(31)  # bits of a sum below the first that is cut off
-        m.d.comb += below_half.eq(((1 << self.shift) - 1) >> 1)
+        m.d.sync += below_half.eq(((1 << self.shift) - 1) >> 1)
         low, high = Mux(self.signed, -128, 0), Mux(self.signed, 127, 255)
         for total, result in zip(self.sums, self.results, strict=True):
             shifted = Signal(signed(33))  # the quotient, and below it the first bit that is cut off
             whole, half, rest = Signal(signed(32), reset_less=True), Signal(), Signal()
             m.d.comb += shifted.eq(Cat(0, total).as_signed() >> self.shift)
             m.d.sync += [whole.eq(shifted >> 1), half.eq(shifted[0]), rest.eq((total & below_half).any())]
-            rounded = Signal(signed(33))
-            m.d.comb += rounded.eq(whole + (half & (rest | whole[0])))
+            rounded = Signal(signed(33), reset_less=True)
+            m.d.sync += rounded.eq(whole + (half & (rest | whole[0])))
             m.d.sync += result.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
         return m

@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
+from .delay import delayed
 from .instructions import Compute, widths
 from .loop_nest import LoopNest
 from .sizes import ADDRESS_BITS
@@ -26,7 +27,10 @@ TAG = StructLayout(
 
 
 class Sequencer(Component):
-    """``start`` for one cycle, then ``running`` until the last place was given out; ``compute`` stands still."""
+    """``start`` for one cycle, then ``running`` until the last place was given out; ``compute`` stands still.
+
+    All other outputs come one cycle later, when the pointers do.
+    """
 
     def __init__(self, n: int):
         self.n = n
@@ -50,28 +54,29 @@ class Sequencer(Component):
         c, step_places, step_rows = self.compute, Signal(), Signal()
         last_row = Signal(range(self.n), init=self.n - 1)
         lasts = [c.blocks, c.kernel_rows, c.kernel_cols, c.in_blocks, c.rows, c.cols]
-        places = LoopNest(m, lasts, self.start, step_places)
-        tiles = LoopNest(m, [c.blocks, c.terms, last_row], self.start, step_rows)
+        places = LoopNest(m, lasts, self.start, step_places, late=True)
+        tiles = LoopNest(m, [c.blocks, c.terms, last_row], self.start, step_rows, late=True)
         self._pace(m, places, tiles, step_places, step_rows)
         self._addresses(m, places)
         m.d.comb += [
             self.weights.eq(
                 tiles.pointer(c.weights, [c.weights_block, c.weights_step, 1], ADDRESS_BITS, 'weight_address')
             ),
-            self.row.eq(tiles.index[2]),
+            self.row.eq(delayed(m, tiles.index[2], 1)),
         ]
         return m
 
     def _pace(self, m: Module, places: LoopNest, tiles: LoopNest, step_places, step_rows) -> None:
         """Both nests end a pass together, whichever is ready first waits."""
         primed, placed, loaded, pass_ends = Signal(), Signal(), Signal(), Signal()
+        valid, load, entry = Signal(), Signal(), Signal(ADDRESS_BITS)
         last_place, last_row = places.ends[4], tiles.ends[2]
         m.d.comb += [
             pass_ends.eq(self.running & (placed | last_place) & (loaded | last_row)),
-            self.tag.valid.eq(self.running & ~placed),
-            self.load.eq(self.running & ~loaded),
-            step_places.eq(primed & (pass_ends | (self.tag.valid & ~last_place))),
-            step_rows.eq(pass_ends | (self.load & ~last_row)),
+            valid.eq(self.running & ~placed),
+            load.eq(self.running & ~loaded),
+            step_places.eq(primed & (pass_ends | (valid & ~last_place))),
+            step_rows.eq(pass_ends | (load & ~last_row)),
         ]
         with m.If(self.start):
             m.d.sync += [self.running.eq(1), primed.eq(0), placed.eq(1), loaded.eq(0)]
@@ -80,9 +85,18 @@ class Sequencer(Component):
         with m.Elif(self.running):
             m.d.sync += [placed.eq(placed | last_place), loaded.eq(loaded | last_row)]
         with m.If(self.start | pass_ends):
-            m.d.sync += self.tag.sum.eq(0)
-        with m.Elif(self.tag.valid):
-            m.d.sync += self.tag.sum.eq(self.tag.sum + 1)
+            m.d.sync += entry.eq(0)
+        with m.Elif(valid):
+            m.d.sync += entry.eq(entry + 1)
+        _, kernel_row, kernel_col, in_block, row, col = places.index
+        m.d.sync += [
+            self.tag.valid.eq(valid),
+            self.tag.sum.eq(entry),
+            self.tag.first.eq((kernel_row == 0) & (kernel_col == 0) & (in_block == 0)),
+            self.tag.last.eq(places.at_last[1] & places.at_last[2] & places.at_last[3]),
+            self.swap.eq(valid & (row == 0) & (col == 0)),
+            self.load.eq(load),
+        ]
 
     def _addresses(self, m: Module, places: LoopNest) -> None:
         c, signed_bits = self.compute, len(self.compute.in_rows) + 1
@@ -93,13 +107,9 @@ class Sequencer(Component):
         result = places.pointer(
             c.result, [c.result_block, 0, 0, 0, c.result_row, c.result_col], ADDRESS_BITS, 'result_address'
         )
-        _, kernel_row, kernel_col, in_block, row, col = places.index
         m.d.comb += [
             self.source.eq(places.pointer(c.source, strides, ADDRESS_BITS, 'source_address')),
             self.inside.eq((y <= c.in_rows) & (x <= c.in_cols)),  # unsigned: a negative place is a large one
-            self.swap.eq(self.tag.valid & (row == 0) & (col == 0)),
-            self.tag.first.eq((kernel_row == 0) & (kernel_col == 0) & (in_block == 0)),
-            self.tag.last.eq(places.at_last[1] & places.at_last[2] & places.at_last[3]),
             self.tag.bias.eq(places.pointer(c.bias, [1, 0, 0, 0, 0, 0], BIAS_BITS, 'bias_address')),
             self.tag.result.eq(result),
         ]

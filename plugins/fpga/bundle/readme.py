@@ -1,8 +1,10 @@
 """README.md of a bundle, for somebody who has the vendor's tools."""
 
 TEXT = """# {title}
-{classes} classes, input {side} x {side} px, exported by detplug {version}. Before anything was written
-it was compared with the quantised torch model, bit for bit (manifest.json: errors, hls, rtl).
+{classes} classes, input {side} x {side} px, exported by detplug {version}. Before anything was written, model.onnx was
+compared with the quantised torch model; the accelerator's whole program, simulated in RTL on the first golden image,
+with the network in integers ({maps} maps, {values} values, 0 differ); the HLS project, in C simulation, with the same
+({hls} of the multiplications). Bit for bit; manifest.json: errors, hls, rtl.
 
 | file | what |
 | --- | --- |
@@ -10,34 +12,58 @@ it was compared with the quantised torch model, bit for bit (manifest.json: erro
 | `postprocess.py` | raw maps to boxes, numpy only: `detect(maps, manifest)` |
 | `golden.npz` | images (uint8) and the integers that every output must have for them |
 | `hls/` | hls4ml project, {hls} of the multiplications |
-| `rtl/` | the Tensor-Train accelerator {array} x {array}: Verilog, instructions, memory image |
+| `rtl/axi_accelerator.v` | the Tensor-Train accelerator {array} x {array}: AXI4 master, AXI4-Lite registers |
+| `rtl/accelerator.v` | its core, with a port of runs and words in place of AXI |
+| `rtl/code.bin`, `memory.bin` | instructions and memory image, as the driver puts them into memory |
+| `rtl/program.json` | where each map lies, its shape, sign, bits, fraction, blocks, folding |
+| `rtl/host.py` | any image into the memory, any map out of it, numpy only |
+| `rtl/driver.py` | runs it under PYNQ; `register_map.py`: the registers |
+| `rtl/vivado.tcl` | block design, or synthesis alone, for {board} |
 | `report.html` | cycles, resources, boards, roofline; what is assumed |
 
 The integers of a map stand for q * 2 ** -frac (`outputs.formats` in manifest.json).
 
-## With Vitis HLS
+## With Vivado (not run by us)
 ```
-cd hls && vitis_hls -f build_prj.tcl "reset=1 csim=1 synth=1 cosim=0 export=1"
+cd rtl && vivado -mode batch -source vivado.tcl
 ```
-## With Vivado
+The part is `{part}`. Then, on a board with PYNQ:
+```python
+import pynq
+from driver import Accelerator
+overlay = pynq.Overlay('accelerator.bit')
+accelerator = Accelerator('.', overlay.axi_accelerator_0.mmio, pynq.allocate)
+maps = accelerator.run(image)  # (3, {side}, {side}) uint8, in the order of the channels of manifest.json
+boxes, scores, labels = detect(maps, manifest)[0]  # of postprocess.py
 ```
-read_verilog rtl/accelerator.v
-synth_design -top accelerator -part {part}
+Where detplug is installed too, `plugins.fpga.bundle.detector.predict_folder(bundle, accelerator, pictures, out)` writes
+what `detplug predict` writes.
+## With Vitis HLS (not run by us)
 ```
-Connect the port of the memory outside to DDR, write `rtl/memory.bin` there and `rtl/instructions.bin` into the
-instruction port; `rtl/program.json` tells the word at which each map begins. Clock and power come from your tools: none
-was measured here.
+cd hls && vitis-run --tcl build_prj.tcl --mode hls
+```
+`build_opt.tcl` asks for synthesis and an IP for `{part}`. {fifos}
+
+Clock and power come from your tools: none was measured here on this part.
 """
+FIFOS = 'Its streams hold whole maps, at least\n{have:.1f} MB before any weight; {board} has {room:.1f} MB of memory: {end}.'
 
 
-def readme(manifest: dict, title: str, part: str) -> str:
+def readme(manifest: dict, title: str, board: str, part: str) -> str:
     """The text; ``part`` is the device of the board."""
+    hls, rtl = manifest['hls'], manifest['rtl']
+    end = 'they may fit' if hls['fifos_fit'] else 'they do not fit, take a smaller `hls_ends` or image'
+    have, room = hls['fifo_bytes'] / 1e6, hls['memory_bytes_of_board'] / 1e6
     return TEXT.format(
         title=title,
         classes=len(manifest['classes']),
         side=manifest['input']['shape'][-1],
         version=manifest['versions']['detplug'],
-        hls=f'{manifest["hls"]["share_of_macs"]:.0%}',
-        array=manifest['rtl']['array'],
+        hls=f'{hls["share_of_macs"]:.0%}',
+        maps=rtl['maps_checked'],
+        values=rtl['values_compared'],
+        array=rtl['array'],
+        board=board,
         part=part,
+        fifos=FIFOS.format(have=have, board=board, room=room, end=end),
     )

@@ -1,24 +1,32 @@
-"""The accelerator of a bundle: Verilog, instruction stream and memory images, layers of it simulated before.
+"""The accelerator of a bundle: Verilog, instructions, memory, host's side; the whole program simulated before.
 
-Files of ``rtl``: accelerator.v; instructions.bin, little endian, INSTRUCTION_BITS / 8 bytes each; memory.bin, the
-memory outside at the start with the first golden image in it; program.json, where each map lies in it.
+Files of ``rtl``: accelerator.v, the core; axi_accelerator.v, with its AXI ports; instructions.bin, little endian,
+INSTRUCTION_BITS / 8 bytes each, for the core's port; code.bin, the same in whole words, as the AXI design fetches them;
+memory.bin, the memory outside at the start with the first golden image in it; program.json, what lies where in it;
+host.py, driver.py and register_map.py for the processor.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 
-from detplug.errors import UserError
-
-from ..accelerator.cycles import total_cycles
 from ..accelerator.instructions import INSTRUCTION_BITS, encode
-from ..accelerator.network import network_program
-from ..accelerator.program import conv_program
+from ..accelerator.layout import blocks
+from ..accelerator.network import NetworkProgram, network_program
+from ..accelerator.placement import folds_input
 from ..accelerator.simulate import Simulator
 from ..accelerator.sizes import Sizes
+from ..accelerator.verify import check_program
 from ..accelerator.verilog import verilog
-from ..integer_network import Conv, IntegerNetwork
+from ..axi import register_map
+from ..axi.memory_image import code_bytes, instruction_bytes
+from ..axi.verilog import axi_verilog
+from ..integer_network import IntegerNetwork
+from ..map_shapes import map_shapes
+from .driver import driver_text
+from .host import host_text
 from .settings import Settings
 
 
@@ -29,53 +37,69 @@ def sizes_of(settings: Settings) -> Sizes:
 
 
 def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray], settings: Settings) -> dict:
-    """``folder``/rtl, after ``settings.simulated`` convolutions gave what the network gives.
+    """``folder``/rtl, after every map of the simulated program equalled the network's.
 
     Args:
         maps: all maps of the golden images by name.
 
     Raises:
-        UserError: a layer differs; it is named.
+        UserError: a map differs; it is named. Or an operation that the accelerator cannot run.
     """
     sizes, place = sizes_of(settings), folder / 'rtl'
     place.mkdir()
-    ops = [op for op in network.ops if isinstance(op, Conv)]
-    chosen = [ops[i] for i in sorted(set(np.linspace(0, len(ops) - 1, min(settings.simulated, len(ops))).astype(int)))]
-    error = max(check_layer(Simulator(sizes), op, network, maps) for op in chosen)
-    whole = network_program(network, sizes)
-    program = whole.program(maps[network.input][0])
-    size = INSTRUCTION_BITS // 8
+    compiled, image = network_program(network, sizes), maps[network.input][0]
+    checked = check_program(Simulator(sizes), compiled, image)
+    program, size = compiled.program(image), INSTRUCTION_BITS // 8
     (place / 'accelerator.v').write_text(verilog(sizes))
-    code = b''.join(encode(x).to_bytes(size, 'little') for x in program.instructions)
-    (place / 'instructions.bin').write_bytes(code)
+    (place / 'axi_accelerator.v').write_text(axi_verilog(sizes))
+    (place / 'instructions.bin').write_bytes(b''.join(encode(x).to_bytes(size, 'little') for x in program.instructions))
+    (place / 'code.bin').write_bytes(code_bytes(program.instructions, sizes.n))
     (place / 'memory.bin').write_bytes(program.outside.tobytes())
-    formats = network.formats
-    described = {
-        'array': sizes.n,
-        'word_bytes': sizes.n,
-        'instruction_bytes': size,
-        'instructions': len(program.instructions),
-        'maps': {
-            name: dict(word=int(start), frac=formats[name].frac) for name, start in whole.placement.starts.items()
-        },
-    }
-    (place / 'program.json').write_text(json.dumps(described, indent=2) + '\n')
+    (place / 'program.json').write_text(json.dumps(described(compiled, len(program.instructions)), indent=2) + '\n')
+    (place / 'host.py').write_text(host_text())
+    (place / 'driver.py').write_text(driver_text())
+    shutil.copyfile(register_map.__file__, place / 'register_map.py')
     return {
-        'simulated_layers': [op.name for op in chosen],
+        'maps_checked': checked.maps,
+        'values_compared': checked.values,
         'mismatches': 0,
-        'cycle_model_error': error,
-        'cycles': total_cycles(program.instructions, sizes.n),
+        'images_simulated': 1,
+        'cycle_model_error': 0,
+        'cycles': checked.cycles,
     }
 
 
-def check_layer(simulator: Simulator, op: Conv, network: IntegerNetwork, maps: dict[str, np.ndarray]) -> float:
-    """Simulate one convolution on the first golden image; the relative error of the cycle model.
+def described(compiled: NetworkProgram, instructions: int) -> dict:
+    """program.json: all that is needed to put any image in and to read any map.
 
-    Raises:
-        UserError: a value differs.
+    A map lies block after block of N channels, the last one filled up with zeros; in a block row after row, place after
+    place; a place is N bytes, or of 32-bit sums 4 x N bytes, little endian.
     """
-    x, source = maps[op.sources[0]][0], network.formats[op.sources[0]]
-    made, cycles = simulator.run(op, x, source)
-    if wrong := int(np.count_nonzero(made != maps[op.name][0])):
-        raise UserError(f'fpga: {op.name}: the simulated RTL differs from the network in {wrong} values; export again')
-    return abs(total_cycles(conv_program(op, x, source, simulator.sizes).instructions, simulator.sizes.n) / cycles - 1)
+    network, n = compiled.network, compiled.sizes.n
+    shapes, folded, entries = map_shapes(network), folds_input(network), {}
+    for name, start in compiled.placement.starts.items():
+        form, (channels, rows, cols) = network.formats[name], shapes[name]
+        fold = folded and name == network.input  # 2 x 2 squares of places lie side by side as channels
+        squares = 4 if fold else 1
+        count = blocks(squares * channels, n)
+        entries[name] = {
+            'word': int(start),
+            'words': count * rows * cols // squares * (form.bits // 8),
+            'shape': [int(channels), int(rows), int(cols)],
+            'blocks': count,
+            'bits': form.bits,
+            'signed': bool(form.signed),
+            'frac': int(form.frac),
+            'folded': fold,
+        }
+    return {
+        'array': n,
+        'word_bytes': n,
+        'instruction_bytes': INSTRUCTION_BITS // 8,
+        'code_bytes': instruction_bytes(n),
+        'instructions': instructions,
+        'words': int(compiled.placement.words + len(compiled.constants)),
+        'input': network.input,
+        'outputs': list(network.outputs),
+        'maps': entries,
+    }

@@ -7,6 +7,8 @@ from mmengine.config import Config
 
 from detplug.errors import UserError
 
+ARRAYS = (4, 8, 16, 32, 64)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -14,11 +16,10 @@ class Settings:
 
     Attributes:
         board: name of a board of plugins/fpga/cost/boards.json, or a json file of your own.
-        array: N of the accelerator's N x N multipliers.
+        array: N of the accelerator's N x N multipliers, one of ARRAYS.
         dsp_budget: multipliers of the HLS project.
         hls_ends: maps where the HLS project ends, as ``backbone_stage1``: the last map whose name begins so; none: the
             whole network.
-        simulated: convolutions whose RTL is simulated before anything is written, spread over the network.
         images: golden inputs; the simulations use the first.
         passes: of plugins/fpga/passes.py, over the QONNX graph.
     """
@@ -27,7 +28,6 @@ class Settings:
     array: int = 16
     dsp_budget: int = 1024
     hls_ends: Sequence[str] = ()
-    simulated: int = 5
     images: int = 2
     passes: Sequence[dict] = ()
 
@@ -36,14 +36,17 @@ def settings_of(config: Config) -> Settings:
     """The settings of a config; defaults where it says nothing.
 
     Raises:
-        UserError: a name that is no setting, or a count below 1.
+        UserError: a name that is no setting, a count below 1, or no such array.
     """
     given = dict(config.get('fpga') or {})
     known = [x.name for x in fields(Settings)]
     if unknown := sorted(set(given) - set(known)):
         raise UserError(f'{config.filename}: fpga: {unknown[0]}: no such setting; one of {", ".join(known)}')
     found = Settings(**given)
-    for name in ('dsp_budget', 'images', 'simulated'):
+    for name in ('dsp_budget', 'images'):
         if getattr(found, name) < 1:
             raise UserError(f'{config.filename}: fpga: {name}: {getattr(found, name)}; give at least 1')
+    if found.array not in ARRAYS:
+        known = ', '.join(map(str, ARRAYS))
+        raise UserError(f'{config.filename}: fpga: array: {found.array}; give one of {known}, which AXI can address')
     return found

@@ -19,6 +19,7 @@ class Board:
     """One FPGA on a board.
 
     Attributes:
+        part: of AMD's tools, with package and speed grade.
         family: of yosys' synth_xilinx: xc7 or xcup.
         bram36: memory blocks of 36 kbit.
         uram: memory blocks of 288 kbit, which the accelerator does not use.
@@ -36,6 +37,11 @@ class Board:
     ddr_bytes_per_second: float
     clock_mhz: float
     uram: int = 0
+
+    @property
+    def memory_bytes(self) -> float:
+        """Of all memory blocks on the chip."""
+        return (self.bram36 * 36 + self.uram * 288) * 1024 / 8
 
 
 def known_boards() -> dict[str, Board]:

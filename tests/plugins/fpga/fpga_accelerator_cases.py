@@ -79,18 +79,25 @@ def run_in_python(design, program, latency: int = 3) -> tuple[np.ndarray, int]:
     cycles = []
 
     async def bench(ctx):
-        reads, codes, cycle = [None] * latency, [encode(x) for x in program.instructions], 0
+        reads, writes, codes, cycle = [], [], [encode(x) for x in program.instructions], 0
+        ctx.set(design.read_request_ready, 1)
+        ctx.set(design.write_request_ready, 1)
+        ctx.set(design.write_ready, 1)
         while codes or not ctx.get(design.idle):
             ctx.set(design.instruction_valid, bool(codes))
             ctx.set(design.instruction, codes[0] if codes else 0)
-            answer = reads.pop(0)
-            ctx.set(design.read_valid, answer is not None)
-            if answer is not None:
-                ctx.set(design.read_data, int.from_bytes(outside[answer].tobytes(), 'little'))
-            reads.append(ctx.get(design.read_address) if ctx.get(design.read) else None)
+            answer = reads and reads[0][0] <= cycle
+            ctx.set(design.read_valid, bool(answer))
+            if answer:
+                ctx.set(design.read_data, int.from_bytes(outside[reads.pop(0)[1]].tobytes(), 'little'))
+            first, words = ctx.get(design.request_address), ctx.get(design.request_words) + 1
+            if ctx.get(design.read_request):
+                reads += [(cycle + latency, first + word) for word in range(words)]
             if ctx.get(design.write):
                 word = ctx.get(design.write_data).to_bytes(bits // 8, 'little')
-                outside[ctx.get(design.write_address)] = np.frombuffer(word, np.uint8)
+                outside[writes.pop(0)] = np.frombuffer(word, np.uint8)
+            if ctx.get(design.write_request):
+                writes += range(first, first + words)
             if codes and ctx.get(design.instruction_ready):
                 codes.pop(0)
             await ctx.tick()

@@ -9,15 +9,21 @@ from mmengine.config import Config
 for package in ('amaranth', 'hls4ml'):
     pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
 
+from fpga_register_model import Board, bundle_modules  # noqa: E402
+
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
-from plugins.fpga.accelerator.program import conv_program  # noqa: E402
+from plugins.fpga.accelerator.layout import map_words  # noqa: E402
+from plugins.fpga.accelerator.network import network_program  # noqa: E402
+from plugins.fpga.accelerator.simulate import Run, Simulator  # noqa: E402
 from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
+from plugins.fpga.bundle import rtl_part  # noqa: E402
 from plugins.fpga.bundle.golden import write_golden  # noqa: E402
 from plugins.fpga.bundle.hls_part import last_map  # noqa: E402
 from plugins.fpga.bundle.readme import readme  # noqa: E402
-from plugins.fpga.bundle.rtl_part import check_layer, sizes_of  # noqa: E402
+from plugins.fpga.bundle.rtl_part import sizes_of, write_rtl  # noqa: E402
 from plugins.fpga.bundle.settings import Settings, settings_of  # noqa: E402
+from plugins.fpga.bundle.vivado import constraints, vivado_script  # noqa: E402
+from plugins.fpga.cost.boards import read_board  # noqa: E402
 from plugins.fpga.integer_network import Conv, Format, IntegerNetwork  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -39,25 +45,69 @@ def network() -> IntegerNetwork:
     return IntegerNetwork('images', Format(8, signed=False), (3, 6, 6), ops, ('stage1_b',))
 
 
-class Simulator:
-    """Says what the integer network says, but for ``wrong`` added to the first value."""
-
-    def __init__(self, network, wrong):
-        self.network, self.wrong, self.sizes = network, wrong, Sizes(4)
-
-    def run(self, op, x, source):
-        made = op.run(x[None], source)[0]
-        made[0, 0, 0] += self.wrong
-        return made, total_cycles(conv_program(op, x, source, self.sizes).instructions, 4)
-
-
-@pytest.mark.parametrize('index', [0, 3])
-def test_a_layer_that_the_rtl_computes_otherwise_is_named(network, index):
+def test_a_map_that_the_rtl_computes_otherwise_is_named(network, tmp_path, monkeypatch):
     maps = network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
-    op = network.ops[index]
-    assert check_layer(Simulator(network, 0), op, network, maps) == 0
-    with pytest.raises(UserError, match=f'{op.name}: the simulated RTL differs .* in 1 values'):
-        check_layer(Simulator(network, 1), op, network, maps)
+
+    class Wrong:
+        """Flips a bit of one map in the memory at the end."""
+
+        def __init__(self, sizes):
+            self.sizes = sizes
+
+        def run_program(self, program):
+            compiled = network_program(network, self.sizes)
+            outside = program.outside.copy()
+            for op in network.ops:
+                words = map_words(maps[op.name][0], self.sizes.n).reshape(-1, self.sizes.n)
+                start = compiled.placement.starts[op.name]
+                outside[start : start + len(words)] = words
+            outside[compiled.placement.starts['stage1_a'], 0] ^= 1
+            return Run(outside, ())
+
+    monkeypatch.setattr(rtl_part, 'Simulator', Wrong)
+    with pytest.raises(UserError, match='^stage1_a: 1 of 144 values'):
+        write_rtl(tmp_path, network, maps, Settings(array=4))
+    assert not list((tmp_path / 'rtl').iterdir())
+
+
+def test_the_bundle_runs_any_image_through_its_own_files(network, tmp_path, gxx, monkeypatch):
+    """host.py and driver.py of the bundle on a model of the registers, behind which the RTL is simulated."""
+    sizes, maps = Sizes(4, 384, 1024, 32, 16), network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
+    monkeypatch.setattr(rtl_part, 'sizes_of', lambda settings: sizes)  # small, so soon written
+    checked = write_rtl(tmp_path, network, maps, Settings(array=4))
+    assert checked['maps_checked'] == 4 and checked['values_compared'] == 4 * 144
+    other = RNG.integers(0, 256, (3, 6, 6))
+    driver, host = bundle_modules(tmp_path / 'rtl')
+    board = Board(Simulator(sizes))
+    accelerator = driver.Accelerator(tmp_path / 'rtl', board, board.allocate)
+    (found,) = accelerator.run(other)
+    np.testing.assert_array_equal(found, network.run(other[None])['stage1_b'])
+    assert accelerator.cycles == checked['cycles'] and not np.array_equal(found, maps['stage1_b'])
+    for op in network.ops:
+        made = host.unpack(np.asarray(accelerator._memory), op.name, accelerator.program)
+        np.testing.assert_array_equal(made, network.run(other[None])[op.name][0])
+    with pytest.raises(ValueError, match='shape'):
+        accelerator.run(other[:, :5])
+    with pytest.raises(ValueError, match='values'):
+        accelerator.run(other - 1000)
+    board.error = 2
+    with pytest.raises(driver.AcceleratorError, match='Error.WRITE'):
+        accelerator.run(other)
+    board.dead = True
+    with pytest.raises(driver.AcceleratorError, match='not done after'):
+        accelerator.run(other, timeout=0.01)
+    assert board.aborted
+    board.n = 8
+    with pytest.raises(driver.AcceleratorError, match='the bundle is for 4'):
+        driver.Accelerator(tmp_path / 'rtl', board, board.allocate)
+
+
+def test_vivado_scripts_have_whole_part_names_and_say_that_they_were_not_run():
+    for name, words in (('PYNQ-Z2', 'S_AXI_HP0]'), ('ZCU104', 'S_AXI_HP0_FPD'), ('Alveo U250', 'synth_design')):
+        text = vivado_script(read_board(name))
+        assert words in text and 'NOT RUN BY US' in text and f'-part {read_board(name).part}' in text
+        assert text.count('{') == text.count('}')
+    assert '10.000' in constraints(read_board('PYNQ-Z2'))
 
 
 def test_the_hls_project_ends_at_the_last_map_of_a_stage(network):
@@ -82,7 +132,12 @@ def test_settings_of_a_config_and_their_defaults():
 
 @pytest.mark.parametrize(
     'given, words',
-    [(dict(boards='x'), 'boards: no such setting; one of board'), (dict(images=0), 'images: 0; give at least 1')],
+    [
+        (dict(boards='x'), 'boards: no such setting; one of board'),
+        (dict(images=0), 'images: 0; give at least 1'),
+        (dict(array=10), 'array: 10; give one of 4, 8, 16, 32, 64'),
+        (dict(array=0), 'array: 0; give one of'),
+    ],
 )
 def test_wrong_settings_are_one_line(given, words):
     with pytest.raises(UserError, match=words):
@@ -100,8 +155,10 @@ def test_the_readme_names_the_device():
         classes=['a', 'b'],
         input=dict(shape=[1, 3, 64, 64]),
         versions=dict(detplug='1'),
-        hls=dict(share_of_macs=0.25),
-        rtl=dict(array=8),
+        hls=dict(share_of_macs=0.25, fifo_bytes=19_400_000, memory_bytes_of_board=600_000, fifos_fit=False),
+        rtl=dict(array=8, maps_checked=132, values_compared=9),
     )
-    text = readme(manifest, 'mine', 'xc7z020')
-    assert '-part xc7z020' in text and '25% of the multiplications' in text and '{' not in text
+    text = readme(manifest, 'mine', 'PYNQ-Z2', 'xc7z020clg400-1')
+    assert '`xc7z020clg400-1`' in text and 'at least\n19.4 MB before any weight; PYNQ-Z2 has 0.6 MB' in text
+    assert 'do not fit' in text and text.count('not run by us') == 2 and 'vitis-run' in text
+    assert '25% of the multiplications' in text and '{' not in text

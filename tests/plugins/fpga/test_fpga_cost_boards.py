@@ -21,7 +21,9 @@ OWN = dict(
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers())
 
 
-@pytest.mark.parametrize('name, part, blocks', [('PYNQ-Z2', 'XC7Z020', (220, 140)), ('ZCU104', 'XCZU7EV', (1728, 312))])
+@pytest.mark.parametrize(
+    'name, part, blocks', [('PYNQ-Z2', 'xc7z020clg400-1', (220, 140)), ('ZCU104', 'xczu7ev-ffvc1156-2-e', (1728, 312))]
+)
 def test_known_boards(name, part, blocks):
     board = read_board(name)
     assert (board.part, board.dsp, board.bram36) == (part, *blocks)

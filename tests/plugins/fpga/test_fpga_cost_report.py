@@ -82,7 +82,7 @@ def test_a_bundle_has_a_report_with_what_was_measured_for_the_same_verilog(tmp_p
     monkeypatch.setattr(bundle_report, 'MEASURED', kept)
     monkeypatch.setattr(bundle_report, 'design_hash', lambda sizes: 'same')
     kept.write_text('{"same": {"xcup": {"dsp": 864, "bram": 1.5, "lut": 1, "ff": 1}}}')
-    assert write_bundle_report(tmp_path / 'a', NETWORK, 'ZCU104', SIZES).part == 'XCZU7EV'
+    assert write_bundle_report(tmp_path / 'a', NETWORK, 'ZCU104', SIZES).part == 'xczu7ev-ffvc1156-2-e'
     page = (tmp_path / 'a' / 'report.html').read_text()
     assert '50 %' in page and 'rebuild' in page  # 864 of 1728
     kept.write_text('{"other": {"xcup": {"dsp": 864, "bram": 1.5, "lut": 1, "ff": 1}}}')
