@@ -18,6 +18,7 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'compress': 'a smaller detector, by what plugins add',
     'convert_weights': 'official weights to ours',
     'prepare_data': 'an official download to our layout',
+    'inspect': 'what is wrong with a data set',
     'doctor': 'check the installation',
     'demo': 'train, evaluate, predict, export on sample data',
 }

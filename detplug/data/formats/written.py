@@ -1,0 +1,58 @@
+"""What a format writes: texts, links to images, and what it cannot say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from detplug.data.formats.annotation_set import AnnotationSet, Split
+from detplug.data.prepare import inside, link_images
+from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes, one_line
+
+
+@dataclass
+class Written:
+    """``texts``: relative path -> content; ``links``: relative path -> image file; ``anomalies``: what was lost."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    links: dict[str, Path] = field(default_factory=dict)
+    anomalies: list[str] = field(default_factory=list)
+
+    def link(self, split: Split, target: str) -> None:
+        """The images of a split that are there, in ``target``; file names may not lead out of it."""
+        for record in split.records:
+            inside(target, record.file_name)
+        if split.folder is not None:
+            self.links |= link_images(split.records, split.folder, target)
+        missing = len(split.records) - sum(name.startswith(f'{target}/') for name in self.links)
+        if missing:
+            self.anomalies.append(f'images not found: {split.name}: {missing} of {len(split.records)}; put them there')
+
+
+def numbered(objects: Sequence[ObjectRecord], split: Split, before: int) -> list[ObjectRecord]:
+    """The objects with the keys ``before`` + 1, ...: numbers that are used once in a split."""
+    return [replace(item, key=before + i) for i, item in enumerate(objects, start=1)]
+
+
+def cleaned(found: AnnotationSet, out: Written, flags: bool = False) -> AnnotationSet:
+    """The set with boxes that lie in their images and have an area, each change listed in ``out``.
+
+    Args:
+        flags: the format can say that an object is to be ignored; where not, such objects are left out.
+    """
+    splits = []
+    for split in found.splits:
+        records = []
+        for record in split.records:
+            kept, odd = clean_boxes(record)
+            out.anomalies += odd
+            if not flags:
+                out.anomalies += [_ignored(record, item) for item in kept if item.ignored]
+                kept = [item for item in kept if not item.ignored]
+            records.append(replace(record, objects=kept))
+        splits.append(Split(split.name, records, split.folder))
+    return AnnotationSet(found.names, splits)
+
+
+def _ignored(record: ImageRecord, item: ObjectRecord) -> str:
+    where = f'{one_line(record.file_name)}: object {one_line(item.key)} ({one_line(item.name)})'
+    return f'ignored object dropped, the format has no such flag: {where}'
