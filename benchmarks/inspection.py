@@ -1,9 +1,9 @@
 """``inspect`` on BCCD, whose official splits leak, and on 5,000 generated images with planted overlaps.
 
-leaking_pairs, leaking_pairs_found: pairs across BCCD's splits that overlap by 16 % or more (found by correlation over every
-    shift of all pairs, looked at), and those of them that are found. false_pairs: other pairs across splits.
-images, seconds, processor_seconds: of the generated set, whole command. planted, planted_found, planted_false: pairs across
-    its splits that overlap by 25 % and more.
+leaking_pairs, leaking_pairs_found: pairs across BCCD's splits that overlap by 16 % or more (by correlation over every
+    shift of all pairs), and those of them that are found. false_pairs: other pairs across splits.
+images, seconds, processor_seconds: of the generated set, whole command. planted, planted_found, planted_false: pairs
+    across its splits that overlap by 25 % and more.
 
 python benchmarks/inspection.py [bccd] [speed]      by default both (some minutes)
 """

@@ -17,6 +17,7 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'export': 'ONNX, ONNX int8 and what plugins add',
     'compress': 'a smaller detector, by what plugins add',
     'convert_weights': 'official weights to ours',
+    'convert_annotations': 'annotations of one tool for another',
     'prepare_data': 'an official download to our layout',
     'inspect': 'what is wrong with a data set',
     'doctor': 'check the installation',

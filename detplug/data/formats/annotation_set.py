@@ -3,6 +3,7 @@
 Boxes are xyxy in px of the picture as readers show it; see :mod:`detplug.data.records`.
 """
 
+import os  # os.path.isfile says no to a name that no file can have
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from detplug.data.records import ImageRecord, one_line
 from detplug.errors import ImageError, UserError
 from detplug.images.header import read_header
+from detplug.images.slides import SUFFIXES, is_slide
+from detplug.images.sources import TIFFS
+from detplug.images.tiff_pages import tiff_pages
 
 TRAIN, VAL, TEST, ALL = 'train', 'val', 'test', 'all'
 ALIASES = {'training': TRAIN, 'valid': VAL, 'validation': VAL, 'dev': VAL, 'testing': TEST}
@@ -27,7 +31,7 @@ class Split:
     def path(self, record: ImageRecord) -> Path | None:
         """The image file of a record, None where it is not there."""
         path = None if self.folder is None else self.folder / record.file_name
-        return path if path is not None and path.is_file() else None
+        return path if path is not None and os.path.isfile(path) else None
 
 
 @dataclass
@@ -83,12 +87,14 @@ def check_set(found: AnnotationSet, source: object) -> AnnotationSet:
 def image_folder(records: list[ImageRecord], candidates: list[Path]) -> Path | None:
     """The first of ``candidates`` that has the most of the (first twenty) images; None where none has any."""
     sample = records[:20]
-    counts = [sum((folder / record.file_name).is_file() for record in sample) for folder in candidates]
+    counts = [sum(os.path.isfile(folder / record.file_name) for record in sample) for folder in candidates]
     return candidates[counts.index(max(counts))] if counts and max(counts) else None
 
 
-def images_near(folder: Path, split: str) -> list[Path]:
-    """Where the images of a split usually lie, seen from the folder of its annotations."""
+def images_near(folder: Path, split: str, images: Path | None = None) -> list[Path]:
+    """Where the images of a split lie: in ``images`` where it is given, else where they usually do near ``folder``."""
+    if images is not None:
+        return [images / split, images]
     names = ('images', 'JPEGImages', 'imgs', 'img', 'data')
     roots = (folder, folder.parent)
     of_split = {split, *(alias for alias, name in ALIASES.items() if name == split)}
@@ -102,6 +108,28 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob('*') if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """(width, height) px of an image or slide as readers show it.
+
+    Raises:
+        UserError: its header cannot be read.
+    """
+    if path.suffix.lower() in TIFFS | SUFFIXES:
+        pages = tiff_pages(path)
+        if pages and is_slide(path, pages):
+            return pages[0].size
+    return read_header(path).shown_size
+
+
+def with_suffix(stem: str, folders: list[Path]) -> str:
+    """The name of the image file ``stem`` in the first folder that has it, with its suffix; else ``stem`` itself."""
+    for folder in folders:
+        for suffix in ('', *IMAGE_SUFFIXES, *sorted(SUFFIXES)):
+            if os.path.isfile(folder / f'{stem}{suffix}'):
+                return f'{stem}{suffix}'
+    return stem
+
+
 def fill_missing_sizes(found: AnnotationSet) -> None:
     """Give records without a size that of their image; those that have none are dropped and listed."""
     for split in found.splits:
@@ -112,7 +140,7 @@ def fill_missing_sizes(found: AnnotationSet) -> None:
                 try:
                     if path is None:
                         raise ImageError(f'{one_line(record.file_name)}: image not found')
-                    record.width, record.height = read_header(path).shown_size
+                    record.width, record.height = size_of(path)
                 except UserError as error:
                     found.anomalies.append(f'image without size dropped: {one_line(record.file_name)}: {error}')
                     continue

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import msgspec
+
 from detplug.data.coco_file import read_coco, read_json
 from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, images_near, split_name
 from detplug.data.formats.written import Written, numbered
@@ -12,6 +14,12 @@ from detplug.errors import UserError
 
 ROBOFLOW = '_annotations.coco.json'
 NEEDED = {'images', 'annotations', 'categories'}
+
+
+class _Lists(msgspec.Struct):
+    images: msgspec.Raw
+    annotations: msgspec.Raw
+    categories: msgspec.Raw
 
 
 def find(source: Path) -> list[Path]:
@@ -28,13 +36,22 @@ def find(source: Path) -> list[Path]:
 def is_coco(path: Path) -> bool:
     """Whether the file is an object with the three lists of a COCO data set."""
     try:
+        msgspec.json.decode(path.read_bytes(), type=_Lists)
+    except (OSError, ValueError, RecursionError):
+        return _is_odd_coco(path)
+    return True
+
+
+def _is_odd_coco(path: Path) -> bool:
+    """Whether Python's reader, which takes NaN and other encodings, sees the three lists."""
+    try:
         content = read_json(path)
     except UserError:
         return False
     return isinstance(content, dict) and content.keys() >= NEEDED
 
 
-def read(source: Path) -> AnnotationSet:
+def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """All splits; names in the order of the first file, then those that only later files have."""
     names: dict[str, None] = {}
     splits, anomalies = [], []
@@ -47,7 +64,7 @@ def read(source: Path) -> AnnotationSet:
             found.remove(root)
         names |= dict.fromkeys(found)
         name = split_of(path) if len(files) > 1 or path.name == ROBOFLOW else _only_split(path)
-        splits.append(Split(name, records, image_folder(records, images_near(path.parent, name))))
+        splits.append(Split(name, records, image_folder(records, images_near(path.parent, name, images))))
         anomalies += odd
     return AnnotationSet(list(names), splits, anomalies)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detplug.data.formats import coco, voc, yolo
-from detplug.data.formats.annotation_set import AnnotationSet, check_set, image_folder
+from detplug.data.formats import coco, cvat, geojson, label_studio, predictions, via, voc, yolo
+from detplug.data.formats.annotation_set import AnnotationSet, check_set, fill_missing_sizes
 from detplug.data.formats.written import Written
 from detplug.errors import UserError
 
@@ -16,7 +16,7 @@ class Format:
 
     what: str
     find: Callable[[Path], object]
-    read: Callable[[Path], AnnotationSet]
+    read: Callable[[Path, Path | None], AnnotationSet]
     write: Callable[[AnnotationSet], Written] | None = None
 
 
@@ -24,6 +24,11 @@ FORMATS = {
     'coco': Format('COCO json, also of Roboflow', coco.find, coco.read, coco.write),
     'yolo': Format('YOLO txt with data.yaml, also of Roboflow', yolo.find, yolo.read, yolo.write),
     'voc': Format('Pascal VOC xml, also of Roboflow', voc.find, voc.read, voc.write),
+    'geojson': Format('GeoJSON of QuPath', geojson.find, geojson.read, geojson.write),
+    'label-studio': Format('Label Studio json', label_studio.find, label_studio.read, label_studio.write),
+    'cvat': Format('CVAT xml', cvat.find, cvat.read),
+    'via': Format('VGG Image Annotator json', via.find, via.read),
+    'predictions': Format('results of detplug predict', predictions.find, predictions.read),
 }
 
 
@@ -68,9 +73,10 @@ def read_set(
         raise UserError(f'{source}: no annotations in the format {form}; check the path, or leave --from out')
     if images is not None and not Path(images).is_dir():
         raise UserError(f'{images}: --images: no such folder; check the path')
-    found = check_set(FORMATS[form].read(source), source)
+    given = None if images is None else Path(images)
+    found = check_set(FORMATS[form].read(source, given), source)
     for split in found.splits if images is not None else ():
-        split.folder = image_folder(split.records, [Path(images) / split.name, Path(images)])
-        if split.folder is None:
+        if split.folder is None or not any(map(split.path, split.records[:20])):
             raise UserError(f'{images}: --images: has none of the images of {split.name}; check the path')
-    return form, found
+    fill_missing_sizes(found)
+    return form, check_set(found, source)

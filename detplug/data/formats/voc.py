@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, split_name
-from detplug.data.formats.written import Written, cleaned
+from detplug.data.formats.written import Written, check_xml_names, cleaned
 from detplug.data.image_lists import read_image_list
 from detplug.data.records import ImageRecord, ObjectRecord, one_line
 from detplug.data.voc_file import read_voc
@@ -36,29 +36,31 @@ def _is_voc(path: Path) -> bool:
         return False
 
 
-def read(source: Path) -> AnnotationSet:
+def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """All splits; an xml that no list names is in the split ``all`` where there are no lists, else listed."""
     folders = find(source)
     found = AnnotationSet([], [])
     if folders == [source / XML]:
-        _official(source, found)
+        _official(source, found, images)
     else:
         for folder in folders:
-            records = [_record(path, folder, folder) for path in sorted(folder.glob('*.xml'))]
-            found.splits.append(Split(ALL if folder == source else split_name(folder.name), records, folder))
+            place = images or folder
+            records = [_record(path, folder, place) for path in sorted(folder.glob('*.xml'))]
+            found.splits.append(Split(ALL if folder == source else split_name(folder.name), records, place))
     used = dict.fromkeys(sorted({item.name for record in found.records for item in record.objects}))
     labels = source / LABELS
     if labels.is_file():
         lines = [line.rsplit(':', 3)[0] for line in labels.read_text(encoding='utf-8').splitlines()
-                 if line.strip() and not line.startswith('#')]  # fmt: skip
-        used = dict.fromkeys([name for name in lines if name != 'background' or name in used]) | used
+                 if line.strip() and not line.startswith(('# ', 'background:0,0,0'))]  # fmt: skip
+        used = dict.fromkeys(lines) | used
     found.names = list(used)
     return found
 
 
-def _official(source: Path, found: AnnotationSet) -> None:
+def _official(source: Path, found: AnnotationSet, given: Path | None) -> None:
     root = source / XML
-    images = next((source / name for name in ('JPEGImages', 'images') if (source / name).is_dir()), root)
+    near = [given] if given else [source / 'JPEGImages', source / 'images']
+    images = next((path for path in near if path.is_dir()), root)
     records = {
         path.relative_to(root).with_suffix('').as_posix(): _record(path, root, images)
         for path in sorted(root.rglob('*.xml'))
@@ -106,9 +108,7 @@ def write(found: AnnotationSet) -> Written:
         UserError: two images whose xml would be one file, or a class name that xml cannot hold.
     """
     out = Written()
-    for name in found.names:
-        if name != name.strip() or not name.isprintable() or name.startswith('#'):
-            raise UserError(f'class {one_line(name)!r}: VOC cannot hold this name; rename it in the source')
+    check_xml_names(found, 'VOC')
     owners: dict[str, str] = {}
     for split in cleaned(found, out, flags=True).splits:
         lines = []

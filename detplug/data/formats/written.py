@@ -7,6 +7,7 @@ from pathlib import Path
 from detplug.data.formats.annotation_set import AnnotationSet, Split
 from detplug.data.prepare import inside, link_images
 from detplug.data.records import ImageRecord, ObjectRecord, clean_boxes, one_line
+from detplug.errors import UserError
 
 
 @dataclass
@@ -21,11 +22,22 @@ class Written:
         """The images of a split that are there, in ``target``; file names may not lead out of it."""
         for record in split.records:
             inside(target, record.file_name)
-        if split.folder is not None:
-            self.links |= link_images(split.records, split.folder, target)
-        missing = len(split.records) - sum(name.startswith(f'{target}/') for name in self.links)
+        links = {} if split.folder is None else link_images(split.records, split.folder, target)
+        self.links |= links
+        missing = len(split.records) - len(links)
         if missing:
             self.anomalies.append(f'images not found: {split.name}: {missing} of {len(split.records)}; put them there')
+
+
+def check_xml_names(found: AnnotationSet, what: str) -> None:
+    """Refuse class names that xml changes or cannot hold.
+
+    Raises:
+        UserError: spaces at the ends, or characters that are not printable.
+    """
+    for name in found.names:
+        if name != name.strip() or not name.isprintable():
+            raise UserError(f'class {one_line(repr(name))}: {what} cannot hold this name; give --rename OLD=NEW')
 
 
 def numbered(objects: Sequence[ObjectRecord], split: Split, before: int) -> list[ObjectRecord]:

@@ -34,13 +34,15 @@ def find(source: Path) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
-def read(source: Path) -> AnnotationSet:
+def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """All splits that data.yaml names and that are there.
 
     Raises:
         UserError: data.yaml without names, a split that is not there, a line that is not numbers of a class and a box.
     """
     path = find(source)
+    if images is not None:
+        raise UserError(f'{path}: --images: YOLO labels lie beside their images, where {path.name} says; leave it out')
     found = AnnotationSet([], [])
     if path.name == CLASSES:
         found.names = [line.strip() for line in _text(path).splitlines() if line.strip()]
@@ -191,14 +193,14 @@ def write(found: AnnotationSet) -> Written:
     for split in cleaned(found, out).splits:
         labels: dict[str, str] = {}
         for record in split.records:
-            name = Path(record.file_name).with_suffix('.txt').as_posix()
+            name = label_of(Path('images', split.name, record.file_name)).as_posix()
             if name in labels:
                 raise UserError(
                     f'{labels[name]} and {one_line(record.file_name)}: would have one label file in YOLO; rename one'
                 )
             labels[name] = record.file_name
             lines = [_line(number[item.name], item.box, record) for item in record.objects]
-            out.texts[f'labels/{split.name}/{name}'] = ''.join(lines)
+            out.texts[name] = ''.join(lines)
         out.link(split, f'images/{split.name}')
     splits = {split.name: f'images/{split.name}' for split in found.splits}
     out.texts['data.yaml'] = yaml.safe_dump(
