@@ -27,7 +27,8 @@ from detplug.data.formats.written import Written, check_xml_names, cleaned
 from detplug.data.records import ImageRecord, ObjectRecord, finite_number, one_line
 from detplug.errors import UserError
 
-CONFIG, PREFIX = 'config.xml', '/data/local-files/?d='
+CONFIG, ROOT = 'config.xml', 'data'  # first part of an address on its server
+PREFIX = f'/{ROOT}/local-files/?d='
 LABELS = ('rectanglelabels', 'polygonlabels', 'ellipselabels', 'labels')
 PERCENT = 100.0
 
@@ -129,8 +130,8 @@ def image_name(text: str) -> str:
     if 'd' in parse_qs(parts.query):
         path = parse_qs(parts.query)['d'][0]
     else:
-        path = unquote(parts.path) if parts.scheme or text.startswith('/data/') else text
-    if parts.scheme in ('http', 'https', 's3', 'gs') or path.startswith('/data/upload/'):
+        path = unquote(parts.path) if parts.scheme or text.startswith(f'/{ROOT}/') else text
+    if parts.scheme in ('http', 'https', 's3', 'gs') or path.startswith(f'/{ROOT}/upload/'):
         path = PurePosixPath(path).name
     return path.lstrip('/').replace('\\', '/')
 

@@ -12,6 +12,7 @@ from results_folder import box, write_results
 
 from detplug.cli.main import main
 from detplug.data.formats.formats import FORMATS, read_set
+from detplug.data.formats.label_studio import ROOT
 from detplug.errors import UserError
 
 
@@ -112,8 +113,8 @@ def test_label_studio_export(tmp_path):
     value = dict(x=10, y=20, width=30, height=40, rotation=0, rectanglelabels=['egg'])
     result = dict(type='rectanglelabels', original_width=100, original_height=50, value=value)
     tasks = [
-        dict(id=1, data=dict(image='/data/upload/3/ab12-a%20b.png'), annotations=[dict(result=[result])]),
-        dict(id=2, data=dict(image='/data/local-files/?d=sub/c%2Bd.png', width=100, height=50), annotations=[]),
+        dict(id=1, data=dict(image=f'/{ROOT}/upload/3/ab12-a%20b.png'), annotations=[dict(result=[result])]),
+        dict(id=2, data=dict(image=f'/{ROOT}/local-files/?d=sub/c%2Bd.png', width=100, height=50), annotations=[]),
     ]
     (tmp_path / 'export.json').write_text(json.dumps(tasks))
     form, found = read_set(tmp_path)
