@@ -2,8 +2,8 @@
 
 ``simulated`` (a minute): no pixels, mean of ten seeds. A detector is simulated: each egg gets a score
 sigmoid(normal(EGG + slide)), each slide Poisson(LOOK_ALIKES x gamma) false ones sigmoid(normal(FALSE + slide));
-``slide`` is a shift of the slide, as stain and focus make it. It shows what counting and the order of a review do, not
-how good any detector is. covered_least: of the ten seeds.
+``slide`` is a shift of the slide, as stain and focus make it. It shows what counting and the order of a review do,
+not how good any detector is. covered_least: of the ten seeds.
 ``drawn BUNDLE`` (an hour or two on two cores, goes on where it was stopped): the slides are drawn and predicted in tiles
 by ``detplug predict``; the bundle is one of configs/yolov5/yolov5n_parasite-samples.py.
 

@@ -16,7 +16,7 @@ from detplug.errors import UserError
 CALIBRATING = ('sensitivity', 'false_alarms')
 COUNTING = (  # options that have no effect while thresholds are chosen
     'groups', 'pattern', 'score_thr', 'calibration', 'interval', 'targets', 'red_cells', 'white_cells', 'red_per_ul',
-    'white_per_ul', 'grams', 'positive_from', 'shares', 'out', 'confidence', 'by',
+    'white_per_ul', 'grams', 'positive_from', 'shares', 'out', 'confidence', 'by', 'appearance', 'window',
 )  # fmt: skip
 
 
@@ -44,6 +44,10 @@ def make_parser() -> argparse.ArgumentParser:
     counting = parser.add_argument_group('counts')
     counting.add_argument('--score-thr', nargs='+', metavar='T|CLASS=T', help='lowest scores that count')
     counting.add_argument('--calibration', metavar='FILE|BUNDLE', help='what --calibrate wrote')
+    counting.add_argument('--appearance', metavar='FILE',
+                          help='what inspect --appearance wrote: name groups unlike the training pictures')  # fmt: skip
+    counting.add_argument('--window', type=float, nargs=2, metavar=('LOW', 'HIGH'),
+                          help='of pictures of more than 8 bit, for --appearance')  # fmt: skip
     counting.add_argument('--interval', choices=('poisson', 'bootstrap'), help='limits; bootstrap draws pictures')
     counting.add_argument('--confidence', type=inner_share, help='of all limits; by default 0.95')
     burden = parser.add_argument_group('burden')
@@ -85,7 +89,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f'{flag(wishes[0])}: chooses thresholds; add --calibrate FILE')
     needs = {
         'red-cells': 'targets', 'white-cells': 'white-per-ul', 'red-per-ul': 'red-cells', 'white-per-ul': 'white-cells',
-        'grams': 'targets', 'positive-from': 'truth', 'shares': 'truth', 'truth': 'targets',
+        'grams': 'targets', 'positive-from': 'truth', 'shares': 'truth', 'truth': 'targets', 'window': 'appearance',
     }  # fmt: skip
     for name, other in needs.items():
         if name in given and other not in given:

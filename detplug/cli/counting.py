@@ -1,6 +1,7 @@
 """What ``detplug count`` does: choose thresholds on validation pictures, or count, tell the burden and judge slides."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from detplug.counting.results import Results, read_results
 from detplug.counting.tables import burden_rows, count_rows, csv_text
 from detplug.counting.tally import tally, thresholds
 from detplug.counting.truth import read_objects, true_counts
+from detplug.counting.unlike import unlike_groups
 from detplug.errors import UserError
+from detplug.images.window import check_window
+from detplug.inspection.appearance import read_profile
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
 
@@ -50,7 +54,8 @@ def count(args: argparse.Namespace) -> int:
     given = assumptions(args, results, calibration)
     limits = thresholds(results, calibration, given_thresholds(args.score_thr))
     groups, pictures = tally(results, limits, group, calibration)
-    counts = count_rows(groups, calibration, by, method, confidence)
+    unlike = unlike_training(args, results, group, limits.of)
+    counts = count_rows(groups, calibration, by, method, confidence, unlike)
     burden = burden_rows(groups, given, calibration, by, method, confidence) if given.quantities() else None
     verdict = None
     if args.truth is not None:
@@ -74,6 +79,21 @@ def count(args: argparse.Namespace) -> int:
     names = ['counts.csv', 'counts.html', *(['burden.csv'] if burden else []), *(['diagnosis.json'] if verdict else [])]
     print(f'{out}: {", ".join(names)}')
     return 0
+
+
+def unlike_training(
+    args: argparse.Namespace, results: Results, group: Callable[[str], str], limits: dict[str, float]
+) -> dict[str, list[str]] | None:
+    """Group -> in what it does not look like the training pictures, said before any count; None where not asked for."""
+    if args.appearance is None:
+        return None
+    profile, window = read_profile(args.appearance), check_window(args.window, '--window')
+    found, unread = unlike_groups(results, group, profile, limits, window)
+    for line in unread:
+        print(line)
+    for name, lines in found.items():
+        print(f'{name}: unlike the training pictures, do not believe its counts: {", ".join(lines)}')
+    return found
 
 
 def given_thresholds(texts: list[str] | None) -> dict[str, float]:

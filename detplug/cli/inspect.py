@@ -28,13 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--window', type=float, nargs=2, metavar=('LOW', 'HIGH'),
                         help='pixel values that become black and white, of images of more than 8 bit')  # fmt: skip
     parser.add_argument('--out', default='.', help='folder of inspect.html; by default the working folder')
+    parser.add_argument('--appearance', metavar='FILE',
+                        help='write what the training pictures look like, for count --appearance')  # fmt: skip
     parser.add_argument('--json', action='store_true', help='all findings as json on the screen, nothing else')
     args = parser.parse_args(argv)
     if args.img_size < 1:
         raise UserError(f'--img-size {args.img_size}: give the pixels of a side, such as 640')
     from detplug.data.formats.formats import read_set
     from detplug.images.window import check_window
-    from detplug.inspection.inspect_set import inspect_set
+    from detplug.inspection.appearance import write_profile
+    from detplug.inspection.inspect_set import inspect_set, training_profile
     from detplug.inspection.page import inspection_page
     from detplug.runtime.review_gallery import write_text
 
@@ -44,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Progress(transient=True, disable=args.json) as progress:
         task = progress.add_task('images', total=images)
         seen = inspect_set(found, (args.img_size,) * 2, window, lambda: progress.advance(task))
+    if args.appearance is not None:
+        write_profile(Path(args.appearance), training_profile(found, window))
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / 'inspect.html', inspection_page(f'Inspection of {args.data}', seen))
@@ -52,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(dict(format=form, counts=seen.counts, sizes=seen.sizes, spoiled=seen.spoiled,
                               findings=entries), indent=1))  # fmt: skip
         return int(seen.spoiled)
+    if args.appearance is not None:
+        print(f'appearance {args.appearance}')
     print(f'{args.data}: {form}, {images} images')
     for name, counts in seen.counts.items():
         print(f'{name}: {", ".join(f"{count} {what}" for what, count in counts.items())}')

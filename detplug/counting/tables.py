@@ -15,21 +15,28 @@ Rows = list[list[str]]
 
 
 def count_rows(
-    groups: Sequence[Group], calibration: Calibration | None, by: str, method: str, confidence: float
+    groups: Sequence[Group],
+    calibration: Calibration | None,
+    by: str,
+    method: str,
+    confidence: float,
+    unlike: Mapping[str, Sequence[str]] | None = None,
 ) -> Rows:
     """Head and a row for each group and class.
 
     count, low, high: boxes, and limits of the mean of which they are a sample. With a calibration: corrected, ...: the
     objects that are in the pictures, as missed and invented ones on the validation pictures say; expected: sum of the
-    probabilities of the boxes to be right.
+    probabilities of the boxes to be right. With ``unlike`` (group -> differences): a column of them.
     """
     more = ['corrected', 'corrected_low', 'corrected_high', 'expected'] if calibration is not None else []
     rows = [[by, 'class', 'pictures', 'failed', 'count', 'low', 'high', 'interval', *more]]
+    rows[0] += [] if unlike is None else ['unlike_training']
     for group in groups:
         for i, name in enumerate(group.names):
             row = [group.name, name, str(len(group.counts)), str(group.failed)]
+            last = [] if unlike is None else ['; '.join(unlike.get(group.name, ()))]
             if not len(group.counts):
-                rows.append(row + [''] * (4 + len(more)))
+                rows.append(row + [''] * (4 + len(more)) + last)
                 continue
             row += _cells(counted(group, [name], method, confidence))
             if calibration is not None and name in calibration.classes:
@@ -37,7 +44,7 @@ def count_rows(
                 row += _cells(estimate_of(draws, confidence))[:3] + [number(float(group.expected[:, i].sum()))]
             elif calibration is not None:
                 row += [''] * len(more)
-            rows.append(row)
+            rows.append(row + last)
     return rows
 
 

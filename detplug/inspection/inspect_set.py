@@ -3,11 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from detplug.data.formats.annotation_set import AnnotationSet
+import numpy as np
+
+from detplug.data.formats.annotation_set import TRAIN, AnnotationSet
+from detplug.errors import UserError
+from detplug.images.reading import read_image
 from detplug.images.window import Window
 from detplug.inspection import findings
+from detplug.inspection.appearance import Profile, figures_of, profile_of, size_of_boxes
 from detplug.inspection.findings import LOOK_AT, SPOILS, Finding, Key
 from detplug.inspection.near_duplicates import near_duplicates
 from detplug.inspection.statistics import statistics_of_all
@@ -74,6 +80,31 @@ def inspect_set(
     ]
     shown = sorted((x for x in of_set if x.items), key=lambda x: x.severity != SPOILS)
     return Inspection(_counts(found), findings.size_lines(found, scale), shown, paths)
+
+
+def training_profile(found: AnnotationSet, window: Window | None = None) -> Profile:
+    """What the pictures of the split train look like, of all splits where there is none; those that break are left out.
+
+    Raises:
+        UserError: too few pictures.
+    """
+    splits = [split for split in found.splits if split.name == TRAIN] or found.splits
+    rows = []
+    for split in splits:
+        for record in split.records:
+            path = split.path(record)
+            try:
+                pixels = None if path is None else read_image(path, window)
+            except UserError:  # named among the findings
+                continue
+            if pixels is not None:
+                boxes = size_of_boxes([item.box for item in record.objects], 1)
+                rows.append(figures_of(pixels.shape[1::-1], partial(_part, pixels)) | boxes)
+    return profile_of(rows)
+
+
+def _part(pixels: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
+    return pixels[y : y + height, x : x + width]
 
 
 def _counts(found: AnnotationSet) -> dict[str, dict[str, int]]:
