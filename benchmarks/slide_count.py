@@ -2,9 +2,9 @@
 
 ``simulated`` (a minute): no pixels, mean of ten seeds. A detector is simulated: each egg gets a score
 sigmoid(normal(EGG + slide)), each slide Poisson(LOOK_ALIKES x gamma) false ones sigmoid(normal(FALSE + slide));
-``slide`` is a shift of the slide, as stain and focus make it. It shows what counting and the order of a review do,
-not how good any detector is. covered_least: of the ten seeds.
-``drawn BUNDLE`` (an hour or two on two cores, goes on where it was stopped): the slides are drawn and predicted in tiles
+``slide`` is a shift of the slide, as stain and focus make it. It shows what counting and the order of a review
+do, not how good any detector is. covered_least: of the ten seeds.
+``drawn BUNDLE`` (hours on two cores, goes on where it was stopped): the slides are drawn and predicted in tiles
 by ``detplug predict``; the bundle is one of configs/yolov5/yolov5n_parasite-samples.py.
 
 Figures of each, with its name in front. slides, negative; threshold: chosen on 60 other slides for at most .05 false
@@ -29,10 +29,10 @@ from record import RESULTS, record
 
 from detplug.cli.main import main as detplug
 from detplug.counting.operating_point import IOU
-from detplug.counting.results import Picture, read_results
 from detplug.images.sources import Item
 from detplug.runtime.detections import Detections
 from detplug.runtime.matching import match_by_score, overlaps
+from detplug.runtime.results import Picture, read_results
 from detplug.runtime.review_queue import orders
 from detplug.runtime.shard import Rows, Settings
 

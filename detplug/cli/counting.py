@@ -13,7 +13,6 @@ from detplug.counting.estimates import Group
 from detplug.counting.grouping import group_of
 from detplug.counting.operating_point import Wish, score_classes
 from detplug.counting.page import counts_page, share_text
-from detplug.counting.results import Results, read_results
 from detplug.counting.tables import burden_rows, count_rows, csv_text
 from detplug.counting.tally import tally, thresholds
 from detplug.counting.truth import read_objects, true_counts
@@ -21,6 +20,7 @@ from detplug.counting.unlike import unlike_groups
 from detplug.errors import UserError
 from detplug.images.window import check_window
 from detplug.inspection.appearance import read_profile
+from detplug.runtime.results import Results, read_results
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
 

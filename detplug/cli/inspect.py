@@ -6,7 +6,7 @@ DATA is a file or folder in any format that convert-annotations reads. inspect.h
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.progress import Progress
@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--img-size', type=int, default=640, help='side of the network input, px; by default 640')
     parser.add_argument('--window', type=float, nargs=2, metavar=('LOW', 'HIGH'),
                         help='pixel values that become black and white, of images of more than 8 bit')  # fmt: skip
+    parser.add_argument('--results', metavar='RESULTS', help='of predict, by a detector that was not trained on these '
+                        'images: labels that it contradicts')  # fmt: skip
     parser.add_argument('--out', default='.', help='folder of inspect.html; by default the working folder')
     parser.add_argument('--appearance', metavar='FILE',
                         help='write what the training pictures look like, for count --appearance')  # fmt: skip
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from detplug.inspection.appearance import write_profile
     from detplug.inspection.inspect_set import inspect_set, training_profile
     from detplug.inspection.page import inspection_page
+    from detplug.inspection.suspicious import suspicious_labels
+    from detplug.runtime.results import read_results
     from detplug.runtime.review_gallery import write_text
 
     window = check_window(args.window, '--window')
@@ -49,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         seen = inspect_set(found, (args.img_size,) * 2, window, lambda: progress.advance(task))
     if args.appearance is not None:
         write_profile(Path(args.appearance), training_profile(found, window))
+    if args.results is not None:
+        more = [x for x in suspicious_labels(found, read_results(args.results)) if x.items]
+        seen = replace(seen, findings=[*seen.findings, *more])
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / 'inspect.html', inspection_page(f'Inspection of {args.data}', seen))

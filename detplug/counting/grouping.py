@@ -7,9 +7,10 @@ A file is a slide unless a table or a pattern tells slides; nothing tells patien
 import csv
 import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from detplug.errors import UserError, one_line
+from detplug.runtime.results import by_end, file_of
 
 BY = ('slide', 'patient', 'folder', 'picture')
 FILE = 'file_name'
@@ -41,18 +42,6 @@ def group_of(by: str, table: str | None = None, pattern: str | None = None) -> C
     if by == 'folder':
         return lambda name: PurePosixPath(name).parent.as_posix()
     return (lambda name: name) if by == 'picture' else file_of
-
-
-def file_of(name: str) -> str:
-    """The file of a picture: without ``#page=`` and ``#frame=``."""
-    return re.sub(r'#(page|frame)=\d+$', '', name)
-
-
-def by_end(name: str, table: dict) -> str | None:
-    """The key of ``table`` that is the end of the path ``name``, the longest; None where there is none."""
-    parts = Path(name).parts
-    ends = ('/'.join(parts[start:]).replace('//', '/') for start in range(len(parts)))
-    return next((end for end in ends if end in table), None)
 
 
 def _by_table(path: str, by: str) -> Callable[[str], str]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from detplug.counting.calibration import Calibration
 from detplug.counting.estimates import Group
-from detplug.counting.results import Results
 from detplug.errors import UserError
+from detplug.runtime.results import Results
 
 
 @dataclass(frozen=True)

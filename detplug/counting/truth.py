@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.counting.grouping import by_end, file_of, read_rows
+from detplug.counting.grouping import read_rows
 from detplug.data.coco_file import read_coco
 from detplug.data.records import ImageRecord
 from detplug.errors import UserError, one_line
+from detplug.runtime.results import by_end, file_of
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Folders as ``predict`` writes them, of boxes that a test states."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,17 @@ from detplug.runtime.shard import Rows, Settings
 SIDE = 100  # px of each picture
 
 
+@dataclass
 class Blank:
     """A picture that only has a size."""
 
-    size = (SIDE, SIDE)
+    size: tuple[int, int]
 
 
-def write_results(folder: Path, pictures: dict, classes=('egg', 'cyst'), score_thr=0.05, shard_size=2) -> Path:
+def write_results(folder: Path, pictures: dict, classes=('egg', 'cyst'), score_thr=0.05, side=SIDE) -> Path:
     """``pictures``: name -> list of (class, score, box xyxy), or a text: the reason why it could not be read."""
     folder.mkdir(parents=True)
-    names = list(pictures)
+    names, shard_size = list(pictures), 2
     run = dict(files=len(names), shard_size=shard_size, settings=dict(score_thr=score_thr, category_ids=None))
     (folder / 'run.json').write_text(json.dumps(run | dict(engine=dict(classes=list(classes)))))
     for number, start in enumerate(range(0, len(names), shard_size)):
@@ -31,7 +33,7 @@ def write_results(folder: Path, pictures: dict, classes=('egg', 'cyst'), score_t
             if isinstance(pictures[name], str):
                 rows.fail(item, place + 1, pictures[name])
             else:
-                rows.add(item, place + 1, Blank(), detections(pictures[name], classes))
+                rows.add(item, place + 1, Blank((side, side)), detections(pictures[name], classes))
         rows.write(folder, number)
     return folder
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from results_folder import write_results
 
 from detplug.cli.main import main
 from detplug.data.formats.formats import read_set
@@ -58,8 +59,8 @@ def findings(folder: Path, capsys, *words) -> tuple[int, dict[str, dict]]:
 
 
 def test_a_sound_data_set_is_passed(tmp_path, capsys):
-    splits = {'train': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(12)},
-              'val': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(20, 23)}}  # fmt: skip
+    splits = {'train': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(8)},
+              'val': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(20, 22)}}  # fmt: skip
     status, found = findings(dataset(tmp_path, splits), capsys)
     assert status == 0 and found == {}
     assert 'inspect.html' in {path.name for path in (tmp_path / 'out').iterdir()}
@@ -130,6 +131,29 @@ def test_each_planted_fault_is_listed(tmp_path, capsys):
     )
     spoil = {kind for kind, entry in found.items() if entry['severity'] == 'spoils'}
     assert 'images that look different' not in spoil and 'images that cannot be read' in spoil
+
+
+def test_labels_that_a_detector_contradicts_are_listed(tmp_path, capsys):
+    folder = dataset(tmp_path / 'data', {'train': {'a.png': view(field_of_view(0), 0, 0)}})
+    cell, egg = (10, 10, 50, 50), (90, 90, 130, 130)
+    boxes = [
+        ('egg', 0.95, cell),
+        ('egg', 0.4, egg),
+        ('cell', 0.9, (200, 100, 240, 140)),
+        ('cell', 0.5, (250, 9, 280, 40)),
+    ]
+    run = write_results(tmp_path / 'run', {'x/a.png': boxes}, ('cell', 'egg'), side=320)
+    _, found = findings(folder, capsys, '--results', str(run))
+    assert found['labels that a confident detection names otherwise']['items'] == [
+        'a.png: egg 0.95 at 10, 10, 50, 50: labelled cell'
+    ]
+    assert found['confident detections without a label']['items'] == ['a.png: cell 0.90 at 200, 100, 240, 140']
+    assert 'labels that no detection is near to' not in found
+    run = write_results(tmp_path / 'none', {'x/a.png': []}, ('cell', 'egg'))
+    _, found = findings(folder, capsys, '--results', str(run))
+    assert len(found['labels that no detection is near to']['items']) == 2
+    run = write_results(tmp_path / 'other', {'x/b.png': []}, ('cell', 'egg'))
+    assert main(['inspect', str(folder), '--out', str(tmp_path), '--results', str(run)]) == 2
 
 
 def test_a_file_in_two_splits_is_leakage(tmp_path, capsys):

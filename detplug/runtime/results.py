@@ -3,7 +3,8 @@
 F pictures (fields of view, whole slides or pages), D boxes, K classes.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,18 @@ def read_results(folder: str | Path) -> Results:
     known = tuple(run.get('engine', {}).get('classes', ()))  # runs of before do not say it
     names = known + tuple(sorted(classes.difference(known)))
     return Results(folder, shards, float(run['settings']['score_thr']), names, failed)
+
+
+def file_of(name: str) -> str:
+    """The file of a picture: without ``#page=`` and ``#frame=``."""
+    return re.sub(r'#(page|frame)=\d+$', '', name)
+
+
+def by_end(name: str, table: Mapping[str, Any]) -> str | None:
+    """The key of ``table`` that is the end of the path ``name``, the longest; None where there is none."""
+    parts = Path(name).parts
+    ends = ('/'.join(parts[start:]).replace('//', '/') for start in range(len(parts)))
+    return next((end for end in ends if end in table), None)
 
 
 def _of_shard(folder: Path, number: int) -> Iterator[Picture]:
