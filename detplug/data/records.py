@@ -16,7 +16,7 @@ ROUNDING = 0.01  # px; a box that hangs over the edge by less is the rounding of
 class ObjectRecord:
     """One box: ``box`` xyxy px, ``area`` px^2 (of the mask where the file has one), ``key`` names it in messages.
 
-    ``mask``: COCO's segmentation (polygons or RLE) where the reader was asked for it.
+    ``mask``: COCO's segmentation (polygons or RLE) where the reader was asked for it. ``score``: of a prediction.
     """
 
     name: str
@@ -25,6 +25,7 @@ class ObjectRecord:
     area: float | None = None
     ignored: bool = False
     mask: Any = None
+    score: float | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""From detections to counts of a slide or patient, with intervals. numpy only, no torch."""

@@ -1,0 +1,216 @@
+"""YOLO: a text file an image with ``class cx cy w h`` as shares of the image, and data.yaml with names and splits.
+
+Exports of Roboflow are read too: ``../train/images`` in their data.yaml means ``train/images`` beside it. A line of an
+even number of coordinates from six on is a polygon, which becomes its box.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detplug.data.formats.annotation_set import (
+    ALL,
+    AnnotationSet,
+    Split,
+    fill_missing_sizes,
+    images_in,
+    split_name,
+)
+from detplug.data.formats.written import Written, cleaned
+from detplug.data.records import ImageRecord, ObjectRecord, finite_number, one_line
+from detplug.errors import UserError
+
+SPLITS = ('train', 'val', 'valid', 'validation', 'test')
+YAML, CLASSES = ('data.yaml', 'data.yml', 'dataset.yaml'), 'classes.txt'
+NOT_SPLITS = {'names', 'nc', 'path', 'download', 'roboflow', 'kpt_shape', 'flip_idx', 'channels'}
+
+
+def find(source: Path) -> Path | None:
+    """The data.yaml or classes.txt of a YOLO data set."""
+    if source.is_file():
+        return source if source.suffix in ('.yaml', '.yml') else None
+    files = [source / name for name in YAML] + ([source / CLASSES] if (source / 'labels').is_dir() else [])
+    return next((path for path in files if path.is_file()), None)
+
+
+def read(source: Path, images: Path | None = None) -> AnnotationSet:
+    """All splits that data.yaml names and that are there.
+
+    Raises:
+        UserError: data.yaml without names, a split that is not there, a line that is not numbers of a class and a box.
+    """
+    path = find(source)
+    if images is not None:
+        raise UserError(f'{path}: --images: YOLO labels lie beside their images, where {path.name} says; leave it out')
+    found = AnnotationSet([], [])
+    if path.name == CLASSES:
+        found.names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+        folders = {ALL: [path.parent / 'images' if (path.parent / 'images').is_dir() else path.parent]}
+    else:
+        found.names, folders = _settings(path)
+    for name, places in folders.items():
+        _add_split(found, name, places)
+    fill_missing_sizes(found)
+    for split in found.splits:
+        for record in split.records:
+            _to_pixels(record)
+    return found
+
+
+def _settings(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
+    """(names, split -> folders or lists of images) of a data.yaml."""
+    try:
+        content = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise UserError(f'{path}: not readable as yaml ({one_line(error)}); correct it') from None
+    names = content.get('names') if isinstance(content, dict) else None
+    if isinstance(names, dict):
+        if sorted(names) != list(range(len(names))):
+            raise UserError(f'{path}: names: numbers {one_line(list(names))} are not 0, 1, ...; correct them')
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise UserError(f'{path}: names: missing or not a list; a YOLO data.yaml has the names of the classes')
+    names = [name if isinstance(name, str) else str(name) for name in names]  # yaml reads `names: [0, yes]` as others
+    count = content.get('nc')
+    if count is not None and count != len(names):
+        raise UserError(f'{path}: nc: {one_line(count)}, but names has {len(names)}; correct one of them')
+    root = path.parent / str(content.get('path') or '.')
+    if not root.is_dir():
+        root = path.parent
+    folders = {}
+    for key, value in content.items():
+        if key in NOT_SPLITS or value in (None, '', []) or not isinstance(value, str | list):
+            continue
+        folders[split_name(key)] = [_place(path, root, key, text) for text in
+                                    (value if isinstance(value, list) else [value])]  # fmt: skip
+    if not folders:
+        raise UserError(f'{path}: train: missing; name the folder of the images of each split')
+    return names, folders
+
+
+def _place(path: Path, root: Path, key: str, text: Any) -> Path:
+    tries = [root / str(text), path.parent / str(text), path.parent / str(text).removeprefix('../')]
+    place = next((place for place in tries if place.exists()), None)
+    if place is None:
+        raise UserError(f'{path}: {key}: {one_line(text)}: not there; correct the path')
+    return place
+
+
+def _add_split(found: AnnotationSet, name: str, places: list[Path]) -> None:
+    root = places[0] if len(places) == 1 and places[0].is_dir() else _common(places)
+    records = []
+    for place in places:
+        files = images_in(place) if place.is_dir() else _listed(place)
+        for image in files:
+            relative = image.relative_to(root).as_posix() if image.is_relative_to(root) else str(image)
+            record = ImageRecord(relative, relative, None, None)
+            label = label_of(image)
+            if label.is_file():
+                record.objects = _objects(label, found)
+            records.append(record)
+    if records and not any(label_of(root / record.file_name).is_file() for record in records):
+        raise UserError(f'{label_of(root / records[0].file_name)}: not there, nor the label of any other image of '
+                        f'{name}; labels lie in labels/ where the images lie in images/')  # fmt: skip
+    found.splits.append(Split(name, records, root))
+
+
+def _common(places: list[Path]) -> Path:
+    folders = [place if place.is_dir() else place.parent for place in places]
+    parents = [folders[0], *folders[0].parents]
+    return next(parent for parent in parents if all(folder.is_relative_to(parent) for folder in folders))
+
+
+def _listed(place: Path) -> list[Path]:
+    """Images of a text file: a path a line, relative to its folder."""
+    lines = [line.strip() for line in _text(place).splitlines() if line.strip()]
+    return [place.parent / line.removeprefix('./') for line in lines]
+
+
+def label_of(image: Path) -> Path:
+    """The label file of an image: the last folder ``images`` of its path becomes ``labels``, the suffix .txt."""
+    parts = list(image.parts)
+    where = [i for i, part in enumerate(parts[:-1]) if part == 'images']
+    if where:
+        parts[where[-1]] = 'labels'
+    return Path(*parts).with_suffix('.txt')
+
+
+def _objects(label: Path, found: AnnotationSet) -> list[ObjectRecord]:
+    """The lines of a label file; boxes are shares of the image until its size is known."""
+    objects = []
+    for number, line in enumerate(_text(label).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        where = f'{label}: line {number}'
+        try:
+            values = [finite_number(float(word)) for word in words]
+        except ValueError:
+            values = [None]
+        if None in values or len(values) < 5:
+            raise UserError(f'{where}: {one_line(line)} is not a class number and a box; correct it')
+        index, rest = values[0], values[1:]
+        if index != int(index) or not 0 <= index < len(found.names):
+            raise UserError(f'{where}: class {words[0]}: data.yaml has the classes 0 to {len(found.names) - 1}')
+        if len(rest) == 5:
+            found.anomalies.append(f'confidence of a label dropped: {label}: line {number}')
+        objects.append(ObjectRecord(found.names[int(index)], _box(rest, where, found, label), number))
+    return objects
+
+
+def _box(values: list[float], where: str, found: AnnotationSet, label: Path) -> tuple[float, float, float, float]:
+    if len(values) in (4, 5):
+        x, y, width, height = values[:4]
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    if len(values) % 2:
+        raise UserError(f'{where}: {len(values)} coordinates are neither a box nor a polygon; correct it')
+    found.anomalies.append(f'polygon read as its box: {label}: {where.rpartition(": ")[2]}')
+    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+
+
+def _to_pixels(record: ImageRecord) -> None:
+    size = (record.width, record.height) * 2
+    for item in record.objects:
+        item.box = tuple(share * side for share, side in zip(item.box, size, strict=True))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: not readable as text ({one_line(error)}); get the file again') from None
+
+
+def write(found: AnnotationSet) -> Written:
+    """data.yaml, labels/SPLIT and images/SPLIT; an image without objects has an empty label file.
+
+    Raises:
+        UserError: two images whose labels would be one file.
+    """
+    out = Written()
+    number = {name: i for i, name in enumerate(found.names)}
+    for split in cleaned(found, out).splits:
+        labels: dict[str, str] = {}
+        for record in split.records:
+            name = label_of(Path('images', split.name, record.file_name)).as_posix()
+            if name in labels:
+                raise UserError(
+                    f'{labels[name]} and {one_line(record.file_name)}: would have one label file in YOLO; rename one'
+                )
+            labels[name] = record.file_name
+            lines = [_line(number[item.name], item.box, record) for item in record.objects]
+            out.texts[name] = ''.join(lines)
+        out.link(split, f'images/{split.name}')
+    splits = {split.name: f'images/{split.name}' for split in found.splits}
+    out.texts['data.yaml'] = yaml.safe_dump(
+        dict(path='.', **splits, nc=len(found.names), names=found.names), allow_unicode=True, sort_keys=False
+    )
+    return out
+
+
+def _line(label: int, box: tuple[float, ...], record: ImageRecord) -> str:
+    x1, y1, x2, y2 = box
+    shares = ((x1 + x2) / 2 / record.width, (y1 + y2) / 2 / record.height,
+              (x2 - x1) / record.width, (y2 - y1) / record.height)  # fmt: skip
+    return f'{label} {" ".join(f"{share:.9g}" for share in shares)}\n'
