@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from review_process import Server
 from review_tabs import predict
 from starlette.testclient import TestClient
 
@@ -49,3 +50,19 @@ def client(opened, out):
     client.review, client.app_of_review = review, app
     yield client
     writer.stop()
+
+
+@pytest.fixture
+def serve():
+    """Function that starts a server; what still runs at the end is killed."""
+    servers = []
+
+    def start(*words: str) -> Server:
+        servers.append(Server(*words))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.browser.close()
+        server.process.kill()
+        server.process.communicate()

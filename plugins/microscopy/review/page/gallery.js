@@ -112,6 +112,7 @@ export class Gallery extends EventTarget {
     card.crop = add(thumb, 'div');
     card.image = add(card.crop, 'img');
     card.image.alt = '';
+    card.image.decoding = 'async';
     card.image.draggable = false;
     card.image.addEventListener('error', () => this.#broken(card, card.image.src));
     card.box = add(card.crop, 'i');
