@@ -23,6 +23,9 @@ FOLDER, HOST, PORT, TOP = 'review', '127.0.0.1', 8421, 20_000
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; returns the exit status."""
     args = make_parser().parse_args(argv)
+    for option in ('port', 'top') if args.write else ():
+        if getattr(args, option) is not None:
+            raise UserError(f'--{option}: has no effect with --write, which serves no page; leave it out')
     import uvicorn  # both here: --help needs neither
 
     from plugins.microscopy.review.crops import Crops
@@ -31,16 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     results = read_results(Path(args.results), args.order)
     folder = results.out / FOLDER
-    review = Review(results, folder, names_of(results, args.name), args.reviewer, Digests(results))
+    review = Review(results, folder, names_of(results, args.name), who(args.reviewer), Digests(results))
     writer = CorrectedWriter(review, folder)
-    for line in opening(results, review, args.top):
+    for line in opening(results, review, args.top or TOP):
         print(line)
     try:
         if args.write:
             return say_written(writer, folder)
-        with listen(args.port) as listening:
+        with listen(PORT if args.port is None else args.port) as listening:
             port, token = listening.getsockname()[1], token_in(folder)
-            app = make_app(review, Crops(results), writer, min(args.top, len(results.boxes)), token, port)
+            app = make_app(review, Crops(results), writer, min(args.top or TOP, len(results.boxes)), token, port)
             print(f'open http://{HOST}:{port}/?token={token}\nCtrl-C ends the review', flush=True)
             config = uvicorn.Config(app, log_level='warning', access_log=False, server_header=False, lifespan='off',
                                     timeout_graceful_shutdown=3)  # fmt: skip
@@ -62,12 +65,27 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('results', metavar='RESULTS', help='folder that detplug predict wrote')
     parser.add_argument('--order', help='uncertain, strangest, ... as of predict --queue; by default the strangest '
                         'first where the detector says it, else the least certain')  # fmt: skip
-    parser.add_argument('--top', type=natural, default=TOP, help=f'boxes in the gallery; by default the first {TOP:,}')
+    parser.add_argument('--top', type=natural, help=f'boxes in the gallery; by default the first {TOP:,}')
     parser.add_argument('--name', action='append', default=[], help='another class that a box may be; may be repeated')
-    parser.add_argument('--reviewer', default=getpass.getuser(), help='who decides, for the audit log')
-    parser.add_argument('--port', type=int, default=PORT, help=f'of {HOST}; by default {PORT}; 0: any that is free')
+    parser.add_argument('--reviewer', help='who decides, for the audit log; by default you')
+    parser.add_argument('--port', type=int, help=f'of {HOST}; by default {PORT}; 0: any that is free')
     parser.add_argument('--write', action='store_true', help=f'write {CORRECTED} of what is decided, serve no page')
     return parser
+
+
+def who(reviewer: str | None) -> str:
+    """Who decides, by default the user of the process.
+
+    Raises:
+        UserError: an empty name, or none that is known.
+    """
+    try:
+        name = getpass.getuser() if reviewer is None else reviewer.strip()
+    except (KeyError, OSError):  # no such user, as in containers
+        name = ''
+    if not name:
+        raise UserError('--reviewer: who decides is not known; give a name')
+    return name
 
 
 def names_of(results: Results, more: Sequence[str]) -> dict[str, int]:

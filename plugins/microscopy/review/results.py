@@ -22,6 +22,8 @@ from detplug.runtime.run_folder import INPUTS, RUN, RunFolder, read_run
 from detplug.runtime.shard import table_path
 from detplug.runtime.tables import read_table
 
+KEYS = {'engine', 'files', 'settings', 'shard_size'}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -92,6 +94,8 @@ def read_results(out: Path, order: str | None = None) -> Results:
     content = read_run(out)
     if content is None:
         raise UserError(f'{out}: no {RUN}: not a folder of results; give the --out of detplug predict')
+    if not isinstance(content, dict) or not KEYS <= content.keys():
+        raise UserError(f'{out}/{RUN}: not as detplug predict writes it ({", ".join(sorted(KEYS))}); predict anew')
     run = RunFolder(out, FrozenList(out / INPUTS), content['files'], content['shard_size'], True)
     waiting = run.left()
     if waiting:

@@ -1,6 +1,7 @@
 """The state of a review in memory, always what the audit log says: every change is a line of it first."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ class Review:
 
     def __init__(self, results: Results, folder: Path, names: dict[str, int], who: str,
                  digest: Callable[[int], str]) -> None:  # fmt: skip
-        self.results, self.names, self.who, self.digest = results, names, who, digest
+        self.results, self.names, self.who, self.digest = results, dict(names), who, digest
         boxes = results.boxes
         self.row = {f'b{p}-{b}': i for i, (p, b) in enumerate(zip(boxes.picture, boxes.box, strict=True))}
         run = dict(run=results.identity, model=results.model, config=results.config, thresholds=results.thresholds)
@@ -43,6 +44,9 @@ class Review:
         self.lock = threading.Lock()
         for record in self.log.records:
             self._take(record)
+        for name in (state['name'] for state in self.states.values() if state and 'name' in state):
+            if name not in self.names and name != 'unknown':  # of a --name that was given before
+                self.names[name] = max(self.names.values(), default=0) + 1
 
     def detected(self, key: str) -> State:
         """The state before any decision; None of an object that the detector does not have."""
@@ -125,7 +129,7 @@ class Review:
         if key in self.picture:
             return self.picture[key]
         if key[0] == 'f':
-            asked = int(key[1:]) if key[1:].isascii() and key[1:].isdigit() else None
+            asked = int(key[1:]) if re.fullmatch(r'f(0|[1-9]\d{0,9})', key, re.ASCII) else None
         elif key[0] != 'n':
             return None
         return asked if type(asked) is int and asked in self.results.pictures else None

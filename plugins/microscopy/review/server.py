@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from detplug.errors import UserError
@@ -85,6 +86,11 @@ def make_app(review: Review, crops: Crops, writer: CorrectedWriter, shown: int, 
     return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, port=port)])
 
 
+def answer(content: Any, status: int = 200) -> Response:
+    """As json in ASCII, whatever a name holds."""
+    return Response(json.dumps(content), status, media_type='application/json')
+
+
 def _file(path: Path) -> Callable[[Request], Response]:
     return lambda request: FileResponse(path)
 
@@ -100,9 +106,10 @@ class Answers:
         results, boxes = self.review.results, self.review.results.boxes
         names = list(self.review.names)
         label = {name: i for i, name in enumerate(names)}
+        values = [round(value, 4) if isfinite(value) else None for value in boxes.value.tolist()]
         rows = [
-            [int(boxes.picture[i]), int(boxes.box[i]), label[boxes.name[i]], round(float(boxes.score[i]), 3),
-             round(float(boxes.value[i]), 4), *boxes.xywh[i].tolist(), *self.crops.frame(i)]
+            [int(boxes.picture[i]), int(boxes.box[i]), label[boxes.name[i]], round(float(boxes.score[i]), 3), values[i],
+             *boxes.xywh[i].tolist(), *self.crops.frame(i)]
             for i in range(self.shown)
         ]  # fmt: skip
         pictures = [[number, picture.item.name, *picture.size] for number, picture in results.pictures.items()]
@@ -110,63 +117,63 @@ class Answers:
         content = dict(run=results.identity, folder=str(results.out), who=self.review.who, names=names)
         content |= dict(order=order.name, value=order.column, total=len(boxes), failed=results.failed)
         content |= dict(boxes=rows, pictures=pictures, changes=self.review.since(0), seq=len(self.review.log.records))
-        return JSONResponse(content)
+        return answer(content)
 
     def changes(self, request: Request) -> Response:
         """Decisions after ``?since=``, of all tabs."""
         since = _numbers(request, 'since')
         if since is None:
-            return JSONResponse(dict(error='since: not a whole number'), 422)
+            return answer(dict(error='since: not a whole number'), 422)
         changes = self.review.since(since[0])
         seq = max([since[0], *(change['seq'] for change in changes)])
-        return JSONResponse(dict(run=self.review.results.identity, changes=changes, seq=seq, error=self.writer.error))
+        return answer(dict(run=self.review.results.identity, changes=changes, seq=seq, error=self.writer.error))
 
     async def decide(self, request: Request) -> Response:
         """Make a decision; 409 with the state of the object where another came before."""
         if request.headers.get('content-type') != 'application/json':
-            return JSONResponse(dict(error='a decision is json'), 415)
+            return answer(dict(error='a decision is json'), 415)
         body = b''
         async for part in request.stream():
             body += part
             if len(body) > MOST_BYTES:
-                return JSONResponse(dict(error='too long'), 413)
+                return answer(dict(error='too long'), 413)
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError):
-            return JSONResponse(dict(error='not json'), 422)
+            return answer(dict(error='not json'), 422)
         return await run_in_threadpool(self._decided, asked)
 
     def _decided(self, asked: Any) -> Response:
         try:
             record = self.review.decide(asked)
         except WrongDecision as error:
-            return JSONResponse(dict(error=str(error)), 422)
+            return answer(dict(error=str(error)), 422)
         except Conflict as error:
             key = asked['object']
             now = dict(object=key, after=self.review.state(key), seq=self.review.revision.get(key, 0))
-            return JSONResponse(dict(error=str(error), now=now), 409)
+            return answer(dict(error=str(error), now=now), 409)
         except OSError as error:
-            return JSONResponse(dict(error=f'not saved: {error.strerror or error}; check the disk'), 507)
+            return answer(dict(error=f'not saved: {error.strerror or error}; check the disk'), 507)
         self.writer.soon()
-        return JSONResponse(told(record))
+        return answer(told(record))
 
     def write(self, request: Request) -> Response:
         """Write corrected.json now."""
         counts = self.writer.now()
-        return JSONResponse(counts or dict(error=self.writer.error), 200 if counts else 507)
+        return answer(counts or dict(error=self.writer.error), 200 if counts else 507)
 
     def crop(self, request: Request) -> Response:
         """JPEG of a box of the gallery."""
         row = request.path_params['row']
         if row >= len(self.review.results.boxes):
-            return JSONResponse(dict(error='no such box'), 404)
+            return answer(dict(error='no such box'), 404)
         return _picture(lambda: self.crops.crop(row))
 
     def field(self, request: Request) -> Response:
         """JPEG of a region ``?x=&y=&width=&height=`` of a picture."""
         number, region = request.path_params['number'], _numbers(request, 'x', 'y', 'width', 'height')
         if number not in self.review.results.pictures or region is None:
-            return JSONResponse(dict(error='no such picture or region'), 404)
+            return answer(dict(error='no such picture or region'), 404)
         return _picture(lambda: self.crops.field(number, region))
 
 
@@ -174,9 +181,9 @@ def _picture(cut: Callable[[], bytes]) -> Response:
     try:
         return Response(cut(), media_type='image/jpeg', headers=JPEG)
     except (UserError, OSError) as error:
-        return JSONResponse(dict(error=str(error)), 410)
+        return answer(dict(error=str(error)), 410)
     except MemoryError:
-        return JSONResponse(dict(error='needs more memory than there is'), 507)
+        return answer(dict(error='needs more memory than there is'), 507)
 
 
 def _numbers(request: Request, *names: str) -> tuple[int, ...] | None:

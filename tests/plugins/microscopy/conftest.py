@@ -4,16 +4,13 @@ from pathlib import Path
 
 import pytest
 from review_process import Server
-from review_tabs import predict
+from review_tabs import ADDRESS, PORT, TOKEN, predict
 from starlette.testclient import TestClient
 
 from plugins.microscopy.review.crops import Crops
 from plugins.microscopy.review.results import read_results
 from plugins.microscopy.review.review import Digests, Review
 from plugins.microscopy.review.server import CorrectedWriter, make_app
-
-PORT, TOKEN = 8421, 'T' * 43
-ADDRESS = f'http://127.0.0.1:{PORT}'
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from plugins.microscopy.review.review import Review
 sys.path.insert(0, str(Path(__file__).parents[2] / 'cli'))
 from tiny_bundle import write_bundle  # noqa: E402
 
+PORT, TOKEN = 8421, 'T' * 43
+ADDRESS = f'http://127.0.0.1:{PORT}'
+
 
 def predict(folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'Würmer')) -> Path:
     """Results of pictures of 64x48 px with smooth noise, under these names."""

@@ -54,9 +54,14 @@ def wrong(capsys, words, *parts) -> None:
 
 def test_what_cannot_be_is_one_line(out, serve, tmp_path, capsys):
     wrong(capsys, [tmp_path], 'run.json', 'detplug predict')
+    for text in ('[]', '{"files": 3}'):
+        (tmp_path / 'run.json').write_text(text)
+        wrong(capsys, [tmp_path], 'run.json', 'predict anew')
     wrong(capsys, [out, '--order', 'best'], '--order best', 'uncertain, strangest')
     wrong(capsys, [out, '--name', 'egg'], '--name', 'egg')
     wrong(capsys, [out, '--port', 99999], '--port 99999')
+    wrong(capsys, [out, '--reviewer', ' '], '--reviewer')
+    wrong(capsys, [out, '--write', '--top', 5], '--top', '--write')
     server = serve(out)
     wrong(capsys, [out], 'another process')
     port = server.browser.base_url.port
@@ -82,7 +87,7 @@ def test_the_labels_are_what_was_decided(opened, out, capsys):
     tab.decide('n2', 'reject')
     review.log.close()
     review.log.close = lambda: None
-    assert main([str(out), '--write', '--name', 'larva']) == 0
+    assert main([str(out), '--write']) == 0  # the class of before is known from the log
     assert '4 labels in 2 pictures, 2 boxes without a decision (ignored)' in capsys.readouterr().out
     path = out / 'review' / 'corrected.json'
     data = json.loads(path.read_text())

@@ -6,8 +6,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 import pytest
-from conftest import ADDRESS, TOKEN
-from review_tabs import Tab
+from review_tabs import ADDRESS, TOKEN, Tab
 from starlette.testclient import TestClient
 
 from plugins.microscopy.review import server
@@ -90,6 +89,12 @@ def test_the_run_is_what_predict_found_the_strangest_first(client, out):
     names = {picture[0]: picture[1] for picture in run['pictures']}
     shown = {(names[box[0]], run['names'][box[2]], tuple(box[5:9])) for box in run['boxes']}
     assert shown == {(row['file_name'], row['category_name'], tuple(row['bbox'])) for row in rows}
+
+
+def test_a_value_that_is_no_number_is_sent_as_none(client):
+    client.review.results.boxes.value[0] = np.nan
+    text = client.get('/run').text
+    assert 'NaN' not in text and json.loads(text)['boxes'][0][4] is None
 
 
 def test_a_crop_shows_its_box_at_its_frame(client, out):

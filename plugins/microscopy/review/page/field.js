@@ -38,7 +38,8 @@ export class Field extends EventTarget {
     this.#fit();
   }
 
-  zoom(factor, x = this.x + this.width / 2, y = this.y + this.height / 2) {
+  // towards a point of the picture, by default the box that is selected, else the middle
+  zoom(factor, [x, y] = this.#middle()) {
     const [, , width, height] = this.pictures.get(this.number);
     const most = Math.max(width / this.width, height / this.height), least = LEAST / Math.min(this.width, this.height);
     factor = Math.max(Math.min(factor, most), Math.min(least, 1));
@@ -68,10 +69,17 @@ export class Field extends EventTarget {
     this.boxes.replaceChildren(...found, ...(this.rubber ? [this.rubber] : []));
   }
 
+  #middle() {
+    const [, state] = this.boxesOf(this.number).find(([object]) => object === this.selected) || [];
+    const [x, y, width, height] = state?.bbox ?? [this.x, this.y, this.width, this.height];
+    return [x + width / 2, y + height / 2];
+  }
+
   #picture(number, bbox) {
     this.number = number;
     const [, name, width, height] = this.pictures.get(number);
-    this.title.textContent = name;
+    this.title.textContent = name.split('/').pop();
+    this.title.title = name;
     const shown = [Math.min(width, WHOLE), Math.min(height, WHOLE)];
     const middle = bbox ? [bbox[0] + bbox[2] / 2, bbox[1] + bbox[3] / 2] : [width / 2, height / 2];
     this.#region(middle[0] - shown[0] / 2, middle[1] - shown[1] / 2, ...shown);
@@ -161,7 +169,7 @@ export class Field extends EventTarget {
 
   #wheel(event) {
     event.preventDefault();
-    if (!this.start) this.zoom(event.deltaY > 0 ? 1.25 : 0.8, ...this.#at(event));
+    if (!this.start) this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.#at(event));
   }
 
   async #broken() {

@@ -58,7 +58,7 @@ function fill(card, index) {
   card.className = `card ${state.status}${selected}${decisions.pending(object) ? ' pending' : ''}${conflict ? ' conflict' : ''}`;
   card.name.textContent = state.name;
   card.score.textContent = box[SCORE].toFixed(2);
-  card.state.textContent = conflict || SIGNS[state.status] || `${run.value} ${box[VALUE].toFixed(3)}`;
+  card.state.textContent = conflict || SIGNS[state.status] || (box[VALUE] === null ? '' : `${run.value} ${box[VALUE].toFixed(3)}`);
   card.state.title = conflict || '';
   card.setAttribute('aria-label', `${state.name}, score ${box[SCORE].toFixed(2)}, ${SIGNS[state.status].slice(2) || 'no decision'}`);
 }
@@ -104,7 +104,7 @@ const later = () => (frame ??= requestAnimationFrame(() => ((frame = undefined),
 function about() {
   const box = run.boxes[gallery.current];
   const name = box ? pictures.get(box[PICTURE])[1] : '';
-  $('about').textContent = box ? `${gallery.selected + 1}. ${name.length > 60 ? `…${name.slice(-60)}` : name}, box ${box[BOX]}` : '';
+  $('about').textContent = box ? `${gallery.selected + 1}. ${name.split('/').pop()}, box ${box[BOX]}` : '';
   $('about').title = name;
 }
 
