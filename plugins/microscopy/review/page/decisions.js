@@ -96,7 +96,7 @@ export class Decisions extends EventTarget {
       else this.#tell('undone', { object: request.object });
     } else if (status === 409) {
       this.#take({ picture: request.picture, ...answer.now });
-      this.conflicts.set(request.object, `conflict: ${request.action} was not made, another tab came first`);
+      this.conflicts.set(request.object, `conflict: ${request.action} was not made`);
       this.#tell('note', { text: `${answer.error}: ${request.action} was not made` });
     } else {
       this.#tell('note', { text: `not made: ${answer.error}` });
