@@ -12,7 +12,8 @@ FPGA = (
 )  # fmt: skip
 SLIDES = ('donfig', 'google_crc32c', 'imagecodecs', 'numcodecs', 'tifffile', 'tiffslide', 'zarr')
 RAY = ('ray',)
-EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY}
+REVIEW = ('anyio', 'h11', 'starlette', 'uvicorn')
+EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY, '[review]': REVIEW}
 INSTALL = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 

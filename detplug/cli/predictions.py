@@ -37,8 +37,8 @@ def predict(source: EngineSource, paths: Sequence[str], out: Path, args: argpars
     ids = ids_of(args.annotations, engine.names)
     settings, order = settings_of(args, engine, ids), order_of(args, engine)
     items = list_items(paths)
-    identity = source.identity() | dict(classes=list(engine.names))
-    run = open_run(out, items, settings, identity, args.overwrite)
+    shown = dict(classes=list(engine.names), window=engine.window and list(engine.window))
+    run = open_run(out, items, settings, source.identity() | shown, args.overwrite)
     for line in items.skipped_lines():
         print(line)
     left = run.left(part, parts)

@@ -81,18 +81,32 @@ def write_crop(path: Path, picture: np.ndarray | Slide, row: dict[str, Any]) -> 
     Returns:
         left, top, width, height of the box as shares of the crop; width and height of the crop, px of the picture.
     """
-    limit = np.array(picture.shape[1::-1] if isinstance(picture, np.ndarray) else picture.size)
+    pixels, frame = cut_crop(picture, row, LARGEST)
+    if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+        raise UserError(f'{path}: crop not written; check the disk')
+    return frame
+
+
+def cut_crop(picture: np.ndarray | Slide, row: dict[str, Any], largest: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    """The pixels of a box and of what is around it, (H, W, 3) uint8 BGR, made smaller where a side is above
+    ``largest`` px; and what :func:`write_crop` returns."""
+    size = picture.shape[1::-1] if isinstance(picture, np.ndarray) else picture.size
+    low, high = crop_window(size, row)
+    pixels, sides = crop(picture, (*low, *high)), high - low
+    scale = min(1.0, largest / sides.max())
+    if scale < 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    corner, side = np.array([row['x'], row['y']]), np.array([row['width'], row['height']])
+    return pixels, (*((corner - low) / sides).tolist(), *(side / sides).tolist(), *sides.tolist())
+
+
+def crop_window(size: Sequence[int], row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Upper left corner and lower right one, (2,) int px each, of what a crop shows of a picture of ``size``."""
+    limit = np.array(size)
     corner, side = np.array([row['x'], row['y']]), np.array([row['width'], row['height']])
     around = max(LEAST_AROUND, AROUND * side.max())
     low = np.clip(np.floor(corner - around), 0, limit - 1).astype(int)
-    high = np.clip(np.ceil(corner + side + around), low + 1, limit).astype(int)
-    pixels, size = crop(picture, (*low, *high)), high - low
-    scale = min(1.0, LARGEST / size.max())
-    if scale < 1:
-        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-        raise UserError(f'{path}: crop not written; check the disk')
-    return (*((corner - low) / size).tolist(), *(side / size).tolist(), *size.tolist())
+    return low, np.clip(np.ceil(corner + side + around), low + 1, limit).astype(int)
 
 
 def table_text(places: Sequence[Place], order: Order) -> str:

@@ -60,7 +60,7 @@ def test_all_that_a_locked_package_asks_for_is_locked_in_a_version_it_accepts(na
                 assert fits, f'{name} asks for {requirement}'
 
 
-@pytest.mark.parametrize('extra', ['', 'train', 'dev', 'fpga', 'slides'])
+@pytest.mark.parametrize('extra', ['', 'train', 'dev', 'fpga', 'slides', 'review'])
 def test_all_that_the_project_asks_for_is_locked_in_a_version_it_accepts(extra):
     locked = pins()
     for requirement in map(Requirement, requires('detplug')):
