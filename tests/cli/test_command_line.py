@@ -1,5 +1,8 @@
 """The frame of every command: exit status, one-line errors."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from detplug.cli.main import COMMANDS, main
@@ -38,3 +41,9 @@ def test_commands_of_plugins_are_listed_and_start(capsys, name):
     with pytest.raises(SystemExit) as end:
         main([name, '--help'])
     assert end.value.code == 0 and 'usage' in capsys.readouterr().out
+
+
+def test_no_script_hides_a_module_of_python():
+    """`python tools/train.py` finds its neighbours first: a tools/inspect.py would be everybody's `import inspect`."""
+    scripts = {x.stem for x in Path(__file__).resolve().parents[2].joinpath('tools').glob('*.py')}
+    assert 'train' in scripts and not scripts & sys.stdlib_module_names
