@@ -46,7 +46,10 @@ cd hls && vitis-run --tcl build_prj.tcl --mode hls
 
 Clock and power come from your tools: none was measured here on this part.
 """
-FIFOS = 'Its streams hold whole maps, at least\n{have:.1f} MB before any weight; {board} has {room:.1f} MB of memory: {end}.'
+FIFOS = (
+    'Its streams hold whole maps, at least\n'
+    '{have:.1f} MB before any weight; {board} has {room:.1f} MB of memory: {end}.'
+)
 
 
 def readme(manifest: dict, title: str, board: str, part: str) -> str:
