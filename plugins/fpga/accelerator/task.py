@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from detplug.errors import UserError
 
+from ..hls.number_types import sum_range
 from ..integer_network import Conv, Format
 from .layout import blocks
 
@@ -95,6 +96,11 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
         'shift of the result': (shift is None or 0 <= shift <= MAX_SHIFT, 'between 0 and 31: choose other scales'),
         'bits': (source.bits == 8 and (op.out is None or op.out.bits == 8), '8'),
     }
+    low, high = sum_range(op, source)
+    checks['sums'] = (
+        low >= -(2**31) and high < 2**31,
+        f'within 32 bits, not {low} to {high}: choose a smaller weight_frac',
+    )
     for what, (fits, allowed) in checks.items():
         if not fits:
             raise UserError(f'{op.name}: {what}: the accelerator cannot run it; it must be {allowed}')

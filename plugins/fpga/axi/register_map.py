@@ -6,7 +6,7 @@ IDENTITY = 0x64706C67  # 'dplg'
 
 
 class Register(IntEnum):
-    """Byte offsets of registers of 32 bits, little endian.
+    """Byte offsets of registers of 32 bits, little endian; a write of fewer bits is answered and changes nothing.
 
     What is written while a program runs counts for the next one, but for CONTROL, STATUS and INTERRUPT_ENABLE.
     """

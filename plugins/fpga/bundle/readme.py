@@ -42,14 +42,12 @@ what `detplug predict` writes.
 ```
 cd hls && vitis-run --tcl build_prj.tcl --mode hls
 ```
-`build_opt.tcl` asks for synthesis and an IP for `{part}`. {fifos}
+`build_opt.tcl` asks for synthesis and an IP for `{part}`.
+{fifos}
 
 Clock and power come from your tools: none was measured here on this part.
 """
-FIFOS = (
-    'Its streams hold whole maps, at least\n'
-    '{have:.1f} MB before any weight; {board} has {room:.1f} MB of memory: {end}.'
-)
+FIFOS = 'Its streams hold whole maps, at least {have:.1f} MB before any weight;\n{board} has {room:.1f} MB: {end}.'
 
 
 def readme(manifest: dict, title: str, board: str, part: str) -> str:

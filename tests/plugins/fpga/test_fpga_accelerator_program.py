@@ -101,6 +101,16 @@ def test_a_convolution_that_cannot_run_is_refused(change, word):
         conv_task(replace(case.op, **change), case.source, 20, 20)
 
 
+def test_sums_that_the_accumulators_may_not_hold_are_refused():
+    case = conv_case(0, 4, 4, (5, 5))
+    bias = case.op.bias.copy()
+    bias[2] = 2**31 - 129  # alone within 32 bits, with the largest activations not: the array would wrap
+    with pytest.raises(UserError, match='conv: sums: .* within 32 bits'):
+        conv_task(replace(case.op, bias=bias), case.source, 5, 5)
+    bias[2] = 2**31 - 1 - 255 * 9 * 4 * 128
+    assert conv_task(replace(case.op, bias=bias), case.source, 5, 5).out_channels == 4
+
+
 def test_signed_values_are_not_pooled():
     with pytest.raises(UserError, match='pool: format'):
         element_task(MaxPool('pool', ('x',), 5), Format(4, True), 4, 8, 8)
