@@ -12,7 +12,8 @@ FPGA = (
 )  # fmt: skip
 SLIDES = ('donfig', 'google_crc32c', 'imagecodecs', 'numcodecs', 'tifffile', 'tiffslide', 'zarr')
 RAY = ('ray',)
-EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY}
+HDF5 = ('h5py',)
+EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY, '[hdf5]': HDF5}
 INSTALL = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 
