@@ -23,7 +23,7 @@ Resumable: a training that was stopped continues, a run that has its row in resu
 repeated; the figures of all rows are recorded. Two cores: one process with `--seeds 0 1 2`, one with `--seeds 3 4`,
 each with OMP_NUM_THREADS=1, and `--record` at the end.
 
-python benchmarks/sabra_bnps.py --drawn                     (no training: what the samplers draw in 50 batches)
+python benchmarks/sabra_bnps.py --drawn                     (no training: what the two draw in 20 batches)
 python benchmarks/sabra_bnps.py                             (experiments 1 and 2, five seeds)
 python benchmarks/sabra_bnps.py --settings vcoco_scores vrd_scores vcoco_2020 --samplers uniform bnps
 (needs data/vcoco and data/vrd: tools/prepare_data.py NAME DOWNLOAD --out data/NAME)
@@ -77,7 +77,7 @@ COUNTED = 'fp_'  # figures that are numbers; the others are shares
 DECIDING = ('uniform', 'bnps')
 ONCE = 'train_cfg.val_interval=3000'  # the last checkpoint is measured: the validations before it choose nothing
 SAME = 10.0  # points of total variation below which two samplers draw the same
-BATCHES = 50  # of --drawn
+BATCHES = 20  # of --drawn
 
 
 def queue(settings: Sequence[str], samplers: Sequence[str], seeds: Sequence[int]) -> list[list[dict]]:
@@ -184,22 +184,25 @@ def main() -> None:
     parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=['vcoco', 'vrd_dense'])
     parser.add_argument('--samplers', nargs='+', choices=SAMPLERS, default=['uniform', 'bnps', 'no_n4'])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
-    parser.add_argument('--drawn', action='store_true', help='print what is drawn, without training')
+    parser.add_argument('--drawn', action='store_true', help='record what uniform and bnps draw, without training')
     parser.add_argument('--record', action='store_true', help='record the rows that are there, without training')
     args = parser.parse_args()
+    if args.drawn:
+        record_drawn(args.settings, args.samplers)
+        return
     for group in queue(args.settings, args.samplers, args.seeds):
-        if args.drawn:
-            rows = [
-                run | dict(figures=drawn(run['setting'], run['sampler']))
-                for run in group
-                if run['seed'] == args.seeds[0]
-            ]
-            print(*(json.dumps(row) for row in rows), sep='\n')
-            refuse_untreated(rows)
-            continue
         for run in [] if args.record else group:
             run_once(run)
         record_rows()
+
+
+def record_drawn(settings: Sequence[str], samplers: Sequence[str]) -> None:
+    """results/sabra_bnps_drawn.json: SETTING.SAMPLER.found_nK and drawn_nK, without training."""
+    (runs, *_) = queue(settings, [x for x in samplers if x in DECIDING], [0])
+    rows = [run | dict(figures=drawn(run['setting'], run['sampler'])) for run in runs]
+    named = {f'{row["setting"]}.{row["sampler"]}.{name}': x for row in rows for name, x in row['figures'].items()}
+    record('sabra_bnps_drawn', named, [0])
+    refuse_untreated(rows)
 
 
 def run_once(run: dict) -> None:
