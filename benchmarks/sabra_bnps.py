@@ -16,9 +16,14 @@ NAME_change         against uniform: fp in percent of it, others in points; mean
 The sampler `no_n4` proves the measure: it never draws N4 (both boxes right, other relation), so false positives of N4
 must rise. `bnps5` is the second reading of the paper's five classes; `expected` weighs every pair instead of drawing.
 
-Resumable: a training that was stopped continues, a run that has its row in results/sabra_bnps_runs.jsonl is not
-repeated; the figures of all rows are recorded.
+The comparison that decides, uniform and bnps, comes first and is recorded when it is there; `no_n4` follows. A sampler
+that draws what uniform draws ends the benchmark: its figures would say nothing.
 
+Resumable: a training that was stopped continues, a run that has its row in results/sabra_bnps_runs.jsonl is not
+repeated; the figures of all rows are recorded. Two cores: one process with `--seeds 0 1 2`, one with `--seeds 3 4`,
+each with OMP_NUM_THREADS=1, and `--record` at the end.
+
+python benchmarks/sabra_bnps.py --drawn                     (no training: what the two draw in 20 batches)
 python benchmarks/sabra_bnps.py                             (experiments 1 and 2, five seeds)
 python benchmarks/sabra_bnps.py --settings vcoco_scores vrd_scores vcoco_2020 --samplers uniform bnps
 (needs data/vcoco and data/vrd: tools/prepare_data.py NAME DOWNLOAD --out data/NAME)
@@ -28,12 +33,13 @@ import argparse
 import itertools
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from finetuning import ROOT
 from record import RESULTS, commit, record
-from sabra_predictions import predict, scored_pairs
-from sabra_variants import SAMPLER, train
+from sabra_predictions import drawn_counts, predict, scored_pairs
+from sabra_variants import SAMPLER, train, use_prepared_data
 from scipy.stats import t as student
 
 from detplug.engine.history import read_history
@@ -68,21 +74,72 @@ SAMPLERS = {
 }
 TASK = {VCOCO: 'role_ap_s1', VRD: 'relationship_r50_k1'}
 COUNTED = 'fp_'  # figures that are numbers; the others are shares
+DECIDING = ('uniform', 'bnps')
+ONCE = 'train_cfg.val_interval=3000'  # the last checkpoint is measured: the validations before it choose nothing
+SAME = 10.0  # points of total variation below which two samplers draw the same
+BATCHES = 20  # of --drawn
+
+
+def queue(settings: Sequence[str], samplers: Sequence[str], seeds: Sequence[int]) -> list[list[dict]]:
+    """Groups of runs: those that decide, then the others; in each seed after seed, so that pairs are there early."""
+    groups = [[x for x in samplers if (x in DECIDING) == first] for first in (True, False)]
+    return [
+        [
+            dict(setting=setting, sampler=sampler, seed=seed)
+            for seed, setting, sampler in itertools.product(seeds, settings, group)
+        ]
+        for group in groups
+        if group
+    ]
+
+
+def shares(counts: Mapping[str, float], what: str) -> dict[str, float]:
+    """Of N1..N5, percent of the negatives that were 'found' or 'drawn'."""
+    negatives = sum(counts[f'{what}/{name}'] for name in NAMES[1:])
+    return {f'{what}_{name}': 100 * counts[f'{what}/{name}'] / negatives for name in NAMES[1:]}
+
+
+def variation(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Points that lie elsewhere in the drawn shares of ``other``."""
+    return sum(abs(one[f'drawn_{name}'] - other[f'drawn_{name}']) for name in NAMES[1:]) / 2
+
+
+def refuse_untreated(rows: Sequence[Mapping]) -> None:
+    """End where bnps drew what uniform drew, in the same setting and seed.
+
+    Args:
+        rows: with setting, sampler, seed and figures, among which drawn_n1 .. drawn_n5.
+    """
+    figures = {(row['setting'], row['seed'], row['sampler']): row['figures'] for row in rows}
+    for (setting, seed, sampler), found in figures.items():
+        uniform = figures.get((setting, seed, 'uniform'))
+        if sampler == 'bnps' and uniform is not None and variation(found, uniform) < SAME:
+            raise SystemExit(
+                f'{setting}, seed {seed}: bnps and uniform draw the same (N1..N5 differ by '
+                f'{variation(found, uniform):.1f} points): nothing is compared'
+            )
+
+
+def drawn(setting: str, sampler: str, batches: int = BATCHES) -> dict[str, float]:
+    """found_nK and drawn_nK of batches of the training's loader, without training."""
+    use_prepared_data()
+    config, options, _ = SETTINGS[setting]
+    counts = drawn_counts(config, [*options, *SAMPLERS[sampler]], batches)
+    return shares(counts, 'found') | shares(counts, 'drawn')
 
 
 def measure(setting: str, sampler: str, seed: int) -> dict[str, float]:
     """Train and measure one run."""
     config, options, split = SETTINGS[setting]
     folder, options = FOLDER / setting / sampler / f'seed{seed}', [*options, *SAMPLERS[sampler]]
-    train(config, folder, seed, options)
+    train(config, folder, seed, [*options, ONCE])
     _, results, kinds = predict(config, folder / 'last.pth', options, split)
     figures = pair_figures(scored_pairs(results, kinds))
     figures = {name: value if name.startswith(COUNTED) else 100 * value for name, value in figures.items()}
     counts = total(read_history(ROOT / folder / 'relations.jsonl'))
     for what in ('found', 'drawn'):
         negatives = sum(counts[f'{what}/{name}'] for name in NAMES[1:])
-        figures |= {f'{what}_{name}': 100 * counts[f'{what}/{name}'] / negatives for name in NAMES[1:]}
-        figures[f'{what}_negatives_a_positive'] = negatives / counts[f'{what}/positive']
+        figures |= shares(counts, what) | {f'{what}_negatives_a_positive': negatives / counts[f'{what}/positive']}
     validations = [row for row in read_history(ROOT / folder / 'history.jsonl') if f'val/{TASK[config]}' in row]
     return figures | dict(task=100 * validations[-1][f'val/{TASK[config]}'])
 
@@ -127,13 +184,39 @@ def main() -> None:
     parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=['vcoco', 'vrd_dense'])
     parser.add_argument('--samplers', nargs='+', choices=SAMPLERS, default=['uniform', 'bnps', 'no_n4'])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
+    parser.add_argument('--drawn', action='store_true', help='record what uniform and bnps draw, without training')
+    parser.add_argument('--record', action='store_true', help='record the rows that are there, without training')
     args = parser.parse_args()
-    for seed, setting, sampler in itertools.product(args.seeds, args.settings, args.samplers):
-        run = dict(setting=setting, sampler=sampler, seed=seed)
-        if not any(run.items() <= row.items() for row in read_history(RUNS)):
-            row = run | dict(commit=commit(), figures=measure(**run))
-            with RUNS.open('a') as file:
-                file.write(json.dumps(row) + '\n')
+    if args.drawn:
+        record_drawn(args.settings, args.samplers)
+        return
+    for group in queue(args.settings, args.samplers, args.seeds):
+        for run in [] if args.record else group:
+            run_once(run)
+        record_rows()
+
+
+def record_drawn(settings: Sequence[str], samplers: Sequence[str]) -> None:
+    """results/sabra_bnps_drawn.json: SETTING.SAMPLER.found_nK and drawn_nK, without training."""
+    (runs, *_) = queue(settings, [x for x in samplers if x in DECIDING], [0])
+    rows = [run | dict(figures=drawn(run['setting'], run['sampler'])) for run in runs]
+    named = {f'{row["setting"]}.{row["sampler"]}.{name}': x for row in rows for name, x in row['figures'].items()}
+    record('sabra_bnps_drawn', named, [0])
+    refuse_untreated(rows)
+
+
+def run_once(run: dict) -> None:
+    """Train and measure, unless the row is there."""
+    if any(run.items() <= row.items() for row in read_history(RUNS)):
+        return
+    row = run | dict(commit=commit(), figures=measure(**run))
+    with RUNS.open('a') as file:
+        file.write(json.dumps(row) + '\n')
+    refuse_untreated(read_history(RUNS))
+
+
+def record_rows() -> None:
+    """Figures of all rows."""
     rows = read_history(RUNS)
     record('sabra_bnps', summarise(rows), sorted({row['seed'] for row in rows}))
 

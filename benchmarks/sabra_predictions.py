@@ -1,5 +1,6 @@
-"""Predictions of a trained relation detector in `boxes` mode, with the kind of each predicted pair."""
+"""Relation detectors in `boxes` mode: their predictions with the kind of each pair, and what their sampler draws."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from mmengine.dataset import pseudo_collate
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
-    from mmdet.registry import DATASETS
+    from mmdet.registry import DATASETS, MODELS
 
     import detplug.register  # noqa: F401
     from detplug.cli.config import load_config
     from detplug.cli.detector import build_detector
+    from detplug.engine.runner import DetplugRunner
     from plugins.sabra.image_boxes import pad_boxes
     from plugins.sabra.proposals import INVALID, label_proposals
     from plugins.sabra.relations import NO_OBJECT
@@ -48,6 +50,24 @@ def predict(config: str, checkpoint: Path, options: list[str], split: str) -> tu
             results.append(sample.pred_relations)
             kinds.append(np.where(object_ == NO_OBJECT, INVALID, own[subject, object_]))
     return truths, results, kinds
+
+
+def drawn_counts(config: str, options: list[str], batches: int) -> dict[str, float]:
+    """What the head's sampler draws of the first batches of the training, see PairCounts.take; nothing is learned.
+
+    Args:
+        options: --cfg-options.
+    """
+    config = load_config(config, options)
+    model = MODELS.build(config.model)
+    head = model.relation_head
+    for batch in islice(DetplugRunner.build_dataloader(config.train_dataloader, seed=0), batches):
+        samples = batch['data_samples']
+        _, found = model.find(batch['inputs'], samples)
+        boxes = model.padded([x.chosen for x in model.select(found)], samples)
+        labels = label_proposals(boxes, truth_of(samples), head.iou_thr, head.same_class, head.subjects(boxes))
+        head.sampler(labels.kinds.flatten(1))
+    return head.sampler.counts.take()
 
 
 def scored_pairs(results: list, kinds: list[np.ndarray]) -> ScoredPairs:

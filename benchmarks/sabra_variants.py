@@ -18,12 +18,14 @@ VARIANTS = {  # name -> --cfg-options
 }
 
 
-def train(config: str, folder: Path, seed: int, options: Sequence[str] = ()) -> None:
-    """Train in a folder below the root of the repository, unless that is done; ``options`` are --cfg-options.
-
-    From here on data are what tools/prepare_data.py wrote.
-    """
+def use_prepared_data() -> None:
+    """From here on data are what tools/prepare_data.py wrote."""
     os.environ['DETPLUG_DATA'] = 'data'
+
+
+def train(config: str, folder: Path, seed: int, options: Sequence[str] = ()) -> None:
+    """Train in a folder below the root of the repository, unless that is done; ``options`` are --cfg-options."""
+    use_prepared_data()
     words = ['--cfg-options', *options] if options else []
     if not (ROOT / folder / 'metrics.json').exists():
         run_tool('train', config, '--work-dir', str(folder), '--seed', str(seed), '--resume', *words)

@@ -13,7 +13,16 @@ FPGA = (
 SLIDES = ('donfig', 'google_crc32c', 'imagecodecs', 'numcodecs', 'tifffile', 'tiffslide', 'zarr')
 RAY = ('ray',)
 REVIEW = ('anyio', 'h11', 'starlette', 'uvicorn')
-EXTRAS = {'': BASE, '[train]': TRAIN, '[fpga]': FPGA, '[slides]': SLIDES, '[ray]': RAY, '[review]': REVIEW}
+HDF5 = ('h5py',)
+EXTRAS = {
+    '': BASE,
+    '[train]': TRAIN,
+    '[fpga]': FPGA,
+    '[slides]': SLIDES,
+    '[ray]': RAY,
+    '[review]': REVIEW,
+    '[hdf5]': HDF5,
+}
 INSTALL = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from detplug.cli import main as command
 from detplug.cli.main import COMMANDS, main
-from detplug.extras import BASE, FPGA, INSTALL, RAY, REVIEW, SLIDES, TRAIN
+from detplug.extras import BASE, FPGA, HDF5, INSTALL, RAY, REVIEW, SLIDES, TRAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {'detplug', 'plugins'}
@@ -33,20 +33,15 @@ def imports(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize('folder', sorted(x.name for x in (ROOT / 'plugins').iterdir() if x.is_dir()) + ['detplug'])
 def test_every_import_has_an_extra(folder):
     path = ROOT / 'detplug' if folder == 'detplug' else ROOT / 'plugins' / folder
-    more = {'fpga': FPGA, 'microscopy': REVIEW, 'detplug': (*SLIDES, *RAY)}.get(folder, ())
+    more = {'fpga': FPGA, 'sabra': HDF5, 'microscopy': REVIEW, 'detplug': (*SLIDES, *RAY)}.get(folder, ())
     allowed = {*sys.stdlib_module_names, *OURS, *BASE, *TRAIN, *more}
     assert {name: str(file) for name, file in imports(path).items() if name not in allowed} == {}
 
 
 def test_what_the_metadata_asks_for_has_names_in_the_table():
     text, distributions = (ROOT / 'setup.cfg').read_text(), packages_distributions()
-    for names, heading in (
-        (BASE, 'install_requires'),
-        (TRAIN, 'train'),
-        (FPGA, 'fpga'),
-        (SLIDES, 'slides'),
-        (REVIEW, 'review'),
-    ):
+    headings = dict(install_requires=BASE, train=TRAIN, fpga=FPGA, slides=SLIDES, review=REVIEW, hdf5=HDF5)
+    for heading, names in headings.items():
         block = re.search(rf'^{heading} =\n((?:[ #].*\n|\n)+)', text, re.M)[1]
         asked = {canonicalize_name(Requirement(x).name) for x in map(str.strip, block.splitlines()) if x[:1].isalnum()}
         given = {canonicalize_name(x) for name in names for x in distributions.get(name, ())}

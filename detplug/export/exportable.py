@@ -98,9 +98,13 @@ def needs_image_sizes(model: nn.Module) -> bool:
 def check_exportable(model: nn.Module, raw: bool) -> None:
     """Refuse detectors that have no ONNX form here; needs no weights, so it can be asked before a training.
 
+    A model with ``check_export()``, which raises UserError, is asked first.
+
     Raises:
         UserError: what it is, and which ones export.
     """
+    if hasattr(model, 'check_export'):
+        model.check_export()
     head = getattr(model, 'bbox_head', None)
     if raw:
         _check_raw(model, head)

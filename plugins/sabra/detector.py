@@ -203,19 +203,28 @@ class RelationDetector(BaseDetector):
         alone = predicts_without_object(self.relation_head)
         return ('relation_scores', 'solo_scores') if alone else ('relation_scores',)
 
-    def prepare_export(self) -> None:
-        """Asked of a copy before it is traced.
+    def check_export(self) -> None:
+        """Whether the model has an ONNX form.
 
         Raises:
-            UserError: the head has no form of fixed shapes, or the detector's other boxes are wanted too.
+            UserError: boxes or features come from outside, the detector's other boxes are wanted too, or the head has
+                no form of fixed shapes.
         """
-        if self.all_detections:
-            raise UserError('model.all_detections: a graph has the boxes that the head gets; set it to False')
         name = type(self.relation_head).__name__
         if not hasattr(self.relation_head, 'predict_all'):
             raise UserError(f'model.head: {name} has no predict_all, so it has no ONNX form; see heads/protocol.py')
+        if self.detector is None:
+            raise UserError(
+                'model.detector: None, so boxes are given, which a graph of pictures does not get; put a detector in '
+                'front (detplug join-checkpoints) and export that, or use predict --boxes FILE'
+            )
+        if self.all_detections:
+            raise UserError('model.all_detections: a graph has the boxes that the head gets; set it to False')
         if self.given_features:
-            raise UserError(f'model.head: {name} reads features of the boxes, which a graph does not get; use maps')
+            raise UserError(
+                f'model.head.visual: {name} reads features of the boxes, which a graph does not get; train it with '
+                'PairPooling, which reads maps'
+            )
 
     def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""

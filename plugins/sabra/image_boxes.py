@@ -38,6 +38,14 @@ class ImageBoxes(NamedTuple):
         return self.valid[:, :, None] & self.valid[:, None] & ~own
 
 
+def every_pair(found: ImageBoxes) -> Tensor:
+    """(B N N, 3) int64 image, subject, object: all there are, padding and a box with itself too."""
+    count, most = found.valid.shape
+    image, place = (torch.arange(x, device=found.boxes.device) for x in (count, most))
+    axes = (image[:, None, None], place[None, :, None], place[None, None])
+    return torch.stack([x.expand(count, most, most).flatten() for x in axes], 1)
+
+
 def pad_boxes(found: Sequence[InstanceData], sizes: Tensor, offsets: Tensor | None = None) -> ImageBoxes:
     """From ``bboxes`` (D, 4), ``labels`` (D,) and ``scores`` (D,; 1 where missing) of each image; ``features`` (D, E)
     and ``unions`` (D, D, U) where every image has them.

@@ -14,7 +14,7 @@ import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from torch import Tensor, nn
 
-from .image_boxes import ImageBoxes
+from .image_boxes import ImageBoxes, every_pair
 from .mask_decoder import SpatialMaskDecoder, mask_loss, pair_masks
 from .mh_gat import MHGAT
 from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled, score_vectors
@@ -272,16 +272,7 @@ class RelationHead(nn.Module):
     def predict_all(self, found: ImageBoxes, feats: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor | None]:
         """:meth:`predict` in fixed shapes, as torch.export traces it: (B, N, N, C), 0 where no pair is; (B, N, C)."""
         count, most = found.valid.shape
-        place = torch.arange(most, device=found.boxes.device)
-        image = torch.arange(count, device=found.boxes.device)
-        pairs = torch.stack(
-            [
-                image[:, None, None].expand(count, most, most).flatten(),
-                place[None, :, None].expand(count, most, most).flatten(),
-                place[None, None].expand(count, most, most).flatten(),
-            ],
-            1,
-        )
+        pairs = every_pair(found)
         nodes = self.graph(found)
         scores = self.log_scores(found, pairs, self(found, nodes, pairs, feats), self.power).exp()
         meant = found.pairs & self.subjects(found)[:, :, None]

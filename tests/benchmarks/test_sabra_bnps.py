@@ -63,3 +63,31 @@ def test_both_samplers_of_a_setting_differ_in_the_sampler_alone():
     for name, options in sabra_bnps.SAMPLERS.items():
         assert all(option.startswith('model.head.sampler.') for option in options), name
         assert not shared & {option.partition('=')[0] for option in options}
+
+
+def test_what_decides_comes_first_and_pairs_are_there_early():
+    deciding, others = sabra_bnps.queue(['vcoco', 'vrd_dense'], ['uniform', 'no_n4', 'bnps'], SEEDS)
+    assert len(deciding) == 2 * 2 * len(SEEDS) and {run['sampler'] for run in others} == {'no_n4'}
+    assert [tuple(run.values()) for run in deciding[:4]] == [
+        (setting, sampler, 0) for setting in ('vcoco', 'vrd_dense') for sampler in ('uniform', 'bnps')
+    ]
+    assert len(sabra_bnps.queue(['vcoco'], ['no_n4'], [0])) == 1
+
+
+def shares_of(*values):
+    return {f'drawn_n{kind}': value for kind, value in enumerate(values, 1)}
+
+
+def test_two_samplers_that_draw_the_same_end_the_benchmark():
+    runs = [
+        dict(setting='vcoco', sampler=sampler, seed=0, figures=figures)
+        for sampler, figures in (
+            ('uniform', shares_of(29.3, 17.0, 28.8, 3.5, 21.4)),
+            ('bnps', shares_of(27.6, 18.8, 25.7, 4.7, 23.1)),  # of samplers that drew for each image alone
+        )
+    ]
+    with pytest.raises(SystemExit, match='vcoco, seed 0: bnps and uniform draw the same .N1..N5 differ by 4.8 points'):
+        sabra_bnps.refuse_untreated(runs)
+    runs[1]['figures'] = shares_of(20.4, 20.0, 19.3, 20.3, 20.0)
+    sabra_bnps.refuse_untreated(runs)
+    sabra_bnps.refuse_untreated([dict(runs[0], seed=1), runs[1]])  # another seed is no partner

@@ -12,6 +12,7 @@ from .graph_predictions import FRAME, read_graphs
 from .hicodet_predictions import PATTERN, read_hicodet
 from .ppdm_predictions import read_ppdm
 from .vcoco_predictions import read_vcoco
+from .vrd_predictions import read_vrd
 
 
 def read_predictions(
@@ -52,6 +53,10 @@ def _read(path: Path, data: RelationSet, task: str, numbering: str, frame) -> di
         raise UserError(f'{path}: not found; give the result file')
     if path.suffix == '.npz':
         return read_npz(path, data)
+    if path.suffix == '.mat':
+        if task not in ('vrd', 'vrd_predicate'):
+            raise UserError(f'{path}: a single .mat is read for the tasks vrd and vrd-predicate; not for {task}')
+        return read_vrd(path, data, given=task == 'vrd_predicate')
     if path.suffix in ('.pkl', '.pickle'):
         if task != 'vcoco':
             raise UserError(

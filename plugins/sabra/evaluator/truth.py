@@ -16,6 +16,7 @@ from ..data.vcoco import read_split
 from ..data.vrd import read_vrd_names, read_vrd_split
 from ..relations import RelationSet
 from .graph_truth import read_openimages, read_psg, read_reltr
+from .vg_h5 import read_vg_h5
 
 VCOCO_FILE = re.compile(r'(?:instances_vcoco|vcoco|everything)_(train|val|test)\.(?:json|txt)$')
 
@@ -26,7 +27,7 @@ def read_truth(path: Path, task: str, split: str = 'test') -> RelationSet:
     Args:
         path: a file; which one, docs/relation_evaluator.md lists for each task.
         task: of :data:`.command.TASKS`.
-        split: 'train' or 'test' of files that hold both (psg.json, anno_bbox.mat).
+        split: 'train' or 'test' of files that hold both (psg.json, anno_bbox.mat, VG-SGG-with-attri.h5).
 
     Raises:
         UserError: not a file of the task, or a broken one.
@@ -41,6 +42,8 @@ def read_truth(path: Path, task: str, split: str = 'test') -> RelationSet:
         if split not in sets:
             raise UserError(f'{path}: bbox_{split}: missing; give anno_bbox.mat of HICO-DET')
         return sets[split]
+    if task == 'vg' and path.suffix == '.h5':
+        return read_vg_h5(path, split)
     if path.suffix != '.json':
         raise UserError(f'{path}: not a json; see docs/relation_evaluator.md for the files of the task {task}')
     content = read_json(path)

@@ -17,7 +17,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ..image_boxes import ImageBoxes
+from ..image_boxes import ImageBoxes, every_pair
 from ..pair_vectors import NODE_WIDTH, PAIR_WIDTH, node_vectors, pair_vectors, scaled
 from ..proposals import INVALID, Truth, label_proposals, predicate_targets
 from ..relation_loss import focal_loss, loss_divisor
@@ -101,6 +101,11 @@ class UPTHead(nn.Module):
 
     def forward(self, detections: ImageBoxes, pairs: Tensor, feats: Sequence[Tensor] = ()) -> Tensor:
         """Logits (P, C) of (P, 3) image, subject, object."""
+        tokens = self.tokens(detections, pairs, feats)
+        return self.classify(self.compare(tokens, pairs[:, 0], len(detections.valid)))
+
+    def tokens(self, detections: ImageBoxes, pairs: Tensor, feats: Sequence[Tensor]) -> Tensor:
+        """(P, D) of (P, 3) image, subject, object, before pairs attend to one another."""
         sizes = detections.sizes[:, None]
         parts = [node_vectors(detections.boxes, sizes), self.names(detections.labels)]
         if self.visual:
@@ -114,8 +119,8 @@ class UPTHead(nn.Module):
         seen = [edges[image, subject, object_]]
         if self.union_width:
             seen.append(self.visual.unions(feats, detections, pairs))
-        tokens = (self.subject(x[image, subject]) + self.object_(x[image, object_])).relu()
-        return self.classify(self.compare(tokens * self.union(torch.cat(seen, 1)), image, len(detections.valid)))
+        both = (self.subject(x[image, subject]) + self.object_(x[image, object_])).relu()
+        return both * self.union(torch.cat(seen, 1))
 
     def compare(self, tokens: Tensor, image: Tensor, count: int) -> Tensor:
         """(P, D) tokens of pairs -> the same after those of each of ``count`` images attended to one another."""
@@ -148,11 +153,26 @@ class UPTHead(nn.Module):
         negatives = (1 - targets.amax(1)).sum()
         return dict(loss_predicate=losses.sum() / loss_divisor(targets.sum(), negatives, NEGATIVES_PER_POSITIVE))
 
+    def subject_pairs(self, detections: ImageBoxes) -> Tensor:
+        """(B, N, N) bool: pairs whose subject may be one."""
+        return detections.pairs & self.may_be_subject[detections.labels][:, :, None]
+
     @torch.no_grad()
     def predict(
         self, detections: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
     ) -> tuple[Tensor, Tensor, None]:
         """As protocol.py says."""
         if pairs is None:
-            pairs = (detections.pairs & self.may_be_subject[detections.labels][:, :, None]).nonzero()
+            pairs = self.subject_pairs(detections).nonzero()
         return pairs, self.log_scores(detections, pairs, self(detections, pairs, feats), self.power).exp(), None
+
+    def predict_all(self, detections: ImageBoxes, feats: Sequence[Tensor] = ()) -> tuple[Tensor, None]:
+        """:meth:`predict` in fixed shapes, as torch.export traces it: (B, N, N, C), 0 where no pair is."""
+        meant, pairs = self.subject_pairs(detections), every_pair(detections)
+        count, most = detections.valid.shape
+        meant = meant.view(count, -1)
+        absent = ~meant & meant.any(1, keepdim=True)  # of an image without pairs none is absent: no mean of nothing
+        tokens = self.tokens(detections, pairs, feats).view(count, most * most, -1)
+        logits = self.classify(self.competitive(tokens, src_key_padding_mask=absent)).flatten(0, 1)
+        scores = self.log_scores(detections, pairs, logits, self.power).exp()
+        return (scores * meant.flatten()[:, None]).view(count, most, most, -1), None

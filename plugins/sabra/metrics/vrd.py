@@ -30,11 +30,7 @@ POSITIVE, KINDS = 0, 5  # kinds of pairs: 0 positive, N1 .. N5
 
 
 def vrd_recall(
-    images: Sequence[RelationImage],
-    results: Sequence[RelationResult],
-    names: RelationNames | None = None,
-    tops: Sequence[int] = TOPS,
-    kept: Sequence[int] = KEPT,
+    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames | None = None, **options
 ) -> dict[str, float]:
     """Recall of relationships and of phrases, 0 .. 1 (papers print percent).
 
@@ -45,13 +41,12 @@ def vrd_recall(
     Args:
         results: of ``images``, in their order.
         names: by which labels are checked.
-        tops: N.
-        kept: k.
+        options: ``tops`` (N) and ``kept`` (k) of :func:`match_vrd`.
 
     Returns:
         relationship_rN_kK and phrase_rN_kK; nothing where the truth has no relation.
     """
-    return recall_figures([match_vrd(*block, names, tops, kept) for block in blocks(images, results, BLOCK)])
+    return recall_figures([match_vrd(*block, names, **options) for block in blocks(images, results, BLOCK)])
 
 
 def match_vrd(
@@ -76,11 +71,7 @@ def recall_figures(parts: Sequence[Counter]) -> dict[str, float]:
 
 
 def predicate_recall(
-    images: Sequence[RelationImage],
-    results: Sequence[RelationResult],
-    names: RelationNames | None = None,
-    tops: Sequence[int] = TOPS,
-    kept: Sequence[int] = KEPT,
+    images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames | None = None, **options
 ) -> dict[str, float]:
     """The recall of relationships where the model was given boxes, labels and pairs of the truth.
 
@@ -93,10 +84,12 @@ def predicate_recall(
       of its pair, so that a pair with two rows predicts them twice, and a pair without a row nothing. At k = 1 at most
       91.18 %. The released predictions have 48.73 % by this count, 47.28 % by the other.
 
+    Arguments as of :func:`vrd_recall`.
+
     Raises:
         UserError: an image's result has other labels than the truth, or a box that is half a pixel or more away.
     """
-    return recall_figures([match_predicates(*block, names, tops, kept) for block in blocks(images, results, BLOCK)])
+    return recall_figures([match_predicates(*block, names, **options) for block in blocks(images, results, BLOCK)])
 
 
 def match_predicates(

@@ -13,6 +13,7 @@ from mmengine.structures import BaseDataElement
 from plugins.sabra.relations import (
     NO_OBJECT,
     RelationImage,
+    RelationNames,
     RelationResult,
     relation_image,
     truth_as_result,
@@ -151,7 +152,15 @@ def voc_area(right: list[bool], objects: int) -> float:
     return sum(best_precision_from(right, n) for n, hit in enumerate(right) if hit) / objects
 
 
-META = dict(classes=('egg', 'worm'), predicates=('on', 'near', 'in'))
+NAMES = RelationNames(('egg', 'worm'), ('on', 'near', 'in'))
+META = dict(classes=NAMES.objects, predicates=NAMES.predicates)
+
+
+def random_case(seed: int, images: int = 5, missing: bool = False, unjudged: float = 0):
+    """Generator, truth and results with labels of ``NAMES``; see :func:`random_truth`."""
+    rng = np.random.default_rng(seed)
+    truth = [random_truth(rng, i, 2, free_relations(rng, 3, missing), unjudged) for i in range(images)]
+    return rng, truth, [random_result(rng, image, 2, 3, missing) for image in truth]
 
 
 def seven_images() -> tuple[list[RelationImage], list[RelationResult]]:

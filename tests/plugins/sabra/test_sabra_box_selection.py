@@ -151,4 +151,4 @@ def test_boxes_of_a_centred_letterbox_are_those_of_the_detector_alone():
 
 def test_a_graph_has_no_other_boxes_than_the_heads():
     with pytest.raises(UserError, match='all_detections: a graph has the boxes'):
-        pixels_model(all_detections=True).prepare_export()
+        pixels_model(all_detections=True).check_export()

@@ -1,5 +1,7 @@
 """The exported graph tells the relations that the torch model tells, pooled features and all; torch-free results."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -18,12 +20,36 @@ from detplug.errors import UserError
 from detplug.export.compare import Agreement
 from detplug.export.graph import DETECTIONS, check_exportable, write_graph
 from detplug.runtime.detections import Detections
+from plugins.sabra.image_boxes import ImageBoxes
 from plugins.sabra.relation_field import Relations, relations_of
 
 SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 
 
-def build(visual: bool, solo: bool, seed: int = 0):
+VISUAL = dict(channels=CHANNELS[0], stride=8, dims=8, side=3)
+
+
+def sabra_head(visual: bool, solo: bool) -> dict:
+    return dict(
+        type='RelationHead',
+        predicates=3,
+        object_kinds=[0, 0, 1, 1],
+        subject_labels=[0, 1],
+        solo=solo,
+        graph=dict(dims=16, heads=2, class_width=4),
+        dims=16,
+        class_width=4,
+        visual=VISUAL if visual else None,
+        sampler=dict(type='UniformSampler'),
+    )
+
+
+def upt_head(visual: bool, subjects: Sequence[int] = (0, 1)) -> dict:
+    rules = dict(predicates=3, object_classes=4, subject_labels=list(subjects), power=1.0)
+    return dict(type='UPTHead', **rules, dims=16, heads=2, visual=VISUAL if visual else None)
+
+
+def build(head: dict, seed: int = 0, **options):
     """A relation detector on a YOLOv5 of width 1/8 whose boxes and scores are of all sizes, random."""
     init_default_scope('mmdet')
     torch.manual_seed(seed)
@@ -41,18 +67,8 @@ def build(visual: bool, solo: bool, seed: int = 0):
                     score_thr=0.001, nms=dict(type='nms', iou_threshold=0.6), max_per_img=300, multi_label=True
                 ),
             ),
-            head=dict(
-                type='RelationHead',
-                predicates=3,
-                object_kinds=[0, 0, 1, 1],
-                subject_labels=[0, 1],
-                solo=solo,
-                graph=dict(dims=16, heads=2, class_width=4),
-                dims=16,
-                class_width=4,
-                visual=dict(channels=CHANNELS[0], stride=8, dims=8, side=3) if visual else None,
-                sampler=dict(type='UniformSampler'),
-            ),
+            head=head,
+            **options,
         )
     )
     images = torch.rand(16, 3, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -64,17 +80,27 @@ def build(visual: bool, solo: bool, seed: int = 0):
         for conv in model.bbox_head.convs:
             conv.weight.normal_(0, 0.3)
             conv.bias.normal_(0, 1)
-        model.relation_head.to_predicates.weight.normal_(0, 2)
-        model.relation_head.to_predicates.bias.zero_()
+        last, spread = getattr(model.relation_head, 'to_predicates', None), 2
+        if last is None:
+            last, spread = model.relation_head.classify, 0.3  # its inputs are normed
+        last.weight.normal_(0, spread)
+        last.bias.zero_()
     model.dataset_meta = dict(classes=('a', 'b', 'c', 'd'), predicates=PREDICATES)
     return model.eval(), images[:1]
 
 
 @pytest.mark.parametrize(
-    ('visual', 'solo', 'size'), [(False, True, (64, 64)), (True, False, (64, 40)), (True, True, (50, 64))]
+    ('head', 'size'),
+    [
+        (sabra_head(visual=False, solo=True), (64, 64)),
+        (sabra_head(visual=True, solo=False), (64, 40)),
+        (sabra_head(visual=True, solo=True), (50, 64)),
+        (upt_head(visual=True), (64, 40)),
+    ],
 )
-def test_the_graph_tells_what_torch_tells(tmp_path, visual, solo, size):
-    model, image = build(visual, solo)
+def test_the_graph_predicts_what_torch_predicts(tmp_path, head, size):
+    model, image = build(head)
+    solo = head.get('solo', False)
     names = write_graph(model, tmp_path / 'model.onnx', SIDE)
     assert names == [*DETECTIONS, 'relation_scores', *(['solo_scores'] if solo else [])]
     session = onnxruntime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
@@ -131,12 +157,38 @@ def test_nothing_found_tells_nothing():
     assert len(empty.where(np.zeros(0, bool))) == 0
 
 
-def test_a_model_without_detector_is_refused_in_one_line():
-    model = MODELS.build(
-        dict(
-            type='RelationDetector',
-            head=dict(type='RelationHead', predicates=2, object_kinds=[0], sampler=dict(type='UniformSampler')),
-        )
-    )
-    with pytest.raises(UserError, match='RelationDetector has no dense_predictions'):
+@pytest.mark.parametrize('subjects', [(0, 1, 2, 3), (0,), ()])
+def test_upt_in_fixed_shapes_is_upt(subjects):
+    torch.manual_seed(0)
+    head = MODELS.build(upt_head(visual=False, subjects=subjects)).eval()
+    counts = [5, 1, 0, 3]
+    boxes = torch.rand(4, 5, 4) * 30
+    boxes[..., 2:] += boxes[..., :2] + 1
+    valid = torch.arange(5) < torch.tensor(counts)[:, None]
+    labels = torch.randint(0, 4, (4, 5))
+    labels[0, 0], labels[3] = 0, 2  # a person; no subject but where all are
+    found = ImageBoxes(boxes, labels, torch.rand(4, 5), valid, torch.full((4, 2), 64.0))
+    pairs, scores, _ = head.predict(found)
+    every, alone = head.predict_all(found)
+    assert alone is None and every.isfinite().all()
+    torch.testing.assert_close(every[tuple(pairs.T)], scores)
+    every[tuple(pairs.T)] = 0
+    assert not every.any() and bool(len(pairs)) == bool(subjects)
+
+
+def features_head() -> dict:
+    return upt_head(visual=False) | dict(visual=dict(type='BoxFeatures', channels=8))
+
+
+@pytest.mark.parametrize('head', [sabra_head(visual=False, solo=False), features_head()])
+def test_a_model_without_detector_is_refused_with_the_cure(head):
+    model = MODELS.build(dict(type='RelationDetector', head=head))
+    with pytest.raises(UserError, match=r'model.detector: None, so boxes are given.*join-checkpoints'):
+        check_exportable(model, raw=False)
+
+
+def test_features_of_boxes_are_refused_with_the_cure():
+    head = features_head()
+    model, _ = build(head, with_truth=False)
+    with pytest.raises(UserError, match='UPTHead reads features of the boxes.*PairPooling'):
         check_exportable(model, raw=False)

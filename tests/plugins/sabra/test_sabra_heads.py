@@ -71,7 +71,7 @@ def test_the_least_head_trains_beyond_the_hooks_interval_and_predicts(tmp_path):
     assert_valid(one)
     assert len(one.pred_relations.triplets) == 4 * 3 * PREDICATES
     with pytest.raises(UserError, match='LeastHead has no predict_all'):
-        net.prepare_export()
+        net.check_export()
 
 
 def test_triplets_of_the_data_need_a_head_that_knows_what_is_allowed(tmp_path):

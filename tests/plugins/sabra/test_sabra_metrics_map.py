@@ -2,32 +2,19 @@
 
 import numpy as np
 import pytest
+import sabra_metric_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
-from sabra_metric_cases import (
-    free_relations,
-    iou,
-    nothing,
-    perfect,
-    random_result,
-    random_truth,
-    result_of,
-    shuffled,
-    voc_area,
-    with_distinct_scores,
-)
+from sabra_metric_cases import NAMES, iou, nothing, perfect, result_of, voc_area
 
 from plugins.sabra.metrics.relation_map import relation_map
-from plugins.sabra.relations import NO_OBJECT, RelationNames, relation_image
+from plugins.sabra.relations import NO_OBJECT, relation_image
 
-NAMES = RelationNames(('egg', 'worm'), ('on', 'near', 'in'))
 A, B, FAR = (0, 0, 10, 10), (20, 0, 30, 10), (60, 60, 70, 70)
 
 
 def random_case(seed: int, images: int = 5):
-    rng = np.random.default_rng(seed)
-    truth = [random_truth(rng, i, 2, free_relations(rng, 3, missing=True), unjudged=0.2) for i in range(images)]
-    return rng, truth, [random_result(rng, image, 2, 3, missing=True) for image in truth]
+    return cases.random_case(seed, images, missing=True, unjudged=0.2)
 
 
 def slow_map(images, results):
@@ -74,14 +61,6 @@ def test_equals_the_definition_in_loops(seed):
 def test_random_cases_are_neither_empty_nor_perfect():
     values = [relation_map(*random_case(seed)[1:], NAMES).get('map', -1) for seed in range(40)]
     assert sum(0.02 < value < 0.98 for value in values) > 20
-
-
-@pytest.mark.parametrize('seed', range(10))
-def test_order_of_images_and_detections_changes_nothing(seed):
-    rng, images, results = random_case(seed)
-    results = with_distinct_scores(rng, results)
-    mixed = relation_map(*shuffled(rng, images, results), NAMES)
-    assert mixed == pytest.approx(relation_map(images, results, NAMES))
 
 
 @given(seed=st.integers(0, 2**32 - 1))

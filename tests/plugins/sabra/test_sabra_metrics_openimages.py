@@ -1,33 +1,14 @@
 """OpenImages V6's score: by a plain loop over the script's rules, and by hand."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sabra_metric_cases import (
-    best_precision_from,
-    free_relations,
-    iou,
-    nothing,
-    perfect,
-    random_result,
-    random_truth,
-    result_of,
-    shuffled,
-    with_distinct_scores,
-)
+from sabra_metric_cases import NAMES, best_precision_from, iou, nothing, perfect, random_case, result_of
 
 from plugins.sabra.metrics.openimages import openimages_score
-from plugins.sabra.relations import RelationNames, relation_image
+from plugins.sabra.relations import relation_image
 
-NAMES = RelationNames(('egg', 'worm'), ('on', 'near', 'in'))
 A, B = (0, 0, 9, 9), (20, 0, 29, 9)
-
-
-def random_case(seed: int, images: int = 5):
-    rng = np.random.default_rng(seed)
-    truth = [random_truth(rng, i, 2, free_relations(rng, 3)) for i in range(images)]
-    return rng, truth, [random_result(rng, image, 2, 3) for image in truth]
 
 
 def union(a, b):
@@ -122,12 +103,9 @@ def test_random_cases_tell_the_figures_apart():
         assert sum(x[one] != x[other] for x in figures if x) > 20, (one, other)
 
 
-def test_order_of_images_and_blocks_change_nothing():
-    rng, images, results = random_case(1, 70)  # more than a block
-    results = with_distinct_scores(rng, results)
-    expected = slow_score(images, results)
-    assert openimages_score(images, results, NAMES) == pytest.approx(expected)
-    assert openimages_score(*shuffled(rng, images, results), NAMES) == pytest.approx(expected)
+def test_blocks_of_images_change_nothing():
+    _, images, results = random_case(1, 70)  # more than a block
+    assert openimages_score(images, results, NAMES) == pytest.approx(slow_score(images, results))
 
 
 def image_of(relations, img_id=0, boxes=(A, B)):

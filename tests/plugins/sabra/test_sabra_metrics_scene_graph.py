@@ -4,31 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sabra_metric_cases import (
-    free_relations,
-    iou,
-    nothing,
-    perfect,
-    random_result,
-    random_truth,
-    result_of,
-    shuffled,
-    with_distinct_scores,
-)
+from sabra_metric_cases import NAMES, iou, nothing, perfect, random_case, result_of
 
 from plugins.sabra.metrics.scene_graph import scene_graph_recall
-from plugins.sabra.relations import RelationNames, relation_image
+from plugins.sabra.relations import relation_image
 
-NAMES = RelationNames(('egg', 'worm'), ('on', 'near', 'in'))
 TRAIN = np.array([(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 1)])  # subject, object, predicate
 A, B = (0, 0, 9, 9), (20, 0, 29, 9)
 TOPS = (2, 5)
-
-
-def random_case(seed: int, images: int = 5):
-    rng = np.random.default_rng(seed)
-    truth = [random_truth(rng, i, 2, free_relations(rng, 3)) for i in range(images)]
-    return rng, truth, [random_result(rng, image, 2, 3) for image in truth]
 
 
 def slow_found(image, result, top, one_predicate, extra):
@@ -104,13 +87,10 @@ def test_random_cases_tell_the_figures_apart():
     assert sum(x['r5'] != y['r5'] for x, y in zip(figures, pixels, strict=True) if 'r5' in x) > 5
 
 
-@pytest.mark.parametrize('seed', range(5))
-def test_order_of_images_and_detections_changes_nothing(seed):
-    rng, images, results = random_case(seed, 70)  # more than a block
-    results = with_distinct_scores(rng, results)
-    mixed = scene_graph_recall(*shuffled(rng, images, results), NAMES, TOPS, TRAIN)
-    assert mixed == pytest.approx(scene_graph_recall(images, results, NAMES, TOPS, TRAIN))
-    assert mixed == pytest.approx(slow_figures(images, results, 1, TRAIN))
+def test_blocks_of_images_change_nothing():
+    _, images, results = random_case(0, 70)  # more than a block
+    found = scene_graph_recall(images, results, NAMES, TOPS, TRAIN)
+    assert found == pytest.approx(slow_figures(images, results, 1, TRAIN))
 
 
 def image_of(relations, img_id=0):
