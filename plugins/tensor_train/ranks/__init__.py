@@ -4,6 +4,7 @@ from . import latency
 from .activation_energy import ActivationEnergyRanks
 from .budget import Budget, allocate, layer_cost, params_cost
 from .energy import EnergyRanks
+from .imprinted_sensitivity import ImprintedSensitivityRanks
 from .lwiq import LWIQ
 from .selector import CalibrationData, LayerCost, Ranks, RankSelector
 from .sensitivity import SensitivityRanks
@@ -16,6 +17,7 @@ __all__ = [
     'Budget',
     'CalibrationData',
     'EnergyRanks',
+    'ImprintedSensitivityRanks',
     'LayerCost',
     'RankSelector',
     'Ranks',

@@ -21,12 +21,14 @@ class CalibrationData:
         run: runs the model on images as far as its raw outputs.
         images: batches (N, 3, H, W) as ``run`` takes them.
         crops: (M, 3, s, s) objects, likewise; labels: (M,) int64 their classes.
+        objects: of each of the images (M, 5) boxes xyxy, px of the image as it is here, and their classes.
     """
 
     run: Callable[[Tensor], object]
     images: Sequence[Tensor]
     crops: Tensor
     labels: Tensor
+    objects: Sequence[Tensor] = ()
     _moments: dict[str, Moments] = field(default_factory=dict, repr=False)
 
     def moments(self, model: nn.Module, names: Iterable[str]) -> dict[str, Moments]:

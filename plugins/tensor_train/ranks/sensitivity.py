@@ -22,7 +22,7 @@ from detplug.errors import UserError
 
 from ..decomposition import kernel_from_chain
 from ..distillation import maps_of
-from ..replay import record, replayed
+from ..replay import Recording, record, replayed
 from ..whitening import chain_from_kernel_and_moments
 from .budget import params_cost
 from .energy import smallest_rank
@@ -49,13 +49,19 @@ class SensitivityRanks(WaterFillingRanks):
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Prices]:
         lost = self.lost(model, layers, data)
         cuts = layer_cuts(model, layers, data, lost)
-        changes = map_changes(model, {name: cut.kernels for name, cut in cuts.items()}, data)
+        changes = self.changes(model, {name: cut.kernels for name, cut in cuts.items()}, data)
         curves = loss_curves({name: cut.energies for name, cut in cuts.items()}, changes)
         cost = params_cost(layers)
         return {
             name: steps(layer, lost[name], cost, curves[name])._replace(weight=slope(curves[name]))
             for name, layer in layers.items()
         }
+
+    def changes(
+        self, model: nn.Module, kernels: Mapping[str, Sequence[Tensor]], data: CalibrationData
+    ) -> dict[str, list[float]]:
+        """What each of a layer's kernels changes, see :func:`map_changes`."""
+        return map_changes(model, kernels, data)
 
 
 def layer_cuts(model: nn.Module, layers: Layers, data: CalibrationData, lost: LostEnergy) -> dict[str, Cut]:
@@ -119,8 +125,7 @@ def map_changes(
     Raises:
         UserError: a model without maps to watch.
     """
-    modules = dict(model.named_modules())
-    changed: dict[tuple[str, int], Tensor | float] = {}
+    changed: dict[str, list] = {name: [0.0] * len(own) for name, own in kernels.items()}
     energy: Tensor | float = 0.0
     with torch.no_grad(), watched_maps(model, data.run) as maps:
         for image in data.images[0][:IMAGES].split(1):  # a recording of large images is hundreds of MB
@@ -128,15 +133,26 @@ def map_changes(
             if not before:
                 raise UserError('--ranks sensitivity: the model gives no maps to watch; choose another selection')
             energy = energy + torch.stack([x.square().sum() for x in before]).double()
-            for name, place in ((name, i) for name, own in kernels.items() for i in range(len(own))):
-                with other_kernel(modules[name], kernels[name][place]), replayed(recording, name):
-                    pairs = zip(maps(image), before, strict=True)
-                    change = torch.stack([(a - b).square().sum() for a, b in pairs]).double()
-                    changed[name, place] = changed.get((name, place), 0.0) + change
+            for name, place, after in cut_maps(model, kernels, recording, partial(maps, image)):
+                change = [(a - b).square().sum() for a, b in zip(after, before, strict=True)]
+                changed[name][place] = changed[name][place] + torch.stack(change).double()
     return {
-        name: [(changed[name, i] / energy.clamp(min=1e-12)).mean().item() for i in range(len(own))]
-        for name, own in kernels.items()
+        name: [(change / energy.clamp(min=1e-12)).mean().item() for change in own] for name, own in changed.items()
     }
+
+
+def cut_maps(
+    model: nn.Module,
+    kernels: Mapping[str, Sequence[Tensor]],
+    recording: Recording,
+    maps: Callable[[], list[Tensor]],
+) -> Iterator[tuple[str, int, list[Tensor]]]:
+    """(layer, place of the kernel, watched maps) with each kernel in place of its layer's own."""
+    modules = dict(model.named_modules())
+    for name, own in kernels.items():
+        for place, kernel in enumerate(own):
+            with other_kernel(modules[name], kernel), replayed(recording, name):
+                yield name, place, maps()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from plugins.tensor_train.ranks import (
 )
 from plugins.tensor_train.ranks.budget import largest, worthwhile
 
-NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity']
+NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity', 'imprinted_sensitivity']
 
 
 def small_net() -> nn.Sequential:
@@ -48,9 +48,10 @@ class Counted:
         return self.net(x)
 
 
+OBJECTS = [torch.tensor([[0.0, 0, 8, 8, 0]]), torch.tensor([[4.0, 8, 12, 16, 1]])]
 NET, IMAGE = small_net(), torch.rand(1, 3, 16, 16)
 RUN = Counted(NET)
-DATA = CalibrationData(RUN, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3)
+DATA = CalibrationData(RUN, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3, OBJECTS)
 LAYERS = conv_layers(NET, RUN, IMAGE)
 SCORES = {name: SELECTORS[name]().scores(NET, LAYERS, DATA) for name in NAMES}
 REQUEST = CostRequest(NET, {}, 16, all_convolutions(NET, RUN, IMAGE), tuple(LAYERS))

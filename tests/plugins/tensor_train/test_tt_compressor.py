@@ -170,8 +170,10 @@ def test_budgets_of_several_kinds_and_of_cycles(trained, options, tmp_path):
     facts = json.loads((tmp_path / 'both' / 'manifest.json').read_text())
     assert facts['params after'] <= 0.6 * facts['params before'] and facts['macs after'] <= 0.7 * facts['macs before']
     pytest.importorskip('brevitas', reason='brevitas is not installed: install the extra [fpga]')
-    argv = words(trained, tmp_path / 'cycles', [], '--ranks', 'water_filling', '--budget', '0.9')
-    assert run(compress.main, [*argv, '--budget-kind', 'cycles', *options]) == 0
+    (tmp_path / 'config.py').write_text(f"_base_ = '{CONFIG}'\nfpga = dict(array=8)\n")
+    argv = words(trained, tmp_path / 'cycles', [], '--ranks', 'water_filling', '--budget', '0.9')[1:]
+    argv = [str(tmp_path / 'config.py'), *argv, '--budget-kind', 'cycles', *options]
+    assert run(compress.main, argv) == 0
     facts = json.loads((tmp_path / 'cycles' / 'manifest.json').read_text())
     assert facts['cycles after'] <= 0.9 * facts['cycles before']
 

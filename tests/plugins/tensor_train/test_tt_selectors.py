@@ -18,8 +18,9 @@ from plugins.tensor_train.ranks.energy import lost_energy, smallest_rank
 from plugins.tensor_train.ranks.water_filling import cutting_path, steps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 
-NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity']
+NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity', 'imprinted_sensitivity']
 LEVELS = st.floats(0, 1)
+OBJECTS = [torch.tensor([[0.0, 0, 8, 8, 0]]), torch.tensor([[4.0, 8, 12, 16, 1]])]
 
 
 def found_scores() -> tuple:
@@ -31,7 +32,7 @@ def found_scores() -> tuple:
     ).eval()  # fmt: skip
     nn.init.zeros_(net[6].weight)
     nn.init.zeros_(net[6].bias)
-    data = CalibrationData(net, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3)
+    data = CalibrationData(net, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3, OBJECTS)
     layers = conv_layers(net, net, data.images[0])
     return net, data, layers, {name: SELECTORS[name]().scores(net, layers, data) for name in NAMES}
 
