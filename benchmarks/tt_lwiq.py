@@ -59,6 +59,7 @@ def setting(data: str) -> tuple[str, Path]:
 def loaded(config_file: str):
     """The config, its test images square where they are COCO's."""
     config = load_config(ROOT / config_file)
+    config.val_dataloader.update(num_workers=0, persistent_workers=False)
     if 'coco' in config_file:
         for step in config.val_dataloader.dataset.pipeline:
             if 'scale' in step:
