@@ -22,6 +22,7 @@ with quiet_imports():
     from detplug.compression.compressors import COMPRESSORS, OPTIONS, CompressRequest, compress
     from detplug.compression.costs import COST_MODELS, parse_budget
     from detplug.engine.device import AUTO, HELP, choose_device
+    from detplug.entry_points import plugins
     from detplug.errors import UserError
     from detplug.export.pipeline import input_side
 
@@ -32,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compress as the command line says; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     method = method_of(words)
-    load_plugin(method)
-    COMPRESSORS.find(method)
+    load_compressor(method)
     parser = make_parser()
     common = set(vars(parser.parse_args(['CONFIG', 'CHECKPOINT', '--out', 'D'])))
     if method in OPTIONS:
@@ -68,6 +68,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def load_compressor(method: str) -> None:
+    """Import the plugin that has the compressor ``method``: the one of this name, or any.
+
+    Raises:
+        UserError: there is none, or the plugin does not import.
+    """
+    load_plugin(method)
+    for point in plugins() if method not in COMPRESSORS else ():
+        load_plugin(point.name)
+        if method in COMPRESSORS:
+            break
+    COMPRESSORS.find(method)
+
+
 def method_of(words: Sequence[str]) -> str:
     """The compressor that the command line names, whose plugin brings the options that follow."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -83,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
-    parser.add_argument('--method', default=METHOD, help=f'compressor, named as its plugin; by default {METHOD}')
+    parser.add_argument('--method', default=METHOD, help=f'compressor of a plugin; by default {METHOD}')
     parser.add_argument(
         '--budget', help='share that is kept: 0.5 is 2x smaller; or of several kinds, params=0.25,macs=0.5'
     )

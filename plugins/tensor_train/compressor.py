@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmdet.models.detectors import DetectionTransformer, SemiBaseDetector
+from mmdet.models.detectors import SemiBaseDetector
 from mmengine.config import Config
 from torch import nn
 
@@ -17,10 +17,9 @@ from detplug.export.bundle import write_manifest
 from .calibration import calibration_data
 from .compress import Compression, has_convolutions
 from .compressed import compressible
+from .fine_tuning_configs import HERE, write_configs
 from .ranks_file import read_ranks, write_ranks
 from .report import COLUMNS, layer_rows, write_report
-
-HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -78,7 +77,8 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
     flags |= {name: True for name in ('fold_bn', 'relu') if settings.get(name)}
-    write_configs(request, folder, dense, flags)
+    chains = {'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv', **flags}
+    write_configs(request, folder, dense | chains)
     names = ('budget', 'budget_kind', 'ranks', 'init')
     write_manifest(folder, {'format': 'tensor_train', **{name: getattr(request, name) for name in names}, **facts})
     return facts
@@ -123,36 +123,3 @@ def without_chain(model: nn.Module, convs: Mapping[str, Sequence]) -> str:
         if not compressible(modules[name])
     )
     return ', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))
-
-
-def write_configs(request: CompressRequest, folder: Path, dense: dict, flags: Mapping[str, bool]) -> None:
-    """config.py, which fine-tunes and exports the compressed detector; distill.py, the same beside its teacher.
-
-    Args:
-        dense: ``model`` of the config without chains; flags: arguments of TTCompressed.
-    """
-    config = Config(request.cfg.to_dict())
-    config.model = {**dense, 'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv', **flags}
-    config.load_from = f'{HERE}/compressed.pth'
-    imports = config.get('custom_imports', dict(imports=[], allow_failed_imports=False))
-    imports['imports'] = list(dict.fromkeys([*imports['imports'], f'{__package__}.register']))
-    config.custom_imports = imports
-    hooks = config.get('custom_hooks', [])
-    teachers = [hook for hook in hooks if hook['type'] == 'DistillationHook']
-    config.custom_hooks = [hook for hook in hooks if hook['type'] != 'DistillationHook']
-    (folder / 'config.py').write_text(config.pretty_text)
-    hook = Config(dict(hook=teachers[0] if teachers else teacher_hook(request)))
-    (folder / 'distill.py').write_text(
-        f"_base_ = 'config.py'\n{hook.pretty_text}custom_hooks = [*_base_.custom_hooks, hook]\n"
-    )
-
-
-def teacher_hook(request: CompressRequest) -> dict:
-    """The hook that compares outputs with those of the detector that is compressed.
-
-    The head of a DETR is left out: denoising queries give its outputs another shape in training.
-    """
-    names = ('neck',) if isinstance(request.model, DetectionTransformer) else ('neck', 'bbox_head', 'rpn_head')
-    parts = {name: 1.0 for name in names if getattr(request.model, name, None) is not None}
-    checkpoint = str(Path(request.checkpoint).resolve())
-    return dict(type='DistillationHook', teacher=request.cfg.model.to_dict(), checkpoint=checkpoint, weights=parts)
