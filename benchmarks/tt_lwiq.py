@@ -1,9 +1,9 @@
 """Does a score of layers order them as the mAP does that is lost when one layer alone is cut?
 
-BCCD (the dense YOLOv5n of benchmarks/yolov5_bccd.py, seed 0) and coco_tiny (the official YOLOv5n). Each layer alone is
-cut to SHARE of its full ranks (activation-aware) and the detector evaluated on val, which no score has seen: scores look
-at images of train. ``DATA.NAME``: Spearman's rank correlation of the lost mAP with what each score says of that cut:
-``lwiq`` our reconstruction from the abstract, ``lwiq_first`` its first form (accuracy, the stem's whole accuracy as gain),
+BCCD (the dense YOLOv5n of benchmarks/yolov5_bccd.py, seed 0) and coco_tiny (the official YOLOv5n). Each layer alone
+is cut to SHARE of its full ranks (activation-aware) and the detector evaluated on val, which no score has seen: scores
+look at images of train. ``DATA.NAME``: Spearman's rank correlation of the lost mAP with what each score says of that
+cut: ``lwiq`` our reconstruction from the abstract, ``lwiq_first`` its first form (accuracy, the stem's whole as gain),
 ``imprinted_sensitivity`` and ``sensitivity`` their loss at these ranks; ``spearman_DATA`` is that of
 imprinted_sensitivity, LWIQ repaired. ``DATA.NAME_seconds``: cost of the scores of all layers.
 

@@ -1,4 +1,4 @@
-"""What a detector costs, counted layer by layer: the kinds of budgets. Plugins fill the registry with kinds of their own.
+"""What a detector costs, counted layer by layer: the kinds of budgets. Plugins add kinds to the registry.
 
 A cost model says what every convolution costs as it is and what it would cost as other convolutions, so that whatever
 changes layers can be priced before anything is built::
@@ -150,7 +150,9 @@ def parse_budget(text: str) -> float | dict[str, float]:
     for part in text.split(','):
         kind, _, share = part.rpartition('=')
         if kind in found:
-            raise UserError(f'--budget {text}: {kind or "a share"} twice; write each kind once, as params=0.25,macs=0.5')
+            raise UserError(
+                f'--budget {text}: {kind or "a share"} twice; write each kind once, as params=0.25,macs=0.5'
+            )
         try:
             found[kind] = float(share)
         except ValueError:

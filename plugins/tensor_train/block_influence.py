@@ -54,9 +54,7 @@ def without_blocks(model: nn.Module, blocks: Iterable[str]) -> nn.Module:
     return model
 
 
-def block_influences(
-    model: nn.Module, run: Callable[[Tensor], object], batches: Iterable[Tensor]
-) -> dict[str, float]:
+def block_influences(model: nn.Module, run: Callable[[Tensor], object], batches: Iterable[Tensor]) -> dict[str, float]:
     """Block Influence of every block of ``model`` over images, in order of execution; empty without blocks.
 
     Args:
@@ -115,7 +113,9 @@ def remove_blocks(request: CompressRequest, folder: Path) -> dict[str, float | s
     if request.ranks != 'sensitivity' or request.init != 'activation':
         raise UserError('--method block_influence: blocks have neither ranks nor --init; leave both out')
     if request.cfg.model.type in ('TTCompressed', 'WithoutBlocks'):
-        raise UserError(f'{request.cfg.filename}: model: {request.cfg.model.type}: blocks are removed of a dense detector')
+        raise UserError(
+            f'{request.cfg.filename}: model: {request.cfg.model.type}: blocks are removed of a dense detector'
+        )
     run = runner_of(request.model)
     batches = images_of(request)
     influence = block_influences(request.model, run, batches)

@@ -5,7 +5,6 @@ N images, M objects.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-
 from pathlib import Path
 
 import numpy as np

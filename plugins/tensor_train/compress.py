@@ -170,8 +170,8 @@ def folded(model: nn.Module, images: Tensor) -> nn.Module:
         error = max((((a - b).norm() / a.norm().clamp(min=1e-12)).item() for a, b in pairs), default=0.0)
     if not error <= FOLD_ERROR:
         raise UserError(
-            f'--fold-bn: changes the outputs by {error:.2g} of their norm, because a convolution has several batch norms '
-            'or one that does not follow it alone; leave it out'
+            f'--fold-bn: changes the outputs by {error:.2g} of their norm, because a convolution has several batch '
+            'norms or one that does not follow it alone; leave it out'
         )
     return other
 

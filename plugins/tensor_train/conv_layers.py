@@ -136,18 +136,14 @@ def conv_layers(
     return {name: _layer(name, convs[name], trace) for name in chosen}
 
 
-def all_convolutions(
-    model: nn.Module, run: Callable[[Tensor], object], images: Tensor
-) -> dict[str, list[ConvShape]]:
+def all_convolutions(model: nn.Module, run: Callable[[Tensor], object], images: Tensor) -> dict[str, list[ConvShape]]:
     """Every call of every convolution for one image, grouped ones too, in order; see :func:`conv_layers`."""
     convs, trace = trace_convolutions(model, run, images)
     return {name: [_shape(convs[name], *sizes) for sizes in trace.calls[name]] for name in trace.order}
 
 
 def _shape(conv: nn.Conv2d, in_hw: Size, out_hw: Size) -> ConvShape:
-    return ConvShape(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, in_hw, out_hw, conv.groups
-    )
+    return ConvShape(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, in_hw, out_hw, conv.groups)
 
 
 def trace_convolutions(

@@ -6,7 +6,6 @@ kernel kh x kw, ranks (r,) of a 1x1 kernel, (r1, r2) of any other.
 """
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from torch import Tensor

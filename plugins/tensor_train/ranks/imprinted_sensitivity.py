@@ -56,9 +56,7 @@ def recognition_losses(
     with torch.no_grad(), watched_maps(model, data.run) as maps:
         every = maps(images)
         if not every:
-            raise UserError(
-                '--ranks imprinted_sensitivity: the model gives no maps to watch; choose another selection'
-            )
+            raise UserError('--ranks imprinted_sensitivity: the model gives no maps to watch; choose another selection')
         labels = [location_labels(objects, x.shape[2:], side, classes) for x in every]
         weights = [imprint(x, y, classes + 1) for x, y in zip(every, labels, strict=True)]
 

@@ -1,8 +1,8 @@
 """Measured times of layers on this machine, as a budget: in onnxruntime, with the threads of the deployment.
 
-Of every shape of layer the dense form and chains at some shares of the full ranks are timed; between them time is linear
-in the multiply-accumulates of the chain, which holds for any two ranks of a layer. What is not a convolution is not
-counted. Ours.
+Of every shape of layer the dense form and chains at some shares of the full ranks are timed; between them time is
+linear in the multiply-accumulates of the chain, which holds for any two ranks of a layer. What is not a convolution is
+not counted. Ours.
 """
 
 import statistics

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.functional import adaptive_avg_pool2d, normalize, one_hot
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from detplug.compression.compressors import register_selector
 from detplug.errors import UserError

@@ -2,10 +2,10 @@
 
 Known parts, our combination: layers weighed by a measured perturbation (HAWQ, arXiv 1905.03696, by the Hessian;
 CompressNAS, arXiv 2511.11716, by a proxy of accuracy), whitened energies (SVD-LLM, arXiv 2403.07378), a Lagrangian
-knapsack (BALF, arXiv 2509.25136). Ours: what is watched are the maps that the heads see and give, each change is replayed
-exactly, and the chain has two bonds. Each layer alone is cut until every bond has lost a share of its energy, for each
-of SHARES; what then changes in the watched maps is a curve, and water filling takes it for the layer's loss. That is
-one run of a few images for each layer and share.
+knapsack (BALF, arXiv 2509.25136). Ours: what is watched are the maps that the heads see and give, each change is
+replayed exactly, and the chain has two bonds. Each layer alone is cut until every bond has lost a share of its energy,
+for each of SHARES; what then changes in the watched maps is a curve, and water filling takes it for the layer's loss.
+That is one run of a few images for each layer and share.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,9 +136,7 @@ def map_changes(
             for name, place, after in cut_maps(model, kernels, recording, partial(maps, image)):
                 change = [(a - b).square().sum() for a, b in zip(after, before, strict=True)]
                 changed[name][place] = changed[name][place] + torch.stack(change).double()
-    return {
-        name: [(change / energy.clamp(min=1e-12)).mean().item() for change in own] for name, own in changed.items()
-    }
+    return {name: [(change / energy.clamp(min=1e-12)).mean().item() for change in own] for name, own in changed.items()}
 
 
 def cut_maps(

@@ -1,10 +1,10 @@
 """Water filling: cut, over all layers and bonds, the directions that cost the output least for what they free.
 
-Known parts, our combination: lost activation energies under a Lagrangian knapsack are BALF's (arXiv 2509.25136), whitened
-energies SVD-LLM's (arXiv 2403.07378); the two bonds of a chain and the path below are ours. At price p every layer takes
-the ranks of least lost energy + p cost. Equal energy treats a direction of a large layer as one of a small layer; this
-does not. Energy is the share of each layer's own output (see activation_spectrum). That lost energies of the two bonds
-and of all layers add up, as if they were independent, is an assumption.
+Known parts, our combination: lost activation energies under a Lagrangian knapsack are BALF's (arXiv 2509.25136),
+whitened energies SVD-LLM's (arXiv 2403.07378); the two bonds of a chain and the path below are ours. At price p every
+layer takes the ranks of least lost energy + p cost. Equal energy treats a direction of a large layer as one of a small
+layer; this does not. Energy is the share of each layer's own output (see activation_spectrum). That lost energies of
+the two bonds and of all layers add up, as if they were independent, is an assumption.
 
 Of a layer not all pairs of ranks are looked at, but a path on which no rank rises, so that larger budgets never take
 anything away: from full ranks down, always the direction that loses least for what it frees there. The cost is that of

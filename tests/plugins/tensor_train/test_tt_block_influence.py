@@ -59,7 +59,9 @@ def test_a_block_that_hardly_changes_its_map_has_the_lowest_influence():
     backbone = MODELS.build(dict(type='YOLOv5Backbone', depth=0.67, width=0.125)).eval()
     images = torch.rand(1, 3, 64, 64)
     found = block_influences(backbone, backbone, [images])
-    assert found and all(backbone.get_submodule(name)(torch.rand(1, c, 4, 4)).shape[1] == c for name, c in widths(backbone, found))
+    assert found and all(
+        backbone.get_submodule(name)(torch.rand(1, c, 4, 4)).shape[1] == c for name, c in widths(backbone, found)
+    )
     name = list(found)[1]
     last = [x for x in backbone.get_submodule(name).modules() if isinstance(x, nn.BatchNorm2d)][-1]
     nn.init.zeros_(last.weight)
@@ -68,7 +70,9 @@ def test_a_block_that_hardly_changes_its_map_has_the_lowest_influence():
 
 
 def widths(backbone, names) -> list[tuple[str, int]]:
-    convs = {name: next(x for x in backbone.get_submodule(name).modules() if isinstance(x, nn.Conv2d)) for name in names}
+    convs = {
+        name: next(x for x in backbone.get_submodule(name).modules() if isinstance(x, nn.Conv2d)) for name in names
+    }
     return [(name, conv.in_channels) for name, conv in convs.items()]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -201,10 +202,13 @@ def test_several_budgets_lose_no_more_than_one_price_would():
     selector, scores = SELECTORS['water_filling'](), SCORES['water_filling']
     budgets = [Budget(kind, COSTS[kind], share * COSTS[kind]({})) for kind, share in (('params', 0.4), ('macs', 0.6))]
     loss = selector.loss(scores, LAYERS, allocate(selector, scores, LAYERS, budgets))
-    for budget in budgets:
-        priced = selector.priced(scores, LAYERS, budget.cost)
-        costs = [budget.cost for budget in budgets]
-        ranks = largest(lambda level, own=priced: worthwhile(selector.ranks_at(own, LAYERS, level), LAYERS, costs), budgets)
+    costs = [budget.cost for budget in budgets]
+
+    def at(priced, level: float) -> dict:
+        return worthwhile(selector.ranks_at(priced, LAYERS, level), LAYERS, costs)
+
+    for cost in costs:
+        ranks = largest(partial(at, selector.priced(scores, LAYERS, cost)), budgets)
         assert loss <= selector.loss(scores, LAYERS, ranks) + 1e-12
 
 

@@ -78,7 +78,9 @@ def test_outputs_of_another_shape_in_training_are_one_line(tmp_path, monkeypatch
         return [[x[..., :1] for x in outputs[0]], *outputs[1:]] if self.training else outputs
 
     monkeypatch.setattr(type(student.bbox_head), 'forward', denoising)
-    with pytest.raises(UserError, match="weights: 'bbox_head': gives .* in training, the teacher .*; leave that part out"):
+    with pytest.raises(
+        UserError, match="weights: 'bbox_head': gives .* in training, the teacher .*; leave that part out"
+    ):
         losses(student.train(), str(tmp_path / 'teacher.pth'), WEIGHTS)
 
 

@@ -14,7 +14,6 @@ from plugins.tensor_train.conv_layers import conv_layers
 from plugins.tensor_train.ranks import LWIQ, CalibrationData
 from plugins.tensor_train.ranks.lwiq import embed, imprinted_accuracy, imprinted_likelihood, layer_embeddings
 
-
 FIRST = dict(soft=False, input_baseline=False, quantile=1.0)  # accuracies, as Elkerdawy et al. have them
 
 
@@ -193,7 +192,10 @@ def test_gain_over_the_pixels():
     crops = torch.eye(3)[labels][..., None, None].expand(-1, -1, 4, 4)
     data, layers = CalibrationData(model, [], crops, labels), conv_layers(model, model, crops[:1])
     assert LWIQ(least=0.1, **FIRST).scores(model, layers, data) == pytest.approx({'0': 1.0, '1': 0.1})
-    assert LWIQ(least=0.1, **FIRST | dict(input_baseline=True)).scores(model, layers, data) == {'0': 1.0, '1': 1.0}  # none adds any
+    assert LWIQ(least=0.1, **FIRST | dict(input_baseline=True)).scores(model, layers, data) == {
+        '0': 1.0,
+        '1': 1.0,
+    }  # none adds any
 
 
 def test_calls_of_a_shared_layer_belong_to_their_objects():

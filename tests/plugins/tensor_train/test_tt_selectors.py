@@ -152,7 +152,9 @@ def test_water_filling_of_three_is_the_best_of_its_path(seed, level):
         first = (lost[0][r1 - 1] - lost[0][r1]) / (8 + 9 * r2) if r1 > 1 else np.inf  # energy for each parameter
         second = (lost[1][r2 - 1] - lost[1][r2]) / (12 + 9 * r1) if r2 > 1 else np.inf
         assert after == ((r1 - 1, r2) if first < second else (r1, r2 - 1))
-    ranks = SELECTORS['water_filling']().ranks_at({layer.name: steps(layer, lost, params_cost({layer.name: layer}))}, {layer.name: layer}, level)
+    ranks = SELECTORS['water_filling']().ranks_at(
+        {layer.name: steps(layer, lost, params_cost({layer.name: layer}))}, {layer.name: layer}, level
+    )
     price = 10 ** (-16 * level)
     size, loss = chosen_form(layer, lost, ranks[layer.name])
     assert loss + price * size <= min(own + price * params for params, own in forms(layer, lost, path)) + 1e-12
