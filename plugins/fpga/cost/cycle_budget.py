@@ -26,7 +26,8 @@ def cycles(request: CostRequest) -> CostModel:
     sizes = Sizes(settings_of(request.cfg).array)
     dense: dict[str, float] = {}
     for layer in layers_of_model(request.model, request.side, sizes.n):
-        dense[layer.name] = dense.get(layer.name, 0) + task_cost(layer.task, sizes).cycles
+        cost = sum(task_cost(task, sizes).cycles for task in layer.tasks('chain'))
+        dense[layer.name] = dense.get(layer.name, 0) + cost
     for name in request.layers:
         if name not in dense:
             raise UserError(f'--budget-kind cycles: {name}: not a layer of the accelerator; leave it out by --modules')
