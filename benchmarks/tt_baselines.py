@@ -77,8 +77,8 @@ def trained(data: str, smoke: bool) -> Path:
 def schedule(steps: int) -> list[str]:
     """--cfg-options of a fine-tuning of so many steps."""
     warm_up = min(50, steps // 2)
-    options = [f'train_cfg.max_iters={steps}', f'param_scheduler.1.end={steps}']
-    options += [f'param_scheduler.1.T_max={steps - warm_up}']
+    options = [f'train_cfg.max_iters={steps}', f'param_scheduler.0.end={warm_up}', f'param_scheduler.1.begin={warm_up}']
+    options += [f'param_scheduler.1.end={steps}', f'param_scheduler.1.T_max={steps - warm_up}']
     return options if steps > 50 else [*options, f'train_cfg.val_interval={steps}', 'train_dataloader.batch_size=2']
 
 
