@@ -5,7 +5,7 @@ model, and the activation-aware beginning, are ours.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from detplug.errors import UserError
 
 from .calibration import runner_of
 from .compressed import Ranks, activations_to_relu, check_ranks, compressible, replace_layers, replace_modules
-from .conv_layers import ConvLayer, all_convolutions, conv_layers
+from .conv_layers import ConvLayer, all_convolutions, compiled, conv_layers
 from .decomposition import chain_from_kernel
 from .distillation import maps_of
 from .ranks import Budget, CalibrationData, LayerCost, allocate, layer_cost
@@ -34,8 +34,8 @@ FOLD_ERROR = 1e-3  # of an output's norm, rounding of float32 in deep networks i
 class Compression:
     """One model and all that is measured of it once: layers, moments, scores; then any number of budgets.
 
-    Chains that the model has already count as what they are: they are made dense to be looked at, keep at most their
-    ranks, and what the model costs now is what it costs with them.
+    Chains that the model has already count as what they are: those that may change are made dense to be looked at, keep
+    at most their ranks, and what the model costs now is what it costs with them; others stay as they are.
 
     Args:
         model: detector in eval mode; it is not changed.
@@ -67,10 +67,11 @@ class Compression:
             if value < 1:
                 raise UserError(f'--{option} {value}: give at least 1')
         self.rank_multiple, self.relu, self.threads, self.cfg = rank_multiple, relu, threads, cfg or Config()
-        self.start = chain_ranks(model)
+        wanted = compiled(modules)
+        self.start = {name: own for name, own in chain_ranks(model).items() if wanted.search(name)}
         self.model, self.data = model, data
         if self.start:
-            self.model = chains_to_dense(copy.deepcopy(model))
+            self.model = chains_to_dense(copy.deepcopy(model), self.start)
         if fold_bn:
             self.model = folded(self.model, data.images[0][:1])
         if self.model is not model:
@@ -117,13 +118,12 @@ class Compression:
             UserError: no ranks are so small.
         """
         shares = share if isinstance(share, Mapping) else {kind: share}
-        start = {name: own for name, own in self.start.items() if name in self.layers}
         budgets = []
         for kind, own in shares.items():
             cost = self.cost(kind)
-            budgets.append(Budget(kind, cost, own * cost(start)))
+            budgets.append(Budget(kind, cost, own * cost(self.start)))
         scores = self.scores(selector)
-        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, start)
+        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, self.start)
 
     def build(self, ranks: Ranks, init: str = 'activation') -> nn.Module:
         """A copy of the model with chains of these ranks.
@@ -136,11 +136,10 @@ class Compression:
                 that ReLU may stand for.
         """
         for name in ranks:
-            if name not in self.layers and name not in self.start:
+            if name not in self.layers:
                 raise UserError(f'ranks: {name!r} is no layer that may change; mend its name, or see --modules')
         check_ranks(self.model, ranks)
         model = copy.deepcopy(self.model)
-        ranks = {name: own for name, own in self.start.items() if name not in self.layers} | ranks
         if self.relu and not activations_to_relu(model):
             raise UserError('--relu: the detector has no activation that ReLU may stand for; leave it out')
         modules = dict(model.named_modules())
@@ -181,9 +180,10 @@ def chain_ranks(model: nn.Module) -> Ranks:
     return {name: x.ranks for name, x in model.named_modules() if isinstance(x, TTConv2d)}
 
 
-def chains_to_dense(model: nn.Module) -> nn.Module:
-    """The dense convolution in the place of each chain of ``model``, in place; returns ``model``."""
-    replace_modules(model, {x: x.to_conv() for x in model.modules() if isinstance(x, TTConv2d)})
+def chains_to_dense(model: nn.Module, names: Iterable[str]) -> nn.Module:
+    """The dense convolution in the place of each named chain of ``model``, in place; returns ``model``."""
+    modules = dict(model.named_modules())
+    replace_modules(model, {modules[name]: modules[name].to_conv() for name in names})
     return model
 
 

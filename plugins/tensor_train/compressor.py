@@ -15,7 +15,7 @@ from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
 
 from .calibration import calibration_data
-from .compress import Compression, has_convolutions
+from .compress import Compression, chain_ranks, has_convolutions
 from .compressed import compressible
 from .fine_tuning_configs import HERE, write_configs
 from .ranks_file import read_ranks, write_ranks
@@ -68,10 +68,9 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     facts: dict[str, float | str] = {'layers compressed': f'{len(ranks)} of {len(work.layers)}'}
     if words := without_chain(work.model, work.convs):
         facts['convolutions without a chain'] = words
-    before = {name: own for name, own in work.start.items() if name in work.layers}
     for kind in dict.fromkeys(('params', 'macs', *request.shares)):
         cost = work.cost(kind)
-        facts |= {f'{kind} before': cost(before), f'{kind} after': cost(ranks)}
+        facts |= {f'{kind} before': cost(work.start), f'{kind} after': cost(ranks)}
     write_ranks(folder / 'ranks.csv', [*rows, *other_rows(work)])
     write_report(folder, request, rows, facts)
     saved = load_file(request.checkpoint)
@@ -87,11 +86,7 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
 def other_rows(work: Compression) -> list[dict]:
     """Rows of the chains that stay as they are, outside the layers that may change."""
     empty = dict.fromkeys(COLUMNS, '')
-    return [
-        empty | {'layer': name, 'ranks': ' '.join(map(str, own))}
-        for name, own in work.start.items()
-        if name not in work.layers
-    ]
+    return [empty | {'layer': name, 'ranks': ' '.join(map(str, own))} for name, own in chain_ranks(work.model).items()]
 
 
 def dense_config(cfg: Config) -> tuple[dict, dict[str, bool]]:

@@ -122,10 +122,7 @@ def conv_layers(
     Raises:
         UserError: no such convolution runs, none matches, or the pattern is none.
     """
-    try:
-        wanted = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"--modules {pattern}: not a pattern ({error}); see Python's re") from None
+    wanted = compiled(pattern)
     convs, trace = trace_convolutions(model, run, images)
     able = [name for name in trace.order if compressible(convs[name])]
     if not able:
@@ -134,6 +131,18 @@ def conv_layers(
     if not chosen:
         raise UserError(f'--modules {pattern}: none of the {len(able)} layers matches, as {able[0]}; mend the pattern')
     return {name: _layer(name, convs[name], trace) for name in chosen}
+
+
+def compiled(pattern: str) -> re.Pattern:
+    """A pattern of names.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"--modules {pattern}: not a pattern ({error}); see Python's re") from None
 
 
 def all_convolutions(model: nn.Module, run: Callable[[Tensor], object], images: Tensor) -> dict[str, list[ConvShape]]:

@@ -102,7 +102,7 @@ def test_a_budget_of_cycles_counts_those_of_the_network_that_is_built(detector, 
     from plugins.tensor_train.compress import Compression, chains_to_dense
     from plugins.tensor_train.ranks import CalibrationData
 
-    dense = chains_to_dense(copy.deepcopy(detector))
+    dense = chains_to_dense(copy.deepcopy(detector), RANKS)
     image = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
     data = CalibrationData(runner_of(dense), [image], image, torch.zeros(1, dtype=torch.int64))
     work = Compression(dense, data, cfg=Config(dict(fpga=dict(array=array))))

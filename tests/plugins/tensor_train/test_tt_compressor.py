@@ -22,6 +22,7 @@ from detplug.samples.parasites import generate
 from plugins import yolov5  # noqa: F401
 from plugins.tensor_train.calibration import runner_of
 from plugins.tensor_train.compress import Compression
+from plugins.tensor_train.compressed import replace_layers
 from plugins.tensor_train.compressor import compress_detector
 from plugins.tensor_train.ranks import CalibrationData
 from plugins.tensor_train.ranks_file import read_ranks
@@ -162,6 +163,21 @@ def test_a_compressed_detector_is_compressed_further(compressed, tmp_path):
     assert [hook.teacher.type for hook in hooks] == ['SingleStageDetector']
     argv = [str(tmp_path / 'quarter' / 'config.py'), str(tmp_path / 'quarter' / 'compressed.pth')]
     assert run(test.main, [*argv, '--work-dir', str(tmp_path)]) == 0
+
+
+def test_chains_outside_the_layers_that_may_change_count_and_stay():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)).eval()
+    model = replace_layers(model, {'0': (2, 4), '1': (16, 16)})
+    images = torch.rand(2, 3, 8, 8)
+    data = CalibrationData(model, [images], images, torch.zeros(2, dtype=torch.int64))
+    work = Compression(model, data, modules='^1$')
+    work.data = CalibrationData(work.model, [images], images, torch.zeros(2, dtype=torch.int64))
+    assert work.cost('params')(work.start) == sum(x.numel() for x in model.parameters())
+    small = work.build(work.ranks('water_filling', 0.6))
+    assert small[0].ranks == (2, 4) and small[1].ranks < (16, 16)
+    assert torch.equal(small[0].weight, model[0].weight)
+    assert sum(x.numel() for x in small.parameters()) <= 0.6 * sum(x.numel() for x in model.parameters())
 
 
 def test_budgets_of_several_kinds_and_of_cycles(trained, options, tmp_path):
