@@ -19,8 +19,11 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
     from detplug.cli.plugin import load_plugin
-    from detplug.compression.compressors import BUDGETS, COMPRESSORS, OPTIONS, CompressRequest, compress
+    from detplug.compression.compressors import COMPRESSORS, OPTIONS, CompressRequest, compress
+    from detplug.compression.costs import COST_MODELS, parse_budget
     from detplug.engine.device import AUTO, HELP, choose_device
+    from detplug.entry_points import plugins
+    from detplug.errors import UserError
     from detplug.export.pipeline import input_side
 
 METHOD = 'tensor_train'
@@ -30,21 +33,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compress as the command line says; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     method = method_of(words)
-    load_plugin(method)
-    COMPRESSORS.find(method)
+    load_compressor(method)
     parser = make_parser()
     common = set(vars(parser.parse_args(['CONFIG', 'CHECKPOINT', '--out', 'D'])))
     if method in OPTIONS:
         OPTIONS[method](parser.add_argument_group(f'of --method {method}', argument_default=argparse.SUPPRESS))
     args = parser.parse_args(words)
+    budget = None if args.budget is None else parse_budget(args.budget)
+    if isinstance(budget, dict) and args.budget_kind:
+        raise UserError(f'--budget-kind {args.budget_kind}: --budget {args.budget} names its kinds; leave one out')
     device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
     request = CompressRequest(
         build_detector(config, args.checkpoint, device),
         config,
         args.checkpoint,
-        args.budget,
-        args.budget_kind,
+        budget,
+        args.budget_kind or 'params',
         args.ranks,
         args.init,
         input_side(config, args.img_size),
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     with building(config.filename):
         facts = compress(args.method, request, args.out)
-    kept = '' if args.budget is None else f': {args.budget:g} of {args.budget_kind}, ranks {args.ranks}'
+    kept = f': {request.budget_words}, ranks {args.ranks}' if request.shares else ''
     table = Table(title=f'{args.method}{kept}', show_header=False)
     for name, value in facts.items():
         table.add_row(name, f'{value:,.0f}' if isinstance(value, int | float) else value)
@@ -61,6 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (Path(args.out) / name).exists():
             print(f'{what:10} {args.out}/{name}')
     return 0
+
+
+def load_compressor(method: str) -> None:
+    """Import the plugin that has the compressor ``method``: the one of this name, or any.
+
+    Raises:
+        UserError: there is none, or the plugin does not import.
+    """
+    load_plugin(method)
+    for point in plugins() if method not in COMPRESSORS else ():
+        load_plugin(point.name)
+        if method in COMPRESSORS:
+            break
+    COMPRESSORS.find(method)
 
 
 def method_of(words: Sequence[str]) -> str:
@@ -78,9 +97,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
-    parser.add_argument('--method', default=METHOD, help=f'compressor, named as its plugin; by default {METHOD}')
-    parser.add_argument('--budget', type=float, help='share that is kept: 0.5 is 2x smaller; not with a file of ranks')
-    parser.add_argument('--budget-kind', default='params', help=f'what is counted: {", ".join(BUDGETS)}')
+    parser.add_argument('--method', default=METHOD, help=f'compressor of a plugin; by default {METHOD}')
+    parser.add_argument(
+        '--budget', help='share that is kept: 0.5 is 2x smaller; or of several kinds, params=0.25,macs=0.5'
+    )
+    kinds = ', '.join(COST_MODELS)
+    parser.add_argument('--budget-kind', help=f'what is counted: {kinds}, or a kind of a plugin; default params')
     parser.add_argument('--ranks', default='sensitivity', help='rank selector, as the method names them; or FILE.csv')
     parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how kept weights begin')
     parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")

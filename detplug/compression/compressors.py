@@ -16,11 +16,10 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
+from detplug.compression.costs import cost_model
 from detplug.errors import UserError
 from detplug.export.bundle import staging
 from detplug.named_parts import NamedParts
-
-BUDGETS = ('params', 'macs', 'latency')
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class CompressRequest:
         model: detector in eval mode with its weights.
         cfg: the whole config; its data sets give images for calibration.
         checkpoint: file of the weights.
-        budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller; None for a
-            compressor that takes none, and with a file of ranks.
-        budget_kind: one of BUDGETS.
+        budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller; several kinds at
+            once as a dict kind -> share; None for a compressor that takes none, and with a file of ranks.
+        budget_kind: a kind of ``costs.COST_MODELS``.
         ranks: name of the rank selector, or a file FILE.csv of ranks.
         init: how kept weights begin: ``svd`` or ``activation``.
         img_size: side of the square input, pixels, at which MACs and times are counted.
@@ -43,12 +42,24 @@ class CompressRequest:
     model: nn.Module
     cfg: Config
     checkpoint: Path
-    budget: float | None
+    budget: float | Mapping[str, float] | None
     budget_kind: str = 'params'
     ranks: str = 'sensitivity'
     init: str = 'activation'
     img_size: int = 640
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Kind -> share that is kept; empty without a budget."""
+        if self.budget is None:
+            return {}
+        return dict(self.budget) if isinstance(self.budget, Mapping) else {self.budget_kind: self.budget}
+
+    @property
+    def budget_words(self) -> str:
+        """The budget as a person reads it, ``0.25 of params and 0.5 of macs``."""
+        return ' and '.join(f'{share:g} of {kind}' for kind, share in self.shares.items())
 
     @property
     def ranks_file(self) -> Path | None:
@@ -107,11 +118,11 @@ def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, 
             raise UserError(f'--budget {request.budget}: {who}; leave it out')
     else:
         SELECTORS.find(request.ranks)
-        if request.budget_kind not in BUDGETS:
-            raise UserError(f'--budget-kind {request.budget_kind}: no such kind; one of {", ".join(BUDGETS)}')
-        if request.budget is None:
+        if not request.shares:
             raise UserError(f'--budget: missing; --method {name} wants the share that is kept, 0.5 for 2x smaller')
-        if not 0 < request.budget <= 1:
-            raise UserError(f'--budget {request.budget}: the share that is kept; give more than 0 and at most 1')
+        for kind, share in request.shares.items():
+            cost_model(kind)
+            if not 0 < share <= 1:
+                raise UserError(f'--budget {share}: the share that is kept; give more than 0 and at most 1')
     with staging(Path(out)) as folder:
         return compressor(request, folder)

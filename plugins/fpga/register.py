@@ -7,7 +7,8 @@ with quiet_imports():
 
     from .bundle.export import export_fpga
     from .compressor import compress_detector
+    from .cost.cycle_budget import cycles
     from .model import Quantised
     from .qonnx.export import export_qonnx
 
-__all__ = ['Quantised', 'compress_detector', 'export_fpga', 'export_qonnx']
+__all__ = ['Quantised', 'compress_detector', 'cycles', 'export_fpga', 'export_qonnx']

@@ -54,6 +54,7 @@ class ADMMHook(Hook):
         self.duals: dict[str, Tensor] = {}  # U
         self.weights: dict[str, nn.Parameter] = {}
         self.handles: list = []
+        self.resumed = False
 
     def before_train(self, runner: Runner) -> None:
         """Find the layers and pull from the first step on."""
@@ -63,8 +64,10 @@ class ADMMHook(Hook):
             if not isinstance(modules.get(name), nn.Conv2d):
                 raise UserError(f'config: ADMMHook: ranks: {name!r} is no convolution of the model; mend its name')
             self.weights[name] = modules[name].weight
-        if not self.targets:
-            for name, weight in self.weights.items():
+        for name, weight in self.weights.items():
+            if self.resumed:
+                self.duals[name], self.targets[name] = (x[name].to(weight) for x in (self.duals, self.targets))
+            else:
                 self.duals[name] = torch.zeros_like(weight)
                 self.targets[name] = nearest_chain(weight.detach(), self.ranks[name])
         self.handles = [self.weights[name].register_hook(self._pull(name)) for name in self.ranks]
@@ -105,11 +108,23 @@ class ADMMHook(Hook):
             handle.remove()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        checkpoint[STATE] = dict(targets=self.targets, duals=self.duals)
+        checkpoint[STATE] = dict(targets=self.targets, duals=self.duals, ranks=self.ranks)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if STATE in checkpoint:
-            self.targets, self.duals = checkpoint[STATE]['targets'], checkpoint[STATE]['duals']
+        """Z and U of the training that is resumed; those of weights that another training starts from are not taken.
+
+        Raises:
+            UserError: a resumed training had other ranks.
+        """
+        if not runner._resume or STATE not in checkpoint:
+            return
+        state = checkpoint[STATE]
+        if state.get('ranks') != self.ranks:
+            raise UserError(
+                'config: ADMMHook: ranks: not those of the training that is resumed; resume with its ranks, '
+                'or start from its weights with load_from'
+            )
+        self.targets, self.duals, self.resumed = dict(state['targets']), dict(state['duals']), True
 
 
 def loss_factor(wrapper: OptimWrapper) -> Tensor | float:

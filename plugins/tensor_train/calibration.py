@@ -5,6 +5,7 @@ N images, M objects.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -38,9 +39,29 @@ def calibration_data(
     """
     paths = image_paths(cfg, 'train', images, seed)
     pictures = letterboxed(map(read_image, paths), side)
-    cut, labels = object_crops(split_items(cfg, 'train'), crops, seed)
+    items = split_items(cfg, 'train')
+    cut, labels = object_crops(items, crops, seed)
     small = letterboxed(cut, crop_side)
-    return CalibrationData(runner_of(model), pictures.split(BATCH), small, torch.tensor(labels, dtype=torch.int64))
+    labels = torch.tensor(labels, dtype=torch.int64)
+    return CalibrationData(runner_of(model), pictures.split(BATCH), small, labels, image_objects(items, paths, side))
+
+
+def image_objects(items: Sequence[dict], paths: Sequence[Path], side: int) -> list[Tensor]:
+    """Of each picture (M, 5) boxes xyxy of its objects, px of the letterboxed picture, and their classes.
+
+    Ignored objects are left out.
+    """
+    listed = {Path(item['img_path']): item for item in items}
+    found = []
+    for path in paths:
+        item = listed[path]
+        rows = [[*x['bbox'], x['bbox_label']] for x in item['instances'] if not x.get('ignore_flag', 0)]
+        boxes = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
+        scale = min(side / item['height'], side / item['width'])
+        size = torch.tensor([item['width'], item['height']] * 2) * scale
+        boxes[:, :4] = boxes[:, :4] * scale + (side - size) / 2
+        found.append(boxes)
+    return found
 
 
 def runner_of(model: nn.Module) -> Callable[[Tensor], object]:

@@ -5,37 +5,51 @@ model, and the activation-aware beginning, are ours.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
+import torch
 from mmcv.cnn import fuse_conv_bn
-from torch import nn
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from detplug.compression.compressors import SELECTORS
+from detplug.compression.costs import ConvShape, CostRequest, cost_model
 from detplug.errors import UserError
 
 from .calibration import runner_of
-from .compressed import Ranks, check_ranks, compressible, replace_layers, silu_to_relu
-from .conv_layers import ConvLayer, conv_layers, convolution_macs
+from .compressed import Ranks, activations_to_relu, check_ranks, compressible, replace_layers, replace_modules
+from .conv_layers import ConvLayer, all_convolutions, compiled, conv_layers
 from .decomposition import chain_from_kernel
-from .ranks import Budget, CalibrationData, allocate, latency_cost, macs_cost, params_cost
+from .distillation import maps_of
+from .ranks import Budget, CalibrationData, LayerCost, allocate, layer_cost
+from .tt_conv import TTConv2d
 from .whitening import chain_from_kernel_and_moments
+
+FOLD_ERROR = 1e-3  # of an output's norm, rounding of float32 in deep networks included
 
 
 class Compression:
-    """One model and all that is found out about it once: layers, moments, scores; then any number of budgets.
+    """One model and all that is measured of it once: layers, moments, scores; then any number of budgets.
+
+    Chains that the model has already count as what they are: those that may change are made dense to be looked at, keep
+    at most their ranks, and what the model costs now is what it costs with them; others stay as they are.
 
     Args:
         model: detector in eval mode; it is not changed.
         data: images and objects of its training split.
         modules: pattern (re.search) of the names of the layers that may change.
         fold_bn: make batch norms part of their convolutions first.
-        relu: ReLU in place of every SiLU in what is built; scores and moments are those of the model as it is.
+        relu: ReLU in place of every other activation in what is built; scores and moments are those of the model as it
+            is.
         rank_multiple: of which every rank is one, or full; the width of an accelerator's array.
+        threads: of the deployment, for the budget kind latency.
+        cfg: the detector's config, for a budget kind that reads it.
 
     Raises:
-        UserError: a multiple below 1.
+        UserError: a multiple or number of threads below 1, or batch norms that cannot be folded.
     """
 
     def __init__(
@@ -46,16 +60,30 @@ class Compression:
         fold_bn: bool = False,
         relu: bool = False,
         rank_multiple: int = 1,
+        threads: int = 1,
+        cfg: Config | None = None,
     ):
-        if rank_multiple < 1:
-            raise UserError(f'--rank-multiple {rank_multiple}: ranks are multiples of it; give at least 1')
-        self.rank_multiple, self.relu = rank_multiple, relu
+        for option, value in (('rank-multiple', rank_multiple), ('threads', threads)):
+            if value < 1:
+                raise UserError(f'--{option} {value}: give at least 1')
+        self.rank_multiple, self.relu, self.threads, self.cfg = rank_multiple, relu, threads, cfg or Config()
+        wanted = compiled(modules)
+        self.start = {name: own for name, own in chain_ranks(model).items() if wanted.search(name)}
         self.model, self.data = model, data
+        if self.start:
+            self.model = chains_to_dense(copy.deepcopy(model), self.start)
         if fold_bn:
-            self.model = fuse_conv_bn(copy.deepcopy(model).eval())
+            self.model = folded(self.model, data.images[0][:1])
+        if self.model is not model:
             self.data = replace(data, run=runner_of(self.model), _moments={})
         self.modules = modules
-        self.found_scores: dict[str, Mapping] = {}
+        self._scores: dict[str, Mapping] = {}
+        self._costs: dict[str, LayerCost] = {}
+
+    @cached_property
+    def convs(self) -> dict[str, list[ConvShape]]:
+        """Every call of every convolution, chains made dense."""
+        return all_convolutions(self.model, self.data.run, self.data.images[0][:1])
 
     @cached_property
     def layers(self) -> dict[str, ConvLayer]:
@@ -63,37 +91,39 @@ class Compression:
         return conv_layers(self.model, self.data.run, self.data.images[0][:1], self.modules)
 
     def scores(self, selector: str) -> Mapping:
-        """What the selector finds in the layers; asked once."""
-        if selector not in self.found_scores:
-            self.found_scores[selector] = SELECTORS[selector]().scores(self.model, self.layers, self.data)
-        return self.found_scores[selector]
+        """What the selector measures of the layers; asked once."""
+        if selector not in self._scores:
+            self._scores[selector] = SELECTORS[selector]().scores(self.model, self.layers, self.data)
+        return self._scores[selector]
 
-    def cost(self, kind: str):
-        """Function ranks -> what the whole model costs; latency: the layers that may change.
+    def cost(self, kind: str) -> LayerCost:
+        """Function ranks -> what the whole model costs; chains that are not in the ranks cost as dense.
 
         Raises:
-            UserError: a kind that this plugin does not count.
+            UserError: a kind that no plugin counts, or a model that it cannot count.
         """
-        if kind == 'params':
-            fixed = sum(x.numel() for x in self.model.parameters()) - sum(x.params for x in self.layers.values())
-            return params_cost(self.layers, fixed)
-        if kind == 'macs':
-            whole = convolution_macs(self.model, self.data.run, self.data.images[0][:1])
-            fixed = whole - sum(x.macs for x in self.layers.values())
-            return macs_cost(self.layers, fixed)
-        if kind == 'latency':
-            return latency_cost(self.layers)
-        raise UserError(f'--budget-kind {kind}: not counted here; one of params, macs, latency')
+        if kind not in self._costs:
+            side = self.data.images[0].shape[-1]
+            request = CostRequest(self.model, self.cfg, side, self.convs, tuple(self.layers), self.threads)
+            self._costs[kind] = layer_cost(cost_model(kind)(request), self.layers)
+        return self._costs[kind]
 
-    def ranks(self, selector: str, share: float, kind: str = 'params') -> Ranks:
+    def ranks(self, selector: str, share: float | Mapping[str, float], kind: str = 'params') -> Ranks:
         """Ranks with which the model keeps at most ``share`` of what it costs now.
+
+        Args:
+            share: of ``kind``, or of several kinds: kind -> share.
 
         Raises:
             UserError: no ranks are so small.
         """
-        cost = self.cost(kind)
-        budget = Budget(kind, cost, share * cost({}))
-        return allocate(SELECTORS[selector](), self.scores(selector), self.layers, budget, self.rank_multiple)
+        shares = share if isinstance(share, Mapping) else {kind: share}
+        budgets = []
+        for kind, own in shares.items():
+            cost = self.cost(kind)
+            budgets.append(Budget(kind, cost, own * cost(self.start)))
+        scores = self.scores(selector)
+        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, self.start)
 
     def build(self, ranks: Ranks, init: str = 'activation') -> nn.Module:
         """A copy of the model with chains of these ranks.
@@ -102,15 +132,16 @@ class Compression:
             init: 'svd' is TT-SVD of the kernel; 'activation' cuts what matters least for the images.
 
         Raises:
-            UserError: a name that is none of the layers that may change, or ranks that its kernel cannot have.
+            UserError: a name that is none of the layers that may change, ranks that its kernel cannot have, or nothing
+                that ReLU may stand for.
         """
         for name in ranks:
             if name not in self.layers:
                 raise UserError(f'ranks: {name!r} is no layer that may change; mend its name, or see --modules')
         check_ranks(self.model, ranks)
         model = copy.deepcopy(self.model)
-        if self.relu:
-            silu_to_relu(model)
+        if self.relu and not activations_to_relu(model):
+            raise UserError('--relu: the detector has no activation that ReLU may stand for; leave it out')
         modules = dict(model.named_modules())
         moments = self.data.moments(self.model, ranks) if init == 'activation' else {}
         kernels = {}
@@ -121,6 +152,39 @@ class Compression:
             else:
                 kernels[name] = chain_from_kernel(weight, own)
         return replace_layers(model, ranks, kernels)
+
+
+def folded(model: nn.Module, images: Tensor) -> nn.Module:
+    """A copy of ``model`` whose batch norms are part of their convolutions.
+
+    Raises:
+        UserError: there is none, or its outputs for the images are others than before, as where one convolution has
+            several batch norms.
+    """
+    if not any(isinstance(x, _BatchNorm) for x in model.modules()):
+        raise UserError('--fold-bn: the detector has no batch norm; leave it out')
+    other = fuse_conv_bn(copy.deepcopy(model).eval())
+    with torch.no_grad():
+        pairs = zip(*(maps_of(runner_of(own)(images)) for own in (model, other)), strict=True)
+        error = max((((a - b).norm() / a.norm().clamp(min=1e-12)).item() for a, b in pairs), default=0.0)
+    if not error <= FOLD_ERROR:
+        raise UserError(
+            f'--fold-bn: changes the outputs by {error:.2g} of their norm, because a convolution has several batch '
+            'norms or one that does not follow it alone; leave it out'
+        )
+    return other
+
+
+def chain_ranks(model: nn.Module) -> Ranks:
+    """Ranks of the chains that a model has, by name."""
+    return {name: x.ranks for name, x in model.named_modules() if isinstance(x, TTConv2d)}
+
+
+def chains_to_dense(model: nn.Module, names: Iterable[str]) -> nn.Module:
+    """The dense convolution in the place of each named chain of ``model``, in place; returns ``model``."""
+    modules = dict(model.named_modules())
+    replace_modules(model, {modules[name]: modules[name].to_conv() for name in names})
+    return model
 
 
 def has_convolutions(model: nn.Module) -> bool:

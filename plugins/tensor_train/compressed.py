@@ -6,6 +6,9 @@ TT-YOLOv5 (Liu et al., arXiv 2408.01534) has one rank for all layers; a table of
 from collections.abc import Mapping
 
 from mmcv.cnn import fuse_conv_bn
+from mmcv.cnn.bricks.hswish import HSwish
+from mmcv.cnn.bricks.swish import Swish
+from mmcv.cnn.bricks.wrappers import Conv2d
 from mmdet.registry import MODELS
 from torch import nn
 
@@ -17,6 +20,10 @@ from .ranks_file import read_ranks
 from .tt_conv import TTConv2d
 
 Ranks = dict[str, tuple[int, ...]]
+PLAIN = (nn.Conv2d, Conv2d)  # mmcv's differs for empty inputs only; what other subclasses compute, a chain may not
+ACTIVATIONS = (  # that ReLU may stand for
+    nn.SiLU, Swish, nn.Hardswish, HSwish, nn.LeakyReLU, nn.PReLU, nn.GELU, nn.Mish, nn.ELU, nn.ReLU6,
+)  # fmt: skip
 
 
 @MODELS.register_module()
@@ -36,7 +43,7 @@ def TTCompressed(
         ranks: one rank for every layer that a chain of this rank makes smaller (the paper's); a file ranks.csv; or
             ``{name of a layer: ranks}``. Layers that are not named stay dense.
         fold_bn: batch norms are part of the convolutions, as in a model that was compressed with folding.
-        relu: ReLU in place of every SiLU, for hardware that has no table of it.
+        relu: ReLU in place of every other activation, for hardware that has no table of them.
 
     Raises:
         UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
@@ -45,7 +52,7 @@ def TTCompressed(
     if fold_bn:
         fuse_conv_bn(model)
     if relu:
-        silu_to_relu(model)
+        activations_to_relu(model)
     if isinstance(ranks, int):
         ranks = uniform_ranks(model, ranks)
     elif isinstance(ranks, str):
@@ -59,13 +66,15 @@ def TTYOLOv5Backbone(ranks: int | str | Mapping[str, tuple[int, ...]], **setting
     return TTCompressed('YOLOv5Backbone', ranks, **settings)
 
 
-def silu_to_relu(model: nn.Module) -> nn.Module:
-    """ReLU in place of every SiLU of ``model``, in place; returns ``model``."""
+def activations_to_relu(model: nn.Module) -> int:
+    """ReLU in place of every one of ACTIVATIONS in ``model``, in place; returns how many there were."""
+    count = 0
     for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.SiLU):
+        for name, child in parent._modules.items():  # named_children leaves out the second name of a shared module
+            if isinstance(child, ACTIVATIONS):
                 setattr(parent, name, nn.ReLU())
-    return model
+                count += 1
+    return count
 
 
 def uniform_ranks(model: nn.Module, rank: int) -> Ranks:
@@ -88,11 +97,13 @@ def uniform_ranks(model: nn.Module, rank: int) -> Ranks:
 
 def compressible(module: nn.Module) -> bool:
     """Whether a module is a convolution that has a chain: neither grouped, nor padded by anything but zeros."""
-    return type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == 'zeros'
+    return type(module) in PLAIN and module.groups == 1 and module.padding_mode == 'zeros'
 
 
 def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] | None = None) -> nn.Module:
     """Replace the named convolutions of ``model`` by chains, in place; returns ``model``.
+
+    A convolution that several modules share is one chain in all of them.
 
     Args:
         ranks: full name of a layer -> (r,) or (r1, r2).
@@ -103,10 +114,17 @@ def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] 
     """
     check_ranks(model, ranks)
     modules = dict(model.named_modules())
-    for name, own in ranks.items():
-        parent, _, child = name.rpartition('.')
-        setattr(modules[parent], child, _chain(modules[name], own, kernels and kernels[name]))
+    chains = {modules[name]: _chain(modules[name], own, kernels and kernels[name]) for name, own in ranks.items()}
+    replace_modules(model, chains)
     return model
+
+
+def replace_modules(model: nn.Module, others: Mapping[nn.Module, nn.Module]) -> None:
+    """Put others in the places of modules of ``model``, under every name that they have."""
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if child in others:
+                setattr(parent, name, others[child])
 
 
 def check_ranks(model: nn.Module, ranks: Ranks) -> None:

@@ -1,11 +1,13 @@
 """What tools/compress.py calls: a folder with the compressed detector, the config that trains it on, and a report."""
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmdet.models.detectors import SemiBaseDetector
 from mmengine.config import Config
+from torch import nn
 
 from detplug.compression.compressors import CompressRequest, register_compressor
 from detplug.engine.checkpoint import load_file, save_atomic
@@ -13,11 +15,11 @@ from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
 
 from .calibration import calibration_data
-from .compress import Compression, has_convolutions
+from .compress import Compression, chain_ranks, has_convolutions
+from .compressed import compressible
+from .fine_tuning_configs import HERE, write_configs
 from .ranks_file import read_ranks, write_ranks
-from .report import layer_rows, write_report
-
-HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
+from .report import COLUMNS, layer_rows, write_report
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -25,7 +27,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
     parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64')
     parser.add_argument('--fold-bn', action='store_true', help='make batch norms part of convolutions')
-    parser.add_argument('--relu', action='store_true', help='ReLU in place of SiLU, for an FPGA')
+    parser.add_argument('--relu', action='store_true', help='ReLU in place of other activations, for an FPGA')
+    parser.add_argument('--threads', type=int, help='of the deployment, for --budget-kind latency; default 1')
     parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
 
 
@@ -34,7 +37,10 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 
     Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``relu``,
-    ``rank_multiple``.
+    ``rank_multiple``, ``threads`` (for a budget of latency).
+
+    A detector that a compression made is compressed further: config.py says the new ranks of the same dense type, and
+    what distill.py already learns from stays the teacher.
 
     Raises:
         UserError: a model without convolutions, a budget that no ranks reach, a file of ranks that do not fit.
@@ -47,46 +53,68 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
             f'{request.cfg.filename}: model: {type(request.model).__name__} is a student and a teacher; compress a '
             "plain detector, and give its ranks.csv here: detector=dict(type='TTCompressed', of=..., ranks=...)"
         )
+    if 'threads' in settings and 'latency' not in request.shares:
+        raise UserError('--threads: counts for --budget-kind latency alone; leave it out')
+    dense, flags = dense_config(request.cfg)
     data = calibration_data(request.model, request.cfg, request.img_size, settings.pop('images', 64))
-    work = Compression(request.model, data, **settings)
+    work = Compression(request.model, data, cfg=request.cfg, **settings)
     if request.ranks_file:
         ranks, scores = read_ranks(request.ranks_file), {}
     else:
-        ranks = work.ranks(request.ranks, request.budget, request.budget_kind)
+        ranks = work.ranks(request.ranks, request.shares)
         scores = work.scores(request.ranks)
     model = work.build(ranks, request.init)
     rows = layer_rows(work.layers, ranks, scores)
     facts: dict[str, float | str] = {'layers compressed': f'{len(ranks)} of {len(work.layers)}'}
-    for kind in ('params', 'macs'):
+    if words := without_chain(work.model, work.convs):
+        facts['convolutions without a chain'] = words
+    for kind in dict.fromkeys(('params', 'macs', *request.shares)):
         cost = work.cost(kind)
-        facts |= {f'{kind} before': cost({}), f'{kind} after': cost(ranks)}
-    write_ranks(folder / 'ranks.csv', rows)
+        facts |= {f'{kind} before': cost(work.start), f'{kind} after': cost(ranks)}
+    write_ranks(folder / 'ranks.csv', [*rows, *other_rows(work)])
     write_report(folder, request, rows, facts)
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
-    write_configs(request, folder, [name for name in ('fold_bn', 'relu') if settings.get(name)])
+    flags |= {name: True for name in ('fold_bn', 'relu') if settings.get(name)}
+    chains = {'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv', **flags}
+    write_configs(request, folder, dense | chains)
     names = ('budget', 'budget_kind', 'ranks', 'init')
     write_manifest(folder, {'format': 'tensor_train', **{name: getattr(request, name) for name in names}, **facts})
     return facts
 
 
-def write_configs(request: CompressRequest, folder: Path, flags: Sequence[str]) -> None:
-    """config.py, which fine-tunes and exports the compressed detector; distill.py, the same beside the dense one.
+def other_rows(work: Compression) -> list[dict]:
+    """Rows of the chains that stay as they are, outside the layers that may change."""
+    empty = dict.fromkeys(COLUMNS, '')
+    return [empty | {'layer': name, 'ranks': ' '.join(map(str, own))} for name, own in chain_ranks(work.model).items()]
 
-    ``flags``: arguments of TTCompressed that are true.
+
+def dense_config(cfg: Config) -> tuple[dict, dict[str, bool]]:
+    """The ``model`` of a config without chains, and the flags of TTCompressed that it was built with.
+
+    Raises:
+        UserError: a part of the model, not the whole, is made of chains.
     """
-    config = Config(request.cfg.to_dict())
-    dense = request.cfg.model.to_dict()
-    model = {**dense, 'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv'}
-    config.model = model | dict.fromkeys(flags, True)
-    config.load_from = f'{HERE}/compressed.pth'
-    imports = config.get('custom_imports', dict(imports=[], allow_failed_imports=False))
-    imports['imports'] = [*imports['imports'], f'{__package__}.register']
-    config.custom_imports = imports
-    (folder / 'config.py').write_text(config.pretty_text)
-    parts = {name: 1.0 for name in ('neck', 'bbox_head', 'rpn_head') if hasattr(request.model, name)}
-    checkpoint = str(Path(request.checkpoint).resolve())
-    hook = Config(dict(hook=dict(type='DistillationHook', teacher=dense, checkpoint=checkpoint, weights=parts)))
-    (folder / 'distill.py').write_text(
-        f"_base_ = 'config.py'\n{hook.pretty_text}custom_hooks = [*_base_.custom_hooks, hook]\n"
+    model = cfg.model.to_dict()
+    flags = {}
+    if model['type'] == 'TTCompressed':
+        flags = {name: model.pop(name) for name in ('fold_bn', 'relu') if name in model}
+        model['type'] = model.pop('of')
+        del model['ranks']
+    if 'TTCompressed' in repr(model) or 'TTYOLOv5Backbone' in repr(model):
+        raise UserError(
+            f'{cfg.filename}: model: a part of it is made of chains; compress a detector whose `model` is dense or '
+            "dict(type='TTCompressed', of=...)"
+        )
+    return model, {name: True for name, value in flags.items() if value}
+
+
+def without_chain(model: nn.Module, convs: Mapping[str, Sequence]) -> str:
+    """How many convolutions of each type can be no chain, '3 DCN, 12 grouped'; empty where all can."""
+    modules = dict(model.named_modules())
+    kinds = Counter(
+        'grouped' if modules[name].groups > 1 else type(modules[name]).__name__
+        for name in convs
+        if not compressible(modules[name])
     )
+    return ', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from detplug.compression.costs import ConvShape
 from detplug.errors import UserError
 
 from .compressed import compressible
-from .counts import dense_macs, dense_params
+from .counts import chain_shapes, dense_macs, dense_params
 from .decomposition import max_ranks
 
 Size = tuple[int, int]
@@ -59,6 +60,11 @@ class ConvLayer:
     def macs(self) -> int:
         """Of the dense layer, all calls of one image together."""
         return sum(dense_macs(*self.shape, *size) for size in zip(self.in_hw, self.out_hw, strict=True))
+
+    def chain(self, ranks: tuple[int, ...]) -> list[list[ConvShape]]:
+        """The convolutions of its chain, at each call."""
+        sizes = zip(self.in_hw, self.out_hw, strict=True)
+        return [chain_shapes(*self.shape, self.stride, ranks, *size) for size in sizes]
 
     @property
     def max_ranks(self) -> tuple[int, ...]:
@@ -116,10 +122,7 @@ def conv_layers(
     Raises:
         UserError: no such convolution runs, none matches, or the pattern is none.
     """
-    try:
-        wanted = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"--modules {pattern}: not a pattern ({error}); see Python's re") from None
+    wanted = compiled(pattern)
     convs, trace = trace_convolutions(model, run, images)
     able = [name for name in trace.order if compressible(convs[name])]
     if not able:
@@ -130,11 +133,26 @@ def conv_layers(
     return {name: _layer(name, convs[name], trace) for name in chosen}
 
 
-def convolution_macs(model: nn.Module, run: Callable[[Tensor], object], images: Tensor) -> int:
-    """Multiply-accumulates of all convolutions for one image, grouped ones too; see :func:`conv_layers`."""
+def compiled(pattern: str) -> re.Pattern:
+    """A pattern of names.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"--modules {pattern}: not a pattern ({error}); see Python's re") from None
+
+
+def all_convolutions(model: nn.Module, run: Callable[[Tensor], object], images: Tensor) -> dict[str, list[ConvShape]]:
+    """Every call of every convolution for one image, grouped ones too, in order; see :func:`conv_layers`."""
     convs, trace = trace_convolutions(model, run, images)
-    sizes = ((convs[name], out_hw) for name, calls in trace.calls.items() for _, out_hw in calls)
-    return sum(conv.weight.numel() * height * width for conv, (height, width) in sizes)
+    return {name: [_shape(convs[name], *sizes) for sizes in trace.calls[name]] for name in trace.order}
+
+
+def _shape(conv: nn.Conv2d, in_hw: Size, out_hw: Size) -> ConvShape:
+    return ConvShape(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, in_hw, out_hw, conv.groups)
 
 
 def trace_convolutions(

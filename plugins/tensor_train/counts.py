@@ -6,6 +6,8 @@ O output channels, I input channels; ranks (r,) of a 1x1 kernel, (r1, r2) of any
 from collections.abc import Sequence
 from math import prod
 
+from detplug.compression.costs import ConvShape
+
 Size = Sequence[int]
 
 
@@ -26,13 +28,22 @@ def chain_params(out_channels: int, in_channels: int, kernel_size: Size, ranks: 
     return first + middle + last
 
 
-def chain_macs(
-    out_channels: int, in_channels: int, kernel_size: Size, ranks: Sequence[int], in_hw: Size, out_hw: Size
-) -> int:
-    """Of one image: the first 1x1 runs before the stride, everything after it at the output's size.
-
-    Of a pair both run at the output's size: the first takes the stride.
-    """
-    first, rest = in_channels * ranks[0], chain_params(out_channels, in_channels, kernel_size, ranks)
-    before = out_hw if prod(kernel_size) == 1 else in_hw
-    return first * prod(before) + (rest - first) * prod(out_hw)
+def chain_shapes(
+    out_channels: int,
+    in_channels: int,
+    kernel_size: Size,
+    stride: Size,
+    ranks: Sequence[int],
+    in_hw: Size,
+    out_hw: Size,
+) -> list[ConvShape]:
+    """The convolutions of a chain in one call: the first 1x1 runs before the stride; of a pair the first takes it."""
+    point, step, last = (1, 1), tuple(stride), ranks[-1]
+    if prod(kernel_size) == 1:
+        first = [ConvShape(in_channels, last, point, step, in_hw, out_hw)]
+    else:
+        first = [
+            ConvShape(in_channels, ranks[0], point, point, in_hw, in_hw),
+            ConvShape(ranks[0], last, tuple(kernel_size), step, in_hw, out_hw),
+        ]
+    return [*first, ConvShape(last, out_channels, point, point, out_hw, out_hw)]

@@ -6,7 +6,6 @@ kernel kh x kw, ranks (r,) of a 1x1 kernel, (r1, r2) of any other.
 """
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from torch import Tensor
@@ -32,23 +31,6 @@ def tt_svd(tensor: Tensor, ranks: Sequence[int]) -> list[Tensor]:
         rest, before = values[:rank, None] * right[:rank], rank
     cores.append(rest.reshape(before, tensor.shape[-1], 1))
     return cores
-
-
-def tensor_from_cores(cores: Sequence[Tensor]) -> Tensor:
-    """(n_1, ..., n_d) tensor of cores (r_{i-1}, n_i, r_i); differentiable."""
-    tensor = cores[0]
-    for core in cores[1:]:
-        tensor = torch.tensordot(tensor, core, dims=1)
-    return tensor[0, ..., 0]
-
-
-def cut_ranks(shape: Sequence[int], ranks: Sequence[int]) -> tuple[int, ...]:
-    """The ranks that :func:`tt_svd` has of a tensor of this shape: each at most what its unfolding leaves."""
-    before, found = 1, []
-    for bond, rank in enumerate(ranks):
-        before = min(rank, before * shape[bond], prod(shape[bond + 1 :]))
-        found.append(before)
-    return tuple(found)
 
 
 def max_ranks(out_channels: int, in_channels: int, kernel_size: Sequence[int]) -> tuple[int, ...]:

@@ -31,6 +31,8 @@ class DistillationHook(Hook):
     def __init__(self, teacher: str | dict, checkpoint: str, weights: dict[str, float]):
         self.config = Config.fromfile(teacher).model if isinstance(teacher, str) else teacher
         self.checkpoint, self.weights = checkpoint, weights
+        self.listening: list[nn.Module] = []  # parts of the student whose forward notes its outputs
+        self.student: nn.Module | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Build the teacher and listen to both models."""
@@ -45,12 +47,36 @@ class DistillationHook(Hook):
             losses = plain_loss(inputs, samples, **kwargs)
             with torch.no_grad():
                 teacher(inputs, samples, mode='tensor')
+            for name in self.weights:
+                check_shapes(name, asked[name], told[name])
             return losses | {
                 f'loss_distill_{name.replace(".", "_")}': weight * map_distance(asked[name], told[name])
                 for name, weight in self.weights.items()
             }
 
         student.loss = loss
+        self.student, self.listening = student, [student.get_submodule(name) for name in self.weights]
+
+    def after_train(self, runner: Runner) -> None:
+        """The detector is as it was: a copy of it calls its own parts."""
+        vars(self.student).pop('loss')
+        for part in self.listening:
+            vars(part).pop('forward')
+
+
+def check_shapes(name: str, own: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
+    """Refuse outputs that cannot be compared, as those of a DETR with denoising queries in training.
+
+    Raises:
+        UserError: the part is named.
+    """
+    shapes, others = ([tuple(x.shape) for x in maps] for maps in (own, wanted))
+    if shapes != others:
+        one, other = next((pair for pair in zip(shapes, others, strict=False) if pair[0] != pair[1]), (shapes, others))
+        raise UserError(
+            f'config: DistillationHook: weights: {name!r}: gives {one} in training, the teacher {other}; '
+            'leave that part out'
+        )
 
 
 def listen(model: nn.Module, names: Sequence[str]) -> dict[str, tuple[Tensor, ...]]:

@@ -6,6 +6,7 @@ with quiet_imports():
     import detplug.register  # noqa: F401
 
     from .admm import ADMMHook
+    from .block_influence import WithoutBlocks, remove_blocks
     from .compress import Compression
     from .compressed import TTCompressed, TTYOLOv5Backbone
     from .compressor import compress_detector
@@ -19,5 +20,7 @@ __all__ = [
     'TTCompressed',
     'TTConv2d',
     'TTYOLOv5Backbone',
+    'WithoutBlocks',
     'compress_detector',
+    'remove_blocks',
 ]

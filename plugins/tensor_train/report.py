@@ -13,7 +13,8 @@ from detplug.report.sections import save_plot
 
 from .compressed import Ranks
 from .conv_layers import ConvLayer
-from .counts import chain_macs, chain_params
+from .counts import chain_params
+from .ranks.budget import layer_macs
 
 COLUMNS = ('layer', 'shape', 'full', 'ranks', 'params', 'params_after', 'macs', 'macs_after', 'score')
 
@@ -28,8 +29,7 @@ def _row(name: str, layer: ConvLayer, own: tuple[int, ...] | None, score: str) -
     kernel = 'x'.join(map(str, layer.kernel_size)) + ('' if layer.stride == (1, 1) else f' s{layer.stride[0]}')
     params, macs = layer.params, layer.macs
     if own:
-        sizes = zip(layer.in_hw, layer.out_hw, strict=True)
-        params, macs = chain_params(*shape, own), sum(chain_macs(*shape, own, *size) for size in sizes)
+        params, macs = chain_params(*shape, own), layer_macs(layer, own)
     full, kept = (' '.join(map(str, x)) for x in (layer.max_ranks, own or ()))
     described = f'{layer.in_channels}-{layer.out_channels} {kernel}'
     values = (name, described, full, kept, layer.params, params, layer.macs, macs, score)
@@ -46,7 +46,7 @@ def score_of(score) -> str:
 
 def write_report(folder: Path, request: CompressRequest, rows: Sequence[Mapping], facts: Mapping) -> None:
     """report.html with its pictures: sizes before and after, and the table of the layers."""
-    kept = {} if request.budget is None else {'kept': f'{request.budget:g} of {request.budget_kind}'}
+    kept = {'kept': request.budget_words} if request.shares else {}
     settings = kept | {
         'ranks': request.ranks,
         'init': request.init,

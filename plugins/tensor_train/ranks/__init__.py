@@ -1,11 +1,12 @@
 """Which rank each layer gets: selectors, one a file, and the budgets that they fit."""
 
+from . import latency
 from .activation_energy import ActivationEnergyRanks
-from .budget import Budget, LayerCost, allocate, macs_cost, params_cost
+from .budget import Budget, allocate, layer_cost, params_cost
 from .energy import EnergyRanks
-from .latency import latency_cost
+from .imprinted_sensitivity import ImprintedSensitivityRanks
 from .lwiq import LWIQ
-from .selector import CalibrationData, Ranks, RankSelector
+from .selector import CalibrationData, LayerCost, Ranks, RankSelector
 from .sensitivity import SensitivityRanks
 from .uniform import UniformRanks
 from .water_filling import WaterFillingRanks
@@ -16,6 +17,7 @@ __all__ = [
     'Budget',
     'CalibrationData',
     'EnergyRanks',
+    'ImprintedSensitivityRanks',
     'LayerCost',
     'RankSelector',
     'Ranks',
@@ -23,7 +25,7 @@ __all__ = [
     'UniformRanks',
     'WaterFillingRanks',
     'allocate',
-    'latency_cost',
-    'macs_cost',
+    'latency',
+    'layer_cost',
     'params_cost',
 ]

@@ -1,15 +1,17 @@
 """Fit ranks to a budget: the largest level of a selection whose cost is within it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any
 
+from detplug.compression.costs import CostModel
 from detplug.errors import UserError
 
 from ..conv_layers import ConvLayer
-from ..counts import chain_macs, chain_params
-from .selector import Layers, Ranks, RankSelector
+from ..counts import chain_params
+from .selector import LayerCost, Layers, PricedSelector, Ranks, RankSelector
 
 STEPS = 40  # of the bisection: the level is right to 1e-12
 
@@ -19,25 +21,8 @@ class Budget:
     """At most ``limit`` of what ``cost`` counts; ``kind`` names it. Layers that are not in the ranks cost as dense."""
 
     kind: str
-    cost: 'LayerCost'
+    cost: LayerCost
     limit: float
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """Cost of a model: what does not change, and of each layer the dense cost or that of its chain.
-
-    Calling it with ranks gives the whole; ``{}`` is the dense model.
-    """
-
-    fixed: float
-    dense: Mapping[str, float]
-    chain: Callable[[str, tuple[int, ...]], float]
-
-    def __call__(self, ranks: Ranks) -> float:
-        return self.fixed + sum(
-            self.chain(name, ranks[name]) if name in ranks else cost for name, cost in self.dense.items()
-        )
 
 
 def params_cost(layers: Layers, fixed: float = 0) -> LayerCost:
@@ -49,24 +34,45 @@ def params_cost(layers: Layers, fixed: float = 0) -> LayerCost:
     )
 
 
-def macs_cost(layers: Layers, fixed: float = 0) -> LayerCost:
-    """Multiply-accumulates of an image; ``fixed`` are those of everything else."""
-    return LayerCost(
-        fixed, {name: x.macs for name, x in layers.items()}, lambda name, ranks: layer_macs(layers[name], ranks)
-    )
+def layer_cost(model: CostModel, layers: Layers) -> LayerCost:
+    """A cost model of the host, of the layers and their chains."""
+    return LayerCost(model.fixed, model.dense, lambda name, ranks: model.layer(name, layers[name].chain(ranks)))
 
 
 def layer_macs(layer: ConvLayer, ranks: tuple[int, ...]) -> int:
     """Of a layer's chain, all calls of one image together."""
-    return sum(chain_macs(*layer.shape, ranks, *size) for size in zip(layer.in_hw, layer.out_hw, strict=True))
+    return sum(conv.macs for call in layer.chain(ranks) for conv in call)
 
 
-def worthwhile(ranks: Ranks, layers: Layers, cost: LayerCost) -> Ranks:
-    """Without the layers whose chain has no fewer parameters than dense, or costs no less: they stay dense."""
+def joint_costs(budgets: Sequence[Budget]) -> list[LayerCost]:
+    """Prices that several budgets can have: each kind alone, and all together by the shares that they allow.
+
+    With one budget its own kind. Ours: of budgets that bind together the price is a weighted sum of the kinds; these
+    are the corners and one point between.
+    """
+    costs = [budget.cost for budget in budgets]
+    if len(costs) == 1:
+        return costs
+    weights = [1 / budget.limit for budget in budgets]
+
+    def chain(name: str, ranks: tuple[int, ...]) -> float:
+        return sum(weight * cost.chain(name, ranks) for weight, cost in zip(weights, costs, strict=True))
+
+    pairs = list(zip(weights, costs, strict=True))
+    dense = {name: sum(weight * cost.dense[name] for weight, cost in pairs) for name in costs[0].dense}
+    return [*costs, LayerCost(0.0, dense, chain)]
+
+
+def worthwhile(ranks: Ranks, layers: Layers, costs: Sequence[LayerCost]) -> Ranks:
+    """Without the layers whose chain has no fewer parameters than dense, or costs no less in any kind: they stay dense.
+
+    A budget of MACs thus never takes a chain that has more of them than its layer, as stride 2 can give.
+    """
     return {
         name: own
         for name, own in ranks.items()
-        if chain_params(*layers[name].shape, own) < layers[name].params and cost.chain(name, own) < cost.dense[name]
+        if chain_params(*layers[name].shape, own) < layers[name].params
+        and all(cost.chain(name, own) < cost.dense[name] for cost in costs)
     }
 
 
@@ -82,31 +88,66 @@ def in_multiples(ranks: Ranks, layers: Layers, multiple: int) -> Ranks:
 
 
 def allocate(
-    selector: RankSelector, scores: Mapping[str, Any], layers: Layers, budget: Budget, multiple: int = 1
+    selector: RankSelector,
+    scores: Mapping[str, Any],
+    layers: Layers,
+    budgets: Sequence[Budget],
+    multiple: int = 1,
+    start: Ranks | None = None,
 ) -> Ranks:
-    """Ranks of the largest level whose cost is within the budget, each a multiple of ``multiple`` or full.
+    """Ranks of the largest level whose costs are within all budgets, each a multiple of ``multiple`` or full.
+
+    Where a selector has prices, they are in the kinds of the budgets; of several ways to weigh the kinds the one that
+    loses least by the selector's own measure is taken.
+
+    Args:
+        start: ranks of the layers that are chains already; none of them grows.
 
     Raises:
         UserError: the smallest ranks everywhere cost more.
     """
+    start = start or {}
+    costs = [budget.cost for budget in budgets]
 
-    def at(level: float) -> Ranks:
+    def at(scores: Mapping[str, Any], level: float) -> Ranks:
         ranks = in_multiples(selector.ranks_at(scores, layers, level), layers, multiple)
-        return worthwhile(ranks, layers, budget.cost)
+        ranks = {name: tuple(map(min, own, start.get(name, own))) for name, own in ranks.items()}
+        return start | worthwhile(ranks, layers, costs)
 
-    dense = budget.cost({})
-    smallest = budget.cost(at(0.0))
-    if smallest > budget.limit:
+    for budget in budgets:
+        check_reachable(budget, at(scores, 0.0), start)
+    if not isinstance(selector, PricedSelector):
+        return largest(partial(at, scores), budgets)
+    found = [largest(partial(at, selector.priced(scores, layers, cost)), budgets) for cost in joint_costs(budgets)]
+    return min(found, key=lambda ranks: selector.loss(scores, layers, ranks))
+
+
+def check_reachable(budget: Budget, smallest: Ranks, start: Ranks) -> None:
+    """Refuse a budget that the smallest ranks exceed.
+
+    Raises:
+        UserError: says what can be reached.
+    """
+    cost, whole = budget.cost(smallest), budget.cost(start)
+    if cost > budget.limit:
         raise UserError(
-            f'--budget {budget.limit / dense:.3g}: the smallest that this selection can reach is '
-            f'{ceil(1000 * smallest / dense) / 1000:.3f} of {budget.kind}; give at least that'
+            f'--budget {budget.limit / whole:.3g}: the smallest that this selection can reach is '
+            f'{ceil(1000 * cost / whole) / 1000:.3f} of {budget.kind}; give at least that'
         )
+
+
+def largest(at: Callable[[float], Ranks], budgets: Sequence[Budget]) -> Ranks:
+    """Ranks of the largest level, 0 to 1, that fits; costs do not fall when it rises."""
+
+    def fits(ranks: Ranks) -> bool:
+        return all(budget.cost(ranks) <= budget.limit for budget in budgets)
+
     low, high = 0.0, 1.0
-    if budget.cost(at(high)) <= budget.limit:
+    if fits(at(high)):
         return at(high)
     for _ in range(STEPS):
         middle = (low + high) / 2
-        if budget.cost(at(middle)) <= budget.limit:
+        if fits(at(middle)):
             low = middle
         else:
             high = middle

@@ -1,26 +1,36 @@
-"""LWIQ: a layer's rank follows what its features add to the recognition of objects, found without any training.
+"""LWIQ, our reconstruction from the abstract: a layer's rank follows what its features add to recognising objects.
 
-LWIQ (Luo et al., arXiv 2408.01534v1): a proxy classifier made by imprinting (Elkerdawy et al., ICIP 2020) scores each
-layer; a scaling factor fits the ranks to a budget without a new search. Objects cut out by their boxes in place of
-whole images, the gain along the graph in place of a sequence, and the floor below which no layer goes (inside C3
-blocks the gain is often negative) are ours.
+The abstract of LWIQ (Luo et al., arXiv 2408.01534v1) says that a proxy classifier made by imprinting scores each layer
+and that a scaling factor fits the ranks to a budget without a new search; its formulas and tables were never seen. The
+imprinting is Elkerdawy et al.'s (ICIP 2020), whose significance of a node is its gain over the node before it. The rest
+is ours: objects cut out by their boxes in place of whole images, recognition measured by the leave-one-out likelihood
+(an accuracy saturates where few classes are told apart), the pixels as the node before the first layer, gains over a
+high quantile of them (one layer alone does not set the scale), and the floor below which no layer goes.
+
+What it measures is what a layer adds, not what cutting it costs: `imprinted_sensitivity` measures that.
 """
 
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize, one_hot
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from detplug.compression.compressors import register_selector
 from detplug.errors import UserError
 
+from ..compressed import ACTIVATIONS
 from .selector import CalibrationData, Layers, Ranks, ranks_of_shares
 
 VALUES = 512  # of an embedding, about: d = round(sqrt(VALUES / channels))
 BATCH = 64
+TEMPERATURE = 10.0  # of the softmax over cosines
+
+
+FOLLOWING = (_BatchNorm, nn.ReLU, *ACTIVATIONS)
 
 
 class Significance(dict[str, float]):
@@ -33,31 +43,38 @@ class Significance(dict[str, float]):
 
 @register_selector('lwiq')
 class LWIQ:
-    """Scores are 0 to 1, 1 for the layer that adds most; a layer's share of its full rank is
-    alpha (floor + (1 - floor) score).
+    """Scores are 0 to 1; a layer's share of its full rank is alpha (floor + (1 - floor) score).
 
     Args:
         floor: share of a layer that adds nothing, at alpha 1; above 0, at most 1.
         least: gain below which layers are alike.
-        leave_one_out: leave each object out of its class's mean (ours); the paper's classifier knows the objects that
-            it is asked about, so that a class of few objects recognises itself.
-        input_baseline: a layer that no layer feeds gains over the recognition from the pixels (ours); the default is
-            that it gains all its accuracy.
+        leave_one_out: leave each object out of its class's mean; the paper's classifier knows the objects that it is
+            asked about, so that a class of few objects recognises itself.
+        input_baseline: a layer that no layer feeds gains over the recognition from the pixels; else all that it has.
+        soft: recognition is the mean log-likelihood, else the accuracy.
+        quantile: of the gains, whose score is 1, as are those above it.
 
     Raises:
-        UserError: a floor out of its range.
+        UserError: a floor or a quantile out of its range.
     """
 
     def __init__(
-        self, floor: float = 0.3, least: float = 1e-3, leave_one_out: bool = True, input_baseline: bool = False
+        self,
+        floor: float = 0.05,
+        least: float = 1e-3,
+        leave_one_out: bool = True,
+        input_baseline: bool = True,
+        soft: bool = True,
+        quantile: float = 0.9,
     ):
-        if not 0 < floor <= 1:
-            raise UserError(f'lwiq: floor: {floor}; give more than 0 and at most 1')
-        self.floor, self.least = floor, least
-        self.leave_one_out, self.input_baseline = leave_one_out, input_baseline
+        for name, value in (('floor', floor), ('quantile', quantile)):
+            if not 0 < value <= 1:
+                raise UserError(f'lwiq: {name}: {value}; give more than 0 and at most 1')
+        self.floor, self.least, self.quantile = floor, least, quantile
+        self.leave_one_out, self.input_baseline, self.soft = leave_one_out, input_baseline, soft
 
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Significance:
-        """Gain in proxy accuracy over the best of the layers before, over the largest gain.
+        """Gain in recognition over the best of the layers before, over the quantile of all gains.
 
         Raises:
             UserError: no object to look at, or a layer that does not see one map an object.
@@ -66,16 +83,26 @@ class LWIQ:
             raise UserError('--ranks lwiq: the training split has no object to look at; choose another selection')
         before = {name for layer in layers.values() for name in layer.predecessors}
         embeddings = layer_embeddings(model, sorted(before | set(layers)), data)
-        accuracy = {name: imprinted_accuracy(x, data.labels, self.leave_one_out) for name, x in embeddings.items()}
-        start = 0.0
+        recognised = {name: self.recognition(x, data.labels) for name, x in embeddings.items()}
+        start = self.nothing(data.labels)
         if self.input_baseline:
-            start = imprinted_accuracy(embed(data.crops.float()), data.labels, self.leave_one_out)
+            start = self.recognition(embed(data.crops.float()), data.labels)
         gains = {
-            name: max(accuracy[name] - max((accuracy[x] for x in layer.predecessors), default=start), self.least)
+            name: max(recognised[name] - max((recognised[x] for x in layer.predecessors), default=start), self.least)
             for name, layer in layers.items()
         }
-        highest = max(gains.values())
-        return Significance({name: gain / highest for name, gain in gains.items()}, accuracy)
+        high = float(np.quantile(list(gains.values()), self.quantile, method='higher'))
+        accuracies = {name: imprinted_accuracy(x, data.labels, self.leave_one_out) for name, x in embeddings.items()}
+        return Significance({name: min(gain / high, 1.0) for name, gain in gains.items()}, accuracies)
+
+    def recognition(self, embeddings: Tensor, labels: Tensor) -> float:
+        """How well the imprinted classifier recognises the objects; more is better."""
+        measure = imprinted_likelihood if self.soft else imprinted_accuracy
+        return measure(embeddings, labels, self.leave_one_out)
+
+    def nothing(self, labels: Tensor) -> float:
+        """The recognition of a classifier that sees nothing."""
+        return -math.log(len(labels.unique())) if self.soft else 0.0
 
     def ranks_at(self, scores: Mapping[str, float], layers: Layers, level: float) -> Ranks:
         alpha = level / self.floor  # at level 1 the layer that adds nothing is full too
@@ -86,6 +113,8 @@ class LWIQ:
 def layer_embeddings(model: nn.Module, names: list[str], data: CalibrationData) -> dict[str, Tensor]:
     """(M, D) embeddings of the objects at each named layer, of unit length; of all calls where it runs several times.
 
+    A layer's output is read after the batch norm and the activation that follow it, whatever module runs them.
+
     Raises:
         UserError: a layer that does not see one map an object.
     """
@@ -93,10 +122,21 @@ def layer_embeddings(model: nn.Module, names: list[str], data: CalibrationData) 
     found: dict[str, list[Tensor]] = {name: [] for name in names}
     calls: dict[str, list[Tensor]] = {name: [] for name in names}  # of one batch
 
-    def hook(name: str):
-        return lambda module, inputs, output: calls[name].append(embed(output))
+    def end(name: str):
+        def note(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            output.layer = name
+            calls[name].append(embed(output))
 
-    handles = [layer_output(modules, name).register_forward_hook(hook(name)) for name in names]
+        return note
+
+    def follow(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        name = getattr(inputs[0], 'layer', None)
+        if name is not None:
+            output.layer = name
+            calls[name][-1] = embed(output)
+
+    handles = [modules[name].register_forward_hook(end(name)) for name in names]
+    handles += [x.register_forward_hook(follow) for x in model.modules() if isinstance(x, FOLLOWING)]
     try:
         with torch.no_grad():
             for crops in data.crops.split(BATCH):
@@ -110,12 +150,6 @@ def layer_embeddings(model: nn.Module, names: list[str], data: CalibrationData) 
         for handle in handles:
             handle.remove()
     return {name: torch.cat(own) for name, own in found.items()}
-
-
-def layer_output(modules: Mapping[str, nn.Module], name: str) -> nn.Module:
-    """The module whose output is the layer's: with its batch norm and activation where it is part of a ConvModule."""
-    parent, _, child = name.rpartition('.')
-    return modules[parent] if child == 'conv' and isinstance(modules[parent], ConvModule) else modules[name]
 
 
 def embed(maps: Tensor) -> Tensor:
@@ -133,17 +167,32 @@ def imprinted_accuracy(embeddings: Tensor, labels: Tensor, leave_one_out: bool =
         leave_one_out: measure each object against its class without itself; one that is alone in its class counts as
             not recognised.
     """
+    cosines, index, alone = imprinted_cosines(embeddings, labels, leave_one_out)
+    return ((cosines.argmax(1) == index) & ~alone).double().mean().item()
+
+
+def imprinted_likelihood(embeddings: Tensor, labels: Tensor, leave_one_out: bool = True) -> float:
+    """Mean log-likelihood of the objects' classes, a softmax of TEMPERATURE times the cosines.
+
+    An object that is alone in its class counts as if nothing were seen: there is no weight to compare it with.
+    """
+    cosines, index, alone = imprinted_cosines(embeddings, labels, leave_one_out)
+    likely = (TEMPERATURE * cosines).log_softmax(1).gather(1, index[:, None])[:, 0]
+    return likely.where(~alone, torch.full_like(likely, -math.log(cosines.shape[1]))).mean().item()
+
+
+def imprinted_cosines(embeddings: Tensor, labels: Tensor, leave_one_out: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """(M, K) cosines with the weights of the K classes, (M,) class index, (M,) whether left alone in its class."""
     classes, index = labels.to(embeddings.device).unique(return_inverse=True)
     member = one_hot(index, len(classes)).double()  # (M, K)
     embeddings = embeddings.double()
     sums = member.T @ embeddings  # (K, D): a sum has the direction of the mean
     products = embeddings @ sums.T  # (M, K)
     squares = sums.square().sum(1).expand_as(products)
+    alone = torch.zeros_like(index, dtype=torch.bool)
     if leave_one_out:  # s - e in place of s: <e, s - e> = <e, s> - ||e||^2, ||s - e||^2 = ||s||^2 - 2 <e, s> + ||e||^2
         own = member * embeddings.square().sum(1, keepdim=True)
         squares = squares - member * 2 * products + own
         products = products - own
-    right = (products / squares.clamp(min=1e-12).sqrt()).argmax(1) == index
-    if leave_one_out:
-        right &= member.sum(0)[index] > 1
-    return right.double().mean().item()
+        alone = member.sum(0)[index] == 1
+    return products / squares.clamp(min=1e-12).sqrt(), index, alone

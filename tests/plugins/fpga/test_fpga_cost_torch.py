@@ -92,3 +92,23 @@ def test_an_operation_without_integers_is_one_line(detector):
     wrong.neck.inside = inside
     with pytest.raises(UserError, match='sigmoid.* has no form in integers'):
         layers_of_model(wrong, SIDE)
+
+
+@pytest.mark.parametrize('array', [4, 8])
+def test_a_budget_of_cycles_counts_those_of_the_network_that_is_built(detector, array):
+    from mmengine.config import Config
+
+    from plugins.tensor_train.calibration import runner_of
+    from plugins.tensor_train.compress import Compression, chains_to_dense
+    from plugins.tensor_train.ranks import CalibrationData
+
+    dense = chains_to_dense(copy.deepcopy(detector), RANKS)
+    image = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+    data = CalibrationData(runner_of(dense), [image], image, torch.zeros(1, dtype=torch.int64))
+    work = Compression(dense, data, cfg=Config(dict(fpga=dict(array=array))))
+    cost = work.cost('cycles')
+    for ranks in ({}, RANKS, {'backbone.stage3.0.conv': (2, 5), 'backbone.stage2.0.conv': (9, 11)}):
+        layers = layers_of_model(work.build(ranks, 'svd'), SIDE, array)
+        assert cost(ranks) == network_cost(costs_of(layers, 'chain', Sizes(array))).cycles
+    ranks = work.ranks('water_filling', 0.9, 'cycles')
+    assert ranks and cost(ranks) <= 0.9 * cost({})

@@ -79,10 +79,31 @@ def test_a_resumed_training_has_its_targets(model):
     checkpoint: dict = {}
     hook.before_save_checkpoint(None, checkpoint)
     other = ADMMHook({'0': (2, 3)}, interval=5)
-    other.after_load_checkpoint(None, checkpoint)
+    other.after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)
     other.before_train(runner_for(model, 10))
     assert torch.equal(other.targets['0'], checkpoint[STATE]['targets']['0'])
     assert torch.equal(other.duals['0'], hook.duals['0'])
+
+
+def test_another_training_that_starts_from_the_weights_has_targets_of_its_own(model):
+    hook = ADMMHook({'0': (2, 3)}, interval=5)
+    train(hook, model, steps=10, lr=0.1)
+    checkpoint: dict = {}
+    hook.before_save_checkpoint(None, checkpoint)
+    for ranks in ((1, 2), (2, 3)):
+        other = ADMMHook({'0': ranks}, interval=5)
+        other.after_load_checkpoint(SimpleNamespace(_resume=False), checkpoint)
+        other.before_train(runner_for(model, 10))
+        assert torch.equal(other.targets['0'], nearest_chain(model[0].weight.detach(), ranks))
+        assert not other.duals['0'].any()
+
+
+def test_a_resumed_training_keeps_its_ranks(model):
+    hook, checkpoint = ADMMHook({'0': (2, 3)}), {}
+    hook.before_train(runner_for(model, 10))
+    hook.before_save_checkpoint(None, checkpoint)
+    with pytest.raises(UserError, match='ADMMHook: ranks: not those of the training that is resumed'):
+        ADMMHook({'0': (1, 3)}).after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)
 
 
 def test_a_layer_that_is_not_there(model):

@@ -1,5 +1,7 @@
 """What a rank selection looks at: letterboxed pictures, objects of every class, the detector's own normalisation."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from mmdet.models import DetDataPreprocessor
 from torch import nn
 
 from detplug.errors import UserError
-from plugins.tensor_train.calibration import letterboxed, object_crops, runner_of
+from plugins.tensor_train.calibration import image_objects, letterboxed, object_crops, runner_of
 
 LABELS = [0] * 6 + [1] * 2 + [2]
 
@@ -80,3 +82,18 @@ def test_ignored_outside_and_missing_objects_are_left_out(tmp_path):
     (tmp_path / '0.png').write_bytes(b'')
     with pytest.raises(UserError, match='0.png: image file is empty'):
         object_crops(items, 100, seed=0)
+
+
+def test_objects_lie_where_they_are_in_the_letterboxed_picture(tmp_path):
+    """A white object on black: its box in the letterbox holds what is white there."""
+    picture = np.zeros((30, 60, 3), np.uint8)
+    picture[6:12, 20:40] = 255
+    cv2.imwrite(str(tmp_path / 'a.png'), picture)
+    instances = [dict(bbox=[20, 6, 40, 12], bbox_label=4), dict(bbox=[0, 0, 9, 9], bbox_label=1, ignore_flag=1)]
+    item = dict(img_path=str(tmp_path / 'a.png'), height=30, width=60, instances=instances)
+    empty = item | dict(img_path='b.png', instances=[])
+    found, none = image_objects([item, empty], [tmp_path / 'a.png', Path('b.png')], 120)
+    assert found.tolist() == [[40, 42, 80, 54, 4]] and none.shape == (0, 5)
+    white = letterboxed([picture], 120)[0, 0] > 200
+    ys, xs = white.nonzero().unbind(1)
+    assert [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] == pytest.approx(found[0, :4].tolist(), abs=1)

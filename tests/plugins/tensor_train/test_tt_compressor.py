@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
+from mmdet.registry import MODELS
 from mmengine.config import Config
+from torch import nn
 
 from detplug.cli import compress, export, test, train
 from detplug.cli.config import load_config
@@ -17,7 +20,11 @@ from detplug.engine.converters import convert
 from detplug.errors import UserError
 from detplug.samples.parasites import generate
 from plugins import yolov5  # noqa: F401
+from plugins.tensor_train.calibration import runner_of
+from plugins.tensor_train.compress import Compression
+from plugins.tensor_train.compressed import replace_layers
 from plugins.tensor_train.compressor import compress_detector
+from plugins.tensor_train.ranks import CalibrationData
 from plugins.tensor_train.ranks_file import read_ranks
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -139,23 +146,101 @@ def test_folded_batch_norms_and_relu_give_a_config_that_fits(trained, options, t
     assert run(test.main, argv) == 0
 
 
+def test_a_compressed_detector_is_compressed_further(compressed, tmp_path):
+    """What is left costs half of what it did; chains stay chains of at most their ranks; the dense teacher stays."""
+    argv = [str(compressed / 'distill.py'), str(compressed / 'compressed.pth'), '--budget', '0.5', '--img-size', '64']
+    assert run(compress.main, [*argv, '--images', '4', '--out', str(tmp_path / 'quarter')]) == 0
+    facts, before = (json.loads((x / 'manifest.json').read_text()) for x in (tmp_path / 'quarter', compressed))
+    assert facts['params before'] == before['params after'] and facts['macs before'] == before['macs after']
+    assert 0.4 * facts['params before'] < facts['params after'] <= 0.5 * facts['params before']
+    ranks, earlier = (read_ranks(x / 'ranks.csv') for x in (tmp_path / 'quarter', compressed))
+    assert earlier.keys() <= ranks.keys()
+    assert all(own <= most for name, least in earlier.items() for own, most in zip(ranks[name], least, strict=True))
+    model = Config.fromfile(tmp_path / 'quarter' / 'config.py').model
+    assert (model.type, model.of) == ('TTCompressed', 'SingleStageDetector')
+    config = Config.fromfile(tmp_path / 'quarter' / 'distill.py')
+    hooks = [hook for hook in config.custom_hooks if hook.type == 'DistillationHook']
+    assert [hook.teacher.type for hook in hooks] == ['SingleStageDetector']
+    argv = [str(tmp_path / 'quarter' / 'config.py'), str(tmp_path / 'quarter' / 'compressed.pth')]
+    assert run(test.main, [*argv, '--work-dir', str(tmp_path)]) == 0
+
+
+def test_chains_outside_the_layers_that_may_change_count_and_stay():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)).eval()
+    model = replace_layers(model, {'0': (2, 4), '1': (16, 16)})
+    images = torch.rand(2, 3, 8, 8)
+    data = CalibrationData(model, [images], images, torch.zeros(2, dtype=torch.int64))
+    work = Compression(model, data, modules='^1$')
+    work.data = CalibrationData(work.model, [images], images, torch.zeros(2, dtype=torch.int64))
+    assert work.cost('params')(work.start) == sum(x.numel() for x in model.parameters())
+    small = work.build(work.ranks('water_filling', 0.6))
+    assert small[0].ranks == (2, 4) and small[1].ranks < (16, 16)
+    assert torch.equal(small[0].weight, model[0].weight)
+    assert sum(x.numel() for x in small.parameters()) <= 0.6 * sum(x.numel() for x in model.parameters())
+
+
+def test_budgets_of_several_kinds_and_of_cycles(trained, options, tmp_path):
+    argv = words(trained, tmp_path / 'both', options, '--ranks', 'water_filling', '--budget', 'params=0.6,macs=0.7')
+    assert run(compress.main, argv) == 0
+    facts = json.loads((tmp_path / 'both' / 'manifest.json').read_text())
+    assert facts['params after'] <= 0.6 * facts['params before'] and facts['macs after'] <= 0.7 * facts['macs before']
+    pytest.importorskip('brevitas', reason='brevitas is not installed: install the extra [fpga]')
+    (tmp_path / 'config.py').write_text(f"_base_ = '{CONFIG}'\nfpga = dict(array=8)\n")
+    argv = words(trained, tmp_path / 'cycles', [], '--ranks', 'water_filling', '--budget', '0.9')[1:]
+    argv = [str(tmp_path / 'config.py'), *argv, '--budget-kind', 'cycles', *options]
+    assert run(compress.main, argv) == 0
+    facts = json.loads((tmp_path / 'cycles' / 'manifest.json').read_text())
+    assert facts['cycles after'] <= 0.9 * facts['cycles before']
+
+
+def test_batch_norms_that_share_a_convolution_are_not_folded():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.data_preprocessor = MODELS.build(dict(type='DetDataPreprocessor'))
+            self.levels = nn.ModuleList(ConvModule(3, 8, 1, norm_cfg=dict(type='BN')) for _ in range(2))
+            self.levels[1].conv = self.levels[0].conv
+            for level in self.levels:
+                level.bn.running_var.uniform_(2, 4)
+
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return [level(inputs) for level in self.levels]
+
+    model = Shared().eval()
+    image = torch.randint(255, (1, 3, 8, 8), dtype=torch.uint8)
+    data = CalibrationData(runner_of(model), [image], image, torch.zeros(1, dtype=torch.int64))
+    with pytest.raises(UserError, match='--fold-bn: changes the outputs by .* of their norm.*leave it out'):
+        Compression(model, data, modules='levels', fold_bn=True)
+    del model.levels[1]
+    work = Compression(model, data, modules='levels', fold_bn=True)
+    with pytest.raises(UserError, match='--fold-bn: the detector has no batch norm'):
+        Compression(work.model, data, modules='levels', fold_bn=True)
+
+
 @pytest.mark.parametrize(
     ('more', 'line'),
     [
-        (['--rank-multiple', '0'], '--rank-multiple 0: ranks are multiples of it; give at least 1'),
+        (['--rank-multiple', '0'], '--rank-multiple 0: give at least 1'),
         (['--budget', '0.001'], '--budget 0.001: the smallest that this selection can reach is'),
         (['--budget', '2'], '--budget 2.0: the share that is kept'),
         (['--ranks', 'best'], '--ranks best: no such rank selector; one of'),
         (['--method', 'magic'], '--method magic: no such compressor'),
-        (['--budget-kind', 'cycles'], '--budget-kind cycles: no such kind'),
+        (['--budget-kind', 'grams'], '--budget-kind grams: no such kind; one of'),
+        (['--budget', 'params=0.5,macs'], "--budget params=0.5,macs: 'macs' is no number"),
+        (['--budget', '0.5,macs=0.5'], '--budget 0.5,macs=0.5: a share without its kind'),
+        (['--budget', 'macs=0.5,macs=0.4'], 'macs twice'),
+        (['--budget', 'params=0.5,macs=0'], '--budget 0.0: the share that is kept'),
+        (['--budget', 'params=0.5,macs=0.01'], '--budget 0.01: the smallest that this selection can reach is'),
+        (['--budget', 'macs=0.5', '--budget-kind', 'macs'], '--budget macs=0.5 names its kinds; leave one out'),
+        (['--threads', '2'], '--threads: counts for --budget-kind latency alone; leave it out'),
         (['--modules', '^nothing'], '--modules ^nothing: none of the'),
         (['--modules', '('], '--modules (: not a pattern'),
     ],
 )
 def test_wrong_requests_are_one_line(trained, options, tmp_path, capsys, more, line):
     argv = words(trained, tmp_path / 'out', [])
-    for option, value in zip(more[::2], more[1::2], strict=True):
-        argv += [option, value]
+    argv += more
     capsys.readouterr()
     assert run(compress.main, [*argv, *options]) == 2
     lines = capsys.readouterr().err.strip().splitlines()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from plugins.tensor_train.counts import chain_macs, chain_params, dense_macs, dense_params
+from plugins.tensor_train.counts import chain_params, chain_shapes, dense_macs, dense_params
 from plugins.tensor_train.decomposition import max_ranks
 from plugins.tensor_train.tt_conv import TTConv2d
 
@@ -18,6 +18,10 @@ PLACES = st.fixed_dictionaries(
 
 def weights(module: nn.Module) -> int:
     return sum(x.numel() for name, x in module.named_parameters() if name.endswith('weight'))
+
+
+def chain_macs(out, into, size, ranks, in_hw, out_hw, stride=(1, 1)) -> int:
+    return sum(conv.macs for conv in chain_shapes(out, into, size, stride, ranks, in_hw, out_hw))
 
 
 def counted_macs(module: nn.Module, image: torch.Tensor) -> tuple[int, tuple[int, int]]:

@@ -1,6 +1,7 @@
 """TT-SVD against tensorly and numpy, the chain of a kernel against loops, full ranks against ranks of matrices."""
 
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -10,11 +11,9 @@ from hypothesis import strategies as st
 
 from plugins.tensor_train.decomposition import (
     chain_from_kernel,
-    cut_ranks,
     kernel_from_chain,
     max_ranks,
     spectrum,
-    tensor_from_cores,
     tt_svd,
 )
 
@@ -25,6 +24,23 @@ SEEDS = st.integers(0, 2**31 - 1)
 
 def draw(shape, seed: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def tensor_from_cores(cores: list[torch.Tensor]) -> torch.Tensor:
+    """(n_1, ..., n_d) tensor of cores (r_{i-1}, n_i, r_i)."""
+    tensor = cores[0]
+    for core in cores[1:]:
+        tensor = torch.tensordot(tensor, core, dims=1)
+    return tensor[0, ..., 0]
+
+
+def cut_ranks(shape, ranks) -> tuple[int, ...]:
+    """The ranks that TT-SVD has of a tensor of this shape: each at most what its unfolding leaves."""
+    before, found = 1, []
+    for bond, rank in enumerate(ranks):
+        before = min(rank, before * shape[bond], prod(shape[bond + 1 :]))
+        found.append(before)
+    return tuple(found)
 
 
 def unfoldings(weight: torch.Tensor) -> list[np.ndarray]:

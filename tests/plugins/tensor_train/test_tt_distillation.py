@@ -66,3 +66,29 @@ def test_distance_is_relative_and_the_mean_of_the_maps():
     ones, twos = torch.ones(1, 2, 3, 3), torch.full((1, 2, 3, 3), 2.0)
     assert map_distance([twos, ones], [ones, ones]) == 0.5
     assert map_distance([4 * ones], [2 * ones]) == map_distance([twos], [ones])
+
+
+def test_outputs_of_another_shape_in_training_are_one_line(tmp_path, monkeypatch):
+    teacher, student = (MODELS.build(MODEL) for _ in range(2))
+    torch.save(dict(state_dict=teacher.state_dict()), tmp_path / 'teacher.pth')
+    forward = type(student.bbox_head).forward
+
+    def denoising(self, maps):
+        outputs = forward(self, maps)
+        return [[x[..., :1] for x in outputs[0]], *outputs[1:]] if self.training else outputs
+
+    monkeypatch.setattr(type(student.bbox_head), 'forward', denoising)
+    with pytest.raises(
+        UserError, match="weights: 'bbox_head': gives .* in training, the teacher .*; leave that part out"
+    ):
+        losses(student.train(), str(tmp_path / 'teacher.pth'), WEIGHTS)
+
+
+def test_after_training_the_detector_calls_its_own_parts(teacher):
+    _, path = teacher
+    student = MODELS.build(MODEL)
+    hook = DistillationHook(MODEL, path, WEIGHTS)
+    hook.before_train(SimpleNamespace(model=student))
+    assert 'loss' in vars(student) and 'forward' in vars(student.neck)
+    hook.after_train(SimpleNamespace(model=student))
+    assert 'loss' not in vars(student) and not any('forward' in vars(x) for x in student.modules())

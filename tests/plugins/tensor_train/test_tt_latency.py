@@ -1,73 +1,90 @@
 """Layer times as a budget: what was measured is what it costs; between, a line. Times themselves are not asserted."""
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from plugins.tensor_train.conv_layers import ConvLayer, conv_layers
-from plugins.tensor_train.ranks import Budget, UniformRanks, allocate, latency, latency_cost
-from plugins.tensor_train.ranks.budget import layer_macs
-from plugins.tensor_train.ranks.latency import SHARES, measure, same_padding
-from plugins.tensor_train.ranks.selector import ranks_of_shares
+from detplug.compression.costs import ConvShape, CostRequest
+from plugins.tensor_train.conv_layers import all_convolutions, conv_layers
+from plugins.tensor_train.ranks import Budget, UniformRanks, allocate, layer_cost
+from plugins.tensor_train.ranks import latency as module
+from plugins.tensor_train.ranks.latency import SHARES, chains, measure, onnx_chain, same_padding
 
 NET = nn.Sequential(
     nn.Conv2d(3, 16, 6, 2, 2), nn.Conv2d(16, 16, 3, 1, 1), nn.Conv2d(16, 16, 3, 1, 1), nn.Conv2d(16, 24, 1)
 )  # fmt: skip
-LAYERS = conv_layers(NET, NET, torch.rand(1, 3, 16, 16))
+IMAGE = torch.rand(1, 3, 16, 16)
+LAYERS = conv_layers(NET, NET, IMAGE)
+CONVS = all_convolutions(NET, NET, IMAGE)
 
 
-def pretended(layer: ConvLayer):
+def cost_of(names=tuple(LAYERS), threads: int = 1):
+    return layer_cost(module.latency(CostRequest(NET, {}, 16, CONVS, names, threads)), LAYERS)
+
+
+def pretended(calls, threads: int):
     """A machine on which a chain takes half a millisecond, and one more for each thousand MACs; dense takes 40."""
-    macs = np.array([layer_macs(layer, ranks_of_shares({'': layer}, {'': share})['']) for share in SHARES])
+    macs = np.array([sum(x.macs for call in chains(calls, share) for x in call) for share in SHARES])
     return 40.0, macs, 0.5 + macs / 1000
 
 
 def test_what_is_measured():
-    dense, macs, times = measure(LAYERS['0'])
+    dense, macs, times = measure(CONVS['0'], 1)
     assert dense > 0 and times.shape == macs.shape == (len(SHARES),)
     assert (times > 0).all() and (np.diff(times) >= 0).all() and (np.diff(macs) > 0).all()
 
 
 def test_cost_is_the_sum_of_the_layers(monkeypatch):
-    monkeypatch.setattr(latency, 'measure', pretended)
-    cost = latency_cost(LAYERS)
+    monkeypatch.setattr(module, 'measure', pretended)
+    cost = cost_of()
     assert cost({}) == 160
     ranks = {'1': (5, 9), '3': (7,)}  # at no measured share, and differently at the two bonds
     macs = 8 * 8 * (16 * 5 + 9 * 5 * 9 + 9 * 16), 8 * 8 * (16 * 7 + 7 * 24)
     assert cost(ranks) == pytest.approx(80 + sum(0.5 + own / 1000 for own in macs))
 
 
+def test_the_convolutions_that_stay_count(monkeypatch):
+    monkeypatch.setattr(module, 'measure', pretended)
+    monkeypatch.setattr(module, 'milliseconds', lambda calls, threads: 7.0)
+    assert cost_of(('1', '2'))({}) == 2 * 40 + 2 * 7
+
+
 def test_equal_layers_are_measured_once(monkeypatch):
     asked = []
-    monkeypatch.setattr(latency, 'measure', lambda layer: (asked.append(layer), pretended(layer))[1])
-    latency_cost(LAYERS)
+    monkeypatch.setattr(module, 'measure', lambda calls, threads: (asked.append(calls), pretended(calls, threads))[1])
+    cost_of()
     assert len(asked) == 3  # layers 1 and 2 are alike
 
 
-def test_threads_are_as_before(monkeypatch):
-    seen, before = [], torch.get_num_threads()
+@pytest.mark.parametrize('threads', [1, 2])
+def test_the_runtime_has_the_threads_of_the_deployment(monkeypatch, threads):
+    seen, session = set(), onnxruntime.InferenceSession
 
-    def watched(layer):
-        seen.append(torch.get_num_threads())
-        return pretended(layer)
+    def watched(model, options, **kwargs):
+        seen.add(options.intra_op_num_threads)
+        return session(model, options, **kwargs)
 
-    torch.set_num_threads(2)
-    try:
-        monkeypatch.setattr(latency, 'measure', watched)
-        latency_cost(LAYERS)
-        assert set(seen) == {1} and torch.get_num_threads() == 2
-        monkeypatch.setattr(latency, 'measure', lambda layer: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            latency_cost(LAYERS)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    monkeypatch.setattr(module.onnxruntime, 'InferenceSession', watched)
+    cost_of(('3',), threads)
+    assert seen == {threads}
 
 
-REAL = latency_cost(LAYERS)
+def test_the_runtime_runs_the_convolutions_of_the_chain():
+    calls = chains(CONVS['0'], 0.5)
+    model = onnxruntime.InferenceSession(onnx_chain(calls[0]), providers=['CPUExecutionProvider'])
+    found = model.run(None, {'map0': np.ones((1, 3, 16, 16), np.float32)})[0]
+    torch_map = torch.ones(1, 3, 16, 16)
+    for conv in calls[0]:
+        weight = torch.full((conv.out_channels, conv.in_channels, *conv.kernel_size), 1e-3)
+        torch_map = nn.functional.conv2d(torch_map, weight, None, conv.stride, same_padding(conv)[0])
+    np.testing.assert_allclose(found, torch_map.numpy(), rtol=1e-4)
+
+
+REAL = cost_of()
 RANKS = st.tuples(st.integers(1, 16), st.integers(1, 16))
 
 
@@ -79,9 +96,9 @@ def test_no_chain_is_faster_than_a_smaller_one(one, other):
 
 @pytest.mark.parametrize('share', [0.5, 0.8])
 def test_ranks_fit_a_time(monkeypatch, share):
-    monkeypatch.setattr(latency, 'measure', pretended)
-    cost = latency_cost(LAYERS)
-    ranks = allocate(UniformRanks(), dict.fromkeys(LAYERS, 1.0), LAYERS, Budget('latency', cost, share * cost({})))
+    monkeypatch.setattr(module, 'measure', pretended)
+    cost = cost_of()
+    ranks = allocate(UniformRanks(), dict.fromkeys(LAYERS, 1.0), LAYERS, [Budget('latency', cost, share * cost({}))])
     assert ranks and cost(ranks) <= share * cost({})
 
 
@@ -89,7 +106,6 @@ def test_ranks_fit_a_time(monkeypatch, share):
 def test_padding_gives_the_size_of_the_output(into, kernel, stride, padding):
     assume(into + 2 * padding >= kernel)
     out = (into + 2 * padding - kernel) // stride + 1
-    layer = ConvLayer('', 1, 1, (kernel, 1), (stride, 1), ((into, 4),), ((out, 4),), ())
-    found = same_padding(layer)
-    conv = nn.Conv2d(1, 1, (kernel, 1), stride=(stride, 1), padding=found)
-    assert conv(torch.zeros(1, 1, into, 4)).shape[2:] == (out, 4)
+    conv = ConvShape(1, 1, (kernel, 1), (stride, 1), (into, 4), (out, 4))
+    top, left, bottom, right = same_padding(conv)
+    assert (into + top + bottom - kernel) // stride + 1 == out and left == right == 0

@@ -1,5 +1,7 @@
 """LWIQ: proxy accuracy against loops and on objects whose answer is known, and what follows from it."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +12,9 @@ from torch import nn
 from detplug.errors import UserError
 from plugins.tensor_train.conv_layers import conv_layers
 from plugins.tensor_train.ranks import LWIQ, CalibrationData
-from plugins.tensor_train.ranks.lwiq import embed, imprinted_accuracy
+from plugins.tensor_train.ranks.lwiq import embed, imprinted_accuracy, imprinted_likelihood, layer_embeddings
+
+FIRST = dict(soft=False, input_baseline=False, quantile=1.0)  # accuracies, as Elkerdawy et al. have them
 
 
 def brute_accuracy(embeddings: torch.Tensor, labels: torch.Tensor, leave_one_out: bool) -> float:
@@ -37,6 +41,59 @@ def test_accuracy_is_that_of_the_loops(labels, seed, leave_one_out):
     embeddings = nn.functional.normalize(embeddings, dim=1)
     expected = brute_accuracy(embeddings, labels, leave_one_out)
     assert imprinted_accuracy(embeddings, labels, leave_one_out) == pytest.approx(expected)
+
+
+def brute_likelihood(embeddings: torch.Tensor, labels: torch.Tensor) -> float:
+    """The leave-one-out likelihood written as loops."""
+    total, kinds = 0.0, sorted(set(labels.tolist()))
+    for i, own in enumerate(embeddings.double()):
+        scores = []
+        for label in kinds:
+            members = [j for j in range(len(labels)) if labels[j] == label and j != i]
+            mean = embeddings.double()[members].sum(0)
+            scores.append(10 * float(own @ mean) / max(float(mean.norm()), 1e-6))
+        alone = labels.tolist().count(labels[i]) == 1
+        chosen = torch.tensor(scores).log_softmax(0)[kinds.index(labels[i])].item()
+        total += math.log(1 / len(kinds)) if alone else chosen
+    return total / len(labels)
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=15), st.integers(0, 2**31))
+def test_likelihood_is_that_of_the_loops(labels, seed):
+    generator, labels = torch.Generator().manual_seed(seed), torch.tensor(labels)
+    embeddings = nn.functional.normalize(torch.randn(len(labels), 6, generator=generator), dim=1)
+    found = imprinted_likelihood(embeddings, labels)
+    assert found == pytest.approx(brute_likelihood(embeddings, labels), rel=1e-5)
+
+
+def test_the_first_layer_does_not_set_the_scale_where_pixels_tell_the_classes_apart():
+    """The stem's whole accuracy is no gain: it adds nothing to what the pixels show, and a later layer does."""
+    model, crops = TwoSigns().eval(), sign_crops(200)
+    data = CalibrationData(model, [crops[0][:4]], *crops)
+    layers = conv_layers(model, model, crops[0][:1])
+    first, repaired = LWIQ(**FIRST).scores(model, layers, data), LWIQ().scores(model, layers, data)
+    assert first['same'] > 0.4 and repaired['same'] < 0.1
+    assert repaired['signs.conv'] == 1
+
+
+def test_a_layer_is_read_after_the_norm_and_activation_that_a_block_runs():
+    """A ResNet's block calls them itself, one ReLU for all: no ConvModule holds them."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.relu = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.norm(self.conv(x)))
+
+    model, crops = Block().eval(), torch.randn(6, 3, 5, 5)
+    nn.init.uniform_(model.norm.running_mean)
+    data = CalibrationData(model, [], crops, torch.arange(6) % 2)
+    with torch.no_grad():
+        expected = embed(model(crops))
+    torch.testing.assert_close(layer_embeddings(model, ['conv'], data)['conv'], expected)
+    assert not any(x._forward_hooks for x in model.modules())
 
 
 def test_objects_alone_in_their_class_recognise_only_themselves():
@@ -100,7 +157,7 @@ def two_signs():
 def test_the_layer_that_tells_the_classes_apart_gets_the_score(two_signs):
     model, layers, data = two_signs
     before = model.runs
-    found = LWIQ(floor=0.25, least=0.01).scores(model, layers, data)
+    found = LWIQ(floor=0.25, least=0.01, **FIRST).scores(model, layers, data)
     assert model.runs - before == 4  # 200 crops, 64 at a time: one pass for all layers
     accuracies = found.accuracies
     assert accuracies['signs.conv'] == accuracies['copy'] == 1 and accuracies['same'] < 0.6
@@ -121,7 +178,7 @@ def test_ranks_follow_the_score(two_signs):
 
 def test_gain_is_over_layers_that_are_not_chosen_too(two_signs):
     model, layers, data = two_signs
-    found = LWIQ(least=0.01).scores(model, {'copy': layers['copy']}, data)
+    found = LWIQ(least=0.01, **FIRST).scores(model, {'copy': layers['copy']}, data)
     assert found == {'copy': 1.0}  # nothing else to compare with
     assert set(found.accuracies) == {'signs.conv', 'copy'} and found.accuracies['signs.conv'] == 1
 
@@ -134,8 +191,11 @@ def test_gain_over_the_pixels():
     labels = torch.arange(30) % 3
     crops = torch.eye(3)[labels][..., None, None].expand(-1, -1, 4, 4)
     data, layers = CalibrationData(model, [], crops, labels), conv_layers(model, model, crops[:1])
-    assert LWIQ(least=0.1).scores(model, layers, data) == pytest.approx({'0': 1.0, '1': 0.1})
-    assert LWIQ(least=0.1, input_baseline=True).scores(model, layers, data) == {'0': 1.0, '1': 1.0}  # none adds any
+    assert LWIQ(least=0.1, **FIRST).scores(model, layers, data) == pytest.approx({'0': 1.0, '1': 0.1})
+    assert LWIQ(least=0.1, **FIRST | dict(input_baseline=True)).scores(model, layers, data) == {
+        '0': 1.0,
+        '1': 1.0,
+    }  # none adds any
 
 
 def test_calls_of_a_shared_layer_belong_to_their_objects():
@@ -160,6 +220,6 @@ def test_wrong_input_is_one_line(two_signs):
     with pytest.raises(UserError, match='--ranks lwiq: copy: not one map an object; leave it out by --modules'):
         LWIQ().scores(model, layers, halves)
     assert not any(x._forward_hooks for x in model.modules())
-    for floor in (0, 1.5):
-        with pytest.raises(UserError, match='lwiq: floor: .*; give more than 0 and at most 1'):
-            LWIQ(floor=floor)
+    for name, value in (('floor', 0), ('floor', 1.5), ('quantile', 0), ('quantile', 1.1)):
+        with pytest.raises(UserError, match=f'lwiq: {name}: .*; give more than 0 and at most 1'):
+            LWIQ(**{name: value})

@@ -13,13 +13,14 @@ from detplug.compression.compressors import SELECTORS
 from plugins.tensor_train.conv_layers import ConvLayer, conv_layers
 from plugins.tensor_train.counts import chain_params
 from plugins.tensor_train.layer_moments import layer_moments
-from plugins.tensor_train.ranks import CalibrationData
+from plugins.tensor_train.ranks import CalibrationData, params_cost
 from plugins.tensor_train.ranks.energy import lost_energy, smallest_rank
 from plugins.tensor_train.ranks.water_filling import cutting_path, steps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 
-NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity']
+NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity', 'imprinted_sensitivity']
 LEVELS = st.floats(0, 1)
+OBJECTS = [torch.tensor([[0.0, 0, 8, 8, 0]]), torch.tensor([[4.0, 8, 12, 16, 1]])]
 
 
 def found_scores() -> tuple:
@@ -31,7 +32,7 @@ def found_scores() -> tuple:
     ).eval()  # fmt: skip
     nn.init.zeros_(net[6].weight)
     nn.init.zeros_(net[6].bias)
-    data = CalibrationData(net, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3)
+    data = CalibrationData(net, [torch.rand(2, 3, 16, 16)], torch.rand(12, 3, 16, 16), torch.arange(12) % 3, OBJECTS)
     layers = conv_layers(net, net, data.images[0])
     return net, data, layers, {name: SELECTORS[name]().scores(net, layers, data) for name in NAMES}
 
@@ -134,7 +135,7 @@ def test_water_filling_of_pairs_loses_least_for_its_size(seed, level):
     """No other ranks of three 1x1 layers are as small and lose less (Everett): all are tried."""
     parts = [random_layer(seed + i, shape) for i, shape in enumerate([(6, 9, 1), (12, 5, 1), (20, 7, 1)])]
     layers = {layer.name: layer for layer, _ in parts}
-    scores = {layer.name: steps(layer, lost) for layer, lost in parts}
+    scores = {layer.name: steps(layer, lost, params_cost({layer.name: layer})) for layer, lost in parts}
     ranks = SELECTORS['water_filling']().ranks_at(scores, layers, level)
     size, loss = np.sum([chosen_form(layer, lost, ranks[layer.name]) for layer, lost in parts], 0)
     every = [forms(layer, lost, [(r,) for r in range(1, layer.max_ranks[0] + 1)]) for layer, lost in parts]
@@ -145,13 +146,15 @@ def test_water_filling_of_pairs_loses_least_for_its_size(seed, level):
 @given(st.integers(0, 1000), st.floats(0.1, 0.3))
 def test_water_filling_of_three_is_the_best_of_its_path(seed, level):
     layer, lost = random_layer(seed, (8, 12, 3))
-    path = cutting_path(layer, lost)
+    path = cutting_path(layer, lost, params_cost({layer.name: layer}))
     assert path[0] == layer.max_ranks and path[-1] == (1, 1)
     for (r1, r2), after in pairwise(path):
         first = (lost[0][r1 - 1] - lost[0][r1]) / (8 + 9 * r2) if r1 > 1 else np.inf  # energy for each parameter
         second = (lost[1][r2 - 1] - lost[1][r2]) / (12 + 9 * r1) if r2 > 1 else np.inf
         assert after == ((r1 - 1, r2) if first < second else (r1, r2 - 1))
-    ranks = SELECTORS['water_filling']().ranks_at({layer.name: steps(layer, lost)}, {layer.name: layer}, level)
+    ranks = SELECTORS['water_filling']().ranks_at(
+        {layer.name: steps(layer, lost, params_cost({layer.name: layer}))}, {layer.name: layer}, level
+    )
     price = 10 ** (-16 * level)
     size, loss = chosen_form(layer, lost, ranks[layer.name])
     assert loss + price * size <= min(own + price * params for params, own in forms(layer, lost, path)) + 1e-12

@@ -11,7 +11,7 @@ from detplug.errors import UserError
 from plugins.tensor_train.compressed import replace_layers
 from plugins.tensor_train.conv_layers import conv_layers
 from plugins.tensor_train.ranks import Budget, CalibrationData, SensitivityRanks, allocate, params_cost
-from plugins.tensor_train.ranks.sensitivity import SHARE, layer_weights, watched_maps
+from plugins.tensor_train.ranks.sensitivity import IMAGES, SHARES, WEIGHT, loss_curves, watched_maps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 
 
@@ -44,25 +44,43 @@ def setting(model: nn.Module, channels: int = 8) -> tuple:
 
 def weights_of(model: nn.Module) -> tuple[dict, dict, CalibrationData]:
     model, layers, data = setting(model)
-    lost = SensitivityRanks().lost(model, layers, data)
-    return layer_weights(model, layers, data, lost), lost, data
+    scores = SensitivityRanks().scores(model, layers, data)
+    return {name: own.weight for name, own in scores.items()}, scores, data
 
 
-def test_a_weight_is_the_change_of_the_neck_over_the_lost_energy():
+def test_a_curve_is_the_change_of_the_neck_at_each_cut():
     model = Branches(0.1)
-    weights, lost, data = weights_of(model)
-    found = {}
+    weights, scores, data = weights_of(model)
+    images, slopes = data.images[0][:IMAGES], {}
+    changes = {name: [] for name in weights}
     for name in weights:
-        ranks = tuple(int((bond > SHARE).sum()) for bond in lost[name])
-        assert ranks < tuple(len(bond) - 1 for bond in lost[name])
-        moments = data.moments(model, [name])[name]
-        kernels = {name: chain_from_kernel_and_moments(getattr(model, name).weight, ranks, *moments)}
-        cut = neck_of(replace_layers(copy.deepcopy(model), {name: ranks}, kernels), data.images[0])
-        dense = neck_of(model, data.images[0])
-        changed = ((cut - dense).square().sum() / dense.square().sum()).item()
-        found[name] = changed / sum(bond[rank] for bond, rank in zip(lost[name], ranks, strict=True))
-    assert weights == pytest.approx({name: own / max(found.values()) for name, own in found.items()}, rel=1e-4)
-    assert max(weights.values()) == 1
+        lost, energies = scores[name].lost, []
+        for share in SHARES:
+            ranks = tuple(int((bond > share).sum()) for bond in lost)
+            assert ranks < tuple(len(bond) - 1 for bond in lost)
+            moments = data.moments(model, [name])[name]
+            kernels = {name: chain_from_kernel_and_moments(getattr(model, name).weight, ranks, *moments)}
+            cut = neck_of(replace_layers(copy.deepcopy(model), {name: ranks}, kernels), images)
+            dense = neck_of(model, images)
+            changes[name].append(((cut - dense).square().sum() / dense.square().sum()).item())
+            energies.append(sum(bond[rank] for bond, rank in zip(lost, ranks, strict=True)))
+        assert energies == sorted(set(energies))
+        assert scores[name].curve.shares.tolist() == pytest.approx([0.0, *energies])
+        slopes[name] = changes[name][WEIGHT] / energies[WEIGHT]
+    most = max(slopes.values())
+    assert weights == pytest.approx({name: own / most for name, own in slopes.items()}, rel=1e-4)
+    assert max(weights.values()) == pytest.approx(1)
+    for name, own in changes.items():
+        assert scores[name].curve.losses.tolist() == pytest.approx([0.0, *(x / most for x in own)], rel=1e-4)
+
+
+def test_a_loss_that_rises_more_than_its_energy_is_no_straight_line():
+    """Between the measured shares a curve is linear, beyond the last it goes on; it never falls."""
+    curves = loss_curves({'a': [0.1, 0.2, 0.4], 'b': [0.1, 0.1, 0.2]}, {'a': [0.1, 0.4, 1.6], 'b': [0.3, 0.2, 0.1]})
+    a, b = curves['a'], curves['b']
+    scale = b(0.2) / 0.3  # the change of b never falls below its first
+    assert [a(x) / scale for x in (0.1, 0.3, 0.5)] == pytest.approx([0.1, 1.0, 2.2])
+    assert b.shares.tolist() == [0.0, 0.1, 0.2]
 
 
 def test_a_layer_that_is_hardly_heard_is_cut_first():
@@ -71,7 +89,7 @@ def test_a_layer_that_is_hardly_heard_is_cut_first():
     model, layers, data = setting(Branches(0.1))
     cost = params_cost(layers)
     scores = {name: SELECTORS[name]().scores(model, layers, data) for name in ('sensitivity', 'water_filling')}
-    budget = Budget('params', cost, 0.6 * cost({}))
+    budget = [Budget('params', cost, 0.6 * cost({}))]
     ranks = allocate(SELECTORS['sensitivity'](), scores['sensitivity'], layers, budget)
     alike = allocate(SELECTORS['water_filling'](), scores['water_filling'], layers, budget)
     assert alike['quiet'] == alike['loud']
