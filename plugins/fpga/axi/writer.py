@@ -70,11 +70,12 @@ class Writer(Component):
             self.awlen.eq(cutter.length),
             cutter.burst_ready.eq(self.awready),
             words.w_data.eq(self.data),
-            words.w_en.eq(self.word & words.w_rdy),
-            self.word_ready.eq(words.w_rdy),
+            words.w_en.eq(self.word & self.word_ready),
             lengths.w_data.eq(cutter.length),
             lengths.w_en.eq(cutter.burst & self.awready),  # no data before its address
         ]
+        # a register, one cycle late: two words may come before a queue that fills is seen
+        m.d.sync += self.word_ready.eq(words.level < WORDS - 2)
         self._send(m, lengths)
         self._count(m, cutter, words)
         return m
