@@ -19,7 +19,7 @@ import numpy as np
 from record import RESULTS, record
 
 from detplug.data.formats.formats import read_set
-from detplug.inspection.inspect_set import inspect_set
+from plugins.microscopy.inspection.inspect_set import inspect_set
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get('DETPLUG_DATA', ROOT.parent / 'shared' / 'data'))

@@ -28,13 +28,13 @@ import numpy as np
 from record import RESULTS, record
 
 from detplug.cli.main import main as detplug
-from detplug.counting.operating_point import IOU
 from detplug.images.sources import Item
 from detplug.runtime.detections import Detections
 from detplug.runtime.matching import match_by_score, overlaps
 from detplug.runtime.results import Picture, read_results
 from detplug.runtime.review_queue import orders
 from detplug.runtime.shard import Rows, Settings
+from plugins.microscopy.counting.operating_point import IOU
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'work_dirs' / 'benchmarks' / 'slide_count'

@@ -13,13 +13,11 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'train': 'train a detector from a config',
     'test': 'evaluate a checkpoint',
     'predict': 'the objects in pictures, by a checkpoint or an exported bundle',
-    'count': 'objects a slide or patient with intervals, from the results of predict',
     'export': 'ONNX, ONNX int8 and what plugins add',
     'compress': 'a smaller detector, by what plugins add',
     'convert_weights': 'official weights to ours',
     'convert_annotations': 'annotations of one tool for another',
     'prepare_data': 'an official download to our layout',
-    'inspect': 'what is wrong with a data set',
     'doctor': 'check the installation',
     'demo': 'train, evaluate, predict, export on sample data',
 }

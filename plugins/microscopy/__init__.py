@@ -1,1 +1,1 @@
-"""What a microscopist does with detections: look at the doubtful ones, correct them, train again."""
+"""What a microscopist does: inspect the data, count, look at the doubtful boxes, correct them, train again."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detplug.counting.truth import Objects
 from detplug.errors import UserError
 from detplug.runtime.matching import match_by_score, overlaps
 from detplug.runtime.results import Results
+
+from .truth import Objects
 
 IOU = 0.5  # a detection finds an object from here on
 

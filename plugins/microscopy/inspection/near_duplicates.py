@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from detplug.images.window import Window
-from detplug.inspection.local_features import shifted_pairs, small_grey
-from detplug.inspection.statistics import ImageStatistics, band_pass, read_small, unit
+
+from .local_features import shifted_pairs, small_grey
+from .statistics import ImageStatistics, band_pass, read_small, unit
 
 SAME = 0.85  # correlation of what both show: overlaps of blood smears .91 and more, others .74 and less
 LEAST_SHARED = 0.08  # of the smaller image; smaller overlaps are chance too often

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from detplug.counting.intervals import (
+from plugins.microscopy.counting.intervals import (
     bootstrap_interval,
     exact_interval,
     poisson_interval,

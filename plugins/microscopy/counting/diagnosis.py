@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detplug.counting.intervals import Interval, exact_interval, poisson_cdf, wilson_interval
+from .intervals import Interval, exact_interval, poisson_cdf, wilson_interval
 
 SHARE = 0.95
 LARGEST = 100_000  # burden up to which a limit of detection is looked for

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-from detplug.counting.calibration import Calibration
-from detplug.counting.diagnosis import Diagnosis, Share
-from detplug.counting.tables import Rows
 from detplug.report.page import page, section, table, tiles
+
+from .calibration import Calibration
+from .diagnosis import Diagnosis, Share
+from .tables import Rows
 
 SIDE = 220  # px of a reliability curve
 MOST_ROWS = 2000  # of a table on the page; the csv has all

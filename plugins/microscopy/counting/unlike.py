@@ -7,9 +7,10 @@ import numpy as np
 from detplug.errors import UserError
 from detplug.images.sources import SLIDE, FrozenList, Item
 from detplug.images.window import Window
-from detplug.inspection.appearance import Profile, differences, figures_of, size_of_boxes
 from detplug.runtime.results import Results
 from detplug.runtime.run_folder import INPUTS
+
+from ..inspection.appearance import Profile, differences, figures_of, size_of_boxes
 
 
 def unlike_groups(

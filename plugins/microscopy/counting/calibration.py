@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.counting.operating_point import ClassScores, Wish, choose
 from detplug.errors import UserError
 from detplug.runtime.bundle import MANIFEST
 from detplug.runtime.run_folder import write_json
+
+from .operating_point import ClassScores, Wish, choose
 
 ENTRY, FORMAT = 'counting', 'detplug-counting-1'
 FEWEST = 30  # detections from which on scores are calibrated

@@ -15,8 +15,9 @@ from detplug.data.box_fit import TINY, box_fit
 from detplug.data.formats.annotation_set import TRAIN, AnnotationSet
 from detplug.data.prepare import check_image
 from detplug.data.records import ImageRecord, clean_boxes, duplicate_boxes, one_line
-from detplug.inspection.near_duplicates import DuplicatePair
-from detplug.inspection.statistics import ImageStatistics
+
+from .near_duplicates import DuplicatePair
+from .statistics import ImageStatistics
 
 SPOILS, LOOK_AT = 'spoils', 'look at'
 GIANT = 0.9  # of the image's area

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detplug.counting.calibration import MEGAPIXEL, Calibration
-from detplug.counting.intervals import bootstrap_interval, poisson_interval
+from .calibration import MEGAPIXEL, Calibration
+from .intervals import bootstrap_interval, poisson_interval
 
 DRAWS = 20_000
 POISSON, BOOTSTRAP = 'poisson', 'bootstrap'

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from detplug.counting.grouping import read_rows
 from detplug.data.coco_file import read_coco
 from detplug.data.records import ImageRecord
 from detplug.errors import UserError, one_line
 from detplug.runtime.results import by_end, file_of
+
+from .grouping import read_rows
 
 
 @dataclass(frozen=True)

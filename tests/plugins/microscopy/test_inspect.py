@@ -10,8 +10,8 @@ from results_folder import write_results
 
 from detplug.cli.main import main
 from detplug.data.formats.formats import read_set
-from detplug.inspection.inspect_set import inspect_set
-from detplug.inspection.near_duplicates import turned
+from plugins.microscopy.inspection.inspect_set import inspect_set
+from plugins.microscopy.inspection.near_duplicates import turned
 
 SIZE = (320, 240)  # width, height px
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detplug.counting.burden import Assumptions, burdens
-from detplug.counting.calibration import Calibration
-from detplug.counting.estimates import Estimate, Group, counted, estimate_of, true_number_draws
+from .burden import Assumptions, burdens
+from .calibration import Calibration
+from .estimates import Estimate, Group, counted, estimate_of, true_number_draws
 
 Rows = list[list[str]]
 

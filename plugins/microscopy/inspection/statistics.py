@@ -13,7 +13,8 @@ from detplug.errors import UserError
 from detplug.images.header import read_header
 from detplug.images.reading import read_image
 from detplug.images.window import Window
-from detplug.inspection.local_features import SIDE, Features, features_of, small_grey
+
+from .local_features import SIDE, Features, features_of, small_grey
 
 THUMB = 16  # px, sides of a thumbnail
 SMOOTH, SLOW = 2.0, 25.0  # px at SIDE: finer detail is noise, slower changes are the lamp

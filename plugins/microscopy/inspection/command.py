@@ -38,12 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f'--img-size {args.img_size}: give the pixels of a side, such as 640')
     from detplug.data.formats.formats import read_set
     from detplug.images.window import check_window
-    from detplug.inspection.appearance import write_profile
-    from detplug.inspection.inspect_set import inspect_set, training_profile
-    from detplug.inspection.page import inspection_page
-    from detplug.inspection.suspicious import suspicious_labels
     from detplug.runtime.results import read_results
     from detplug.runtime.review_gallery import write_text
+
+    from .appearance import write_profile
+    from .inspect_set import inspect_set, training_profile
+    from .page import inspection_page
+    from .suspicious import suspicious_labels
 
     window = check_window(args.window, '--window')
     form, found = read_set(args.data, args.form, args.images)

@@ -5,24 +5,25 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from detplug.counting.burden import Assumptions
-from detplug.counting.calibration import Calibration, read_calibration, write_calibration
-from detplug.counting.calibration import calibrate as calibration_of
-from detplug.counting.diagnosis import Diagnosis, diagnose
-from detplug.counting.estimates import Group
-from detplug.counting.grouping import group_of
-from detplug.counting.operating_point import Wish, score_classes
-from detplug.counting.page import counts_page, share_text
-from detplug.counting.tables import burden_rows, count_rows, csv_text
-from detplug.counting.tally import tally, thresholds
-from detplug.counting.truth import read_objects, true_counts
-from detplug.counting.unlike import unlike_groups
 from detplug.errors import UserError
 from detplug.images.window import check_window
-from detplug.inspection.appearance import read_profile
 from detplug.runtime.results import Results, read_results
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
+
+from ..inspection.appearance import read_profile
+from .burden import Assumptions
+from .calibration import Calibration, read_calibration, write_calibration
+from .calibration import calibrate as calibration_of
+from .diagnosis import Diagnosis, diagnose
+from .estimates import Group
+from .grouping import group_of
+from .operating_point import Wish, score_classes
+from .page import counts_page, share_text
+from .tables import burden_rows, count_rows, csv_text
+from .tally import tally, thresholds
+from .truth import read_objects, true_counts
+from .unlike import unlike_groups
 
 
 def calibrate(args: argparse.Namespace) -> int:

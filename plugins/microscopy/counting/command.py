@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Choose thresholds or count, as the command line says; returns the exit status."""
     args = make_parser().parse_args(argv)
     check_options(args)
-    from detplug.cli import counting
+    from .count import calibrate, count
 
-    return counting.calibrate(args) if args.calibrate else counting.count(args)
+    return calibrate(args) if args.calibrate else count(args)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -3,10 +3,11 @@
 import cv2
 
 from detplug.errors import UserError
-from detplug.inspection.findings import SPOILS, Finding, Key
-from detplug.inspection.inspect_set import Inspection
-from detplug.inspection.statistics import read_small
 from detplug.report.page import image, page, section, table, tiles
+
+from .findings import SPOILS, Finding, Key
+from .inspect_set import Inspection
+from .statistics import read_small
 
 MOST_LINES, MOST_PICTURES, SIDE = 200, 8, 320  # of a finding; px
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detplug.counting.calibration import Calibration
-from detplug.counting.estimates import Group
 from detplug.errors import UserError
 from detplug.runtime.results import Results
+
+from .calibration import Calibration
+from .estimates import Group
 
 
 @dataclass(frozen=True)

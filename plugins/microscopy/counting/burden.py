@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detplug.counting.calibration import Calibration
-from detplug.counting.estimates import BOOTSTRAP, Estimate, Group, estimate_of, true_number_draws
-from detplug.counting.intervals import bootstrap_interval, exact_interval, poisson_interval, ratio_interval
+from .calibration import Calibration
+from .estimates import BOOTSTRAP, Estimate, Group, estimate_of, true_number_draws
+from .intervals import bootstrap_interval, exact_interval, poisson_interval, ratio_interval
 
 PER_1000, PER_UL_RED, PER_UL_WHITE, PER_GRAM = (
     'per_1000_red_cells', 'per_microlitre_by_red_cells', 'per_microlitre_by_white_cells', 'per_gram'

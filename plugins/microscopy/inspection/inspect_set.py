@@ -12,11 +12,12 @@ from detplug.data.formats.annotation_set import TRAIN, AnnotationSet
 from detplug.errors import UserError
 from detplug.images.reading import read_image
 from detplug.images.window import Window
-from detplug.inspection import findings
-from detplug.inspection.appearance import Profile, figures_of, profile_of, size_of_boxes
-from detplug.inspection.findings import LOOK_AT, SPOILS, Finding, Key
-from detplug.inspection.near_duplicates import near_duplicates
-from detplug.inspection.statistics import statistics_of_all
+from plugins.microscopy.inspection import findings
+
+from .appearance import Profile, figures_of, profile_of, size_of_boxes
+from .findings import LOOK_AT, SPOILS, Finding, Key
+from .near_duplicates import near_duplicates
+from .statistics import statistics_of_all
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 from detplug.data.formats.annotation_set import AnnotationSet
 from detplug.data.records import ImageRecord, one_line
 from detplug.errors import UserError
-from detplug.inspection.findings import LOOK_AT, Finding, Key
 from detplug.runtime.matching import overlaps
 from detplug.runtime.results import Picture, Results, by_end
+
+from .findings import LOOK_AT, Finding, Key
 
 CONFIDENT = 0.7  # score from which on a detection is held against the labels
 SAME, NEAR = 0.5, 0.3  # IoU of boxes of one object, of boxes that have to do with one another
