@@ -17,11 +17,11 @@ LEFT_OUT = {'opencv-python', 'imagecorruptions-imaug', 'torchvision', 'aiohttp',
 BROUGHT_BY_TORCH = ('nvidia-', 'cuda-', 'triton')  # its CUDA build pins them itself
 
 
-COMPILER_ONLY = 'compile.txt'  # of `make setup OPS=compiled`
+NOT_OF_SETUP = ('compile.txt', 'benchmarks.txt')  # of `make setup OPS=compiled`, of single benchmarks
 
 
 def pins() -> dict[str, str]:
-    files = [path for path in REQUIREMENTS.glob('*.txt') if path.name != COMPILER_ONLY]
+    files = [path for path in REQUIREMENTS.glob('*.txt') if path.name not in NOT_OF_SETUP]
     lines = [line for path in files for line in path.read_text().splitlines()]
     named = [line for line in lines if line and not line.startswith('#')]
     assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in named)  # exact; no local version, no hash

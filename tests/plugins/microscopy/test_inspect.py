@@ -10,6 +10,7 @@ from results_folder import write_results
 
 from detplug.cli.main import main
 from detplug.data.formats.formats import read_set
+from plugins.microscopy.inspection.findings import RARE
 from plugins.microscopy.inspection.inspect_set import inspect_set
 from plugins.microscopy.inspection.near_duplicates import turned
 
@@ -59,8 +60,8 @@ def findings(folder: Path, capsys, *words) -> tuple[int, dict[str, dict]]:
 
 
 def test_a_sound_data_set_is_passed(tmp_path, capsys):
-    splits = {'train': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(8)},
-              'val': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(20, 22)}}  # fmt: skip
+    splits = {'train': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(RARE)},
+              'val': {f'{i}.png': view(field_of_view(i), 0, 0) for i in range(RARE, RARE + 2)}}  # fmt: skip
     status, found = findings(dataset(tmp_path, splits), capsys)
     assert status == 0 and found == {}
     assert 'inspect.html' in {path.name for path in (tmp_path / 'out').iterdir()}

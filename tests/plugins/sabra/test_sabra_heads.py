@@ -146,11 +146,11 @@ def planted(count: int, seed: int):
 
 
 def share_right(head: dict) -> float:
-    """Of unseen images, after 60 steps."""
+    """Of unseen images, after 100 steps; at a rate of .01 a UPT head learns it with some seeds only."""
     torch.manual_seed(0)
     net = MODELS.build(head)
-    optimizer = torch.optim.AdamW(net.parameters(), 0.01)
-    for step in range(60):
+    optimizer = torch.optim.AdamW(net.parameters(), 0.005)
+    for step in range(100):
         loss = sum(net.loss(*planted(32, step)).values())
         optimizer.zero_grad()
         loss.backward()
