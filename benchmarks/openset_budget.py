@@ -1,7 +1,8 @@
 """What a limit a class (``add-unknown --class-share``) does on val, on the two tasks that switches are chosen on.
 
-Figures: TASK.MODE.SHARE.KEY of val for the detectors that ``openset_tasks.py`` trained with seed 0; share 1 is no
-limit. tau is chosen on the known objects of val as add-unknown does. No test split is read.
+Figures: TASK.MODE.BUDGET.SHARE.KEY of val for the detectors that ``openset_tasks.py`` trained with seed 0, at known
+objects an image (BUDGET) and of a class (SHARE, 1 is no limit) that may be named unknown. tau is chosen on the known
+objects of val as add-unknown does. No test split is read.
 
 python benchmarks/openset_tasks.py --tasks malaria_trophozoite-schizont bccd7_eosinophil-basophil --seeds 0
 python benchmarks/openset_budget.py
@@ -14,7 +15,7 @@ import torch
 from finetuning import ROOT
 from mmdet.registry import METRICS
 from mmengine.config import Config
-from openset_tasks import BUDGET, CHOICE, TRAINED, add_unknown, train
+from openset_tasks import CHOICE, TRAINED, add_unknown, train
 from record import record
 
 from detplug.cli.config import load_config
@@ -23,7 +24,7 @@ from plugins.openset.inference.budget import choose_tau, false_alarm_share
 from plugins.openset.inference.fit import detected, known_objects, labelled_dataset, samples_of
 from plugins.openset.inference.with_unknown import WithUnknown
 
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.0)
+BUDGETS, SHARES = (0.1, 1), (1, 0.5, 0.25, 0.1, 0)
 KEYS = ('map', 'unknown_ap', 'u_recall_1', 'precision_1', 'aose', 'aose_r50')
 COUNTS = ('unknown_objects', 'unknown_named', 'unknown_misnamed', 'known_objects', 'known_lost')
 
@@ -41,19 +42,21 @@ def evaluated(model: WithUnknown, config: Config, items: list[tuple]) -> dict[st
 
 @torch.no_grad()
 def figures_of(task: str, mode: str) -> dict[str, float]:
-    """SHARE.KEY of one detector; ``none`` is the detector without fusion, ``tau`` what was chosen."""
+    """BUDGET.SHARE.KEY of one detector; ``none`` is the detector without fusion, ``tau`` what was chosen."""
     folder = add_unknown(*train('openset_tasks', task, mode, 0, []))
     config = load_config(ROOT / folder / 'config.py')
     model = build_detector(config, ROOT / folder / 'checkpoint.pth')
     val = labelled_dataset(config, 'val')
     known = known_objects(model, samples_of(val))
     items = [(model.described(maps, batch)[0], sample) for maps, batch, sample in detected(model, samples_of(val))]
-    figures, alpha = {}, false_alarm_share(known, BUDGET, 'val')
-    taus = {'none': 1.0} | {f'{x:g}': choose_tau(known, alpha, model.rule, x) for x in SHARES}
-    for share, tau in taus.items():
+    figures, taus = {}, {'none': 1.0}
+    for budget, share in itertools.product(BUDGETS, SHARES):
+        alpha = false_alarm_share(known, budget, 'val')
+        taus[f'{budget:g}.{share:g}'] = choose_tau(known, alpha, model.rule, share)
+    for name, tau in taus.items():
         model.tau.fill_(tau)
         row = evaluated(model, config, items)
-        figures |= {f'{share}.{key}': row[key] for key in (*KEYS, *COUNTS) if key in row} | {f'{share}.tau': tau}
+        figures |= {f'{name}.{key}': row[key] for key in (*KEYS, *COUNTS) if key in row} | {f'{name}.tau': tau}
     return figures
 
 
