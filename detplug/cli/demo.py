@@ -26,7 +26,12 @@ CONFIG = str(configs_folder() / 'tt_yolov5' / 'yolov5n_parasite-samples.py')
 DATA = Path(os.environ.get('DETPLUG_DATA', 'data')) / 'parasite_samples'  # where the config reads them
 BUDGET = '0.25'  # of the parameters
 STEPS = 200  # of fine-tuning after compression
-FALSE_ALARMS = '0.3'  # known eggs an image that may be named unknown, of val
+FALSE_ALARMS = (
+    '--budget',
+    '0.3',
+    '--class-share',
+    '0.25',
+)  # known eggs an image, of a class, that may be named unknown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step('evaluate on the test split')
     evaluate(CONFIG, best, root / 'test', *args.cfg_options)
     step('name unknown what looks like no species of the training')
-    plugin_command(['add-unknown', CONFIG, best, '--out', str(root / 'unknown'), '--budget', FALSE_ALARMS])
+    plugin_command(['add-unknown', CONFIG, best, '--out', str(root / 'unknown'), *FALSE_ALARMS])
     unknown = [str(root / 'unknown' / name) for name in ('config.py', 'checkpoint.pth')]
     evaluate(*unknown, root / 'unknown-test')
     step('predict')
