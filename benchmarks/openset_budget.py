@@ -1,7 +1,7 @@
 """What a limit a class (``add-unknown --class-share``) does on val, on the two tasks that switches are chosen on.
 
-Figures: TASK.MODE.BUDGET.SHARE.KEY of val for the detectors that ``openset_tasks.py`` trained with seed 0, at known
-objects an image (BUDGET) and of a class (SHARE, 1 is no limit) that may be named unknown. tau is chosen on the known
+Figures: TASK.MODE.budget_B.share_S.KEY of val for the detectors that ``openset_tasks.py`` trained with seed 0, at known
+objects an image (B) and of a class (S, 1 is no limit) that may be named unknown. tau is chosen on the known
 objects of val as add-unknown does. No test split is read.
 
 python benchmarks/openset_tasks.py --tasks malaria_trophozoite-schizont bccd7_eosinophil-basophil --seeds 0
@@ -42,7 +42,7 @@ def evaluated(model: WithUnknown, config: Config, items: list[tuple]) -> dict[st
 
 @torch.no_grad()
 def figures_of(task: str, mode: str) -> dict[str, float]:
-    """BUDGET.SHARE.KEY of one detector; ``none`` is the detector without fusion, ``tau`` what was chosen."""
+    """budget_B.share_S.KEY of one detector; ``none`` is the detector without fusion, ``tau`` what was chosen."""
     folder = add_unknown(*train('openset_tasks', task, mode, 0, []))
     config = load_config(ROOT / folder / 'config.py')
     model = build_detector(config, ROOT / folder / 'checkpoint.pth')
@@ -52,7 +52,7 @@ def figures_of(task: str, mode: str) -> dict[str, float]:
     figures, taus = {}, {'none': 1.0}
     for budget, share in itertools.product(BUDGETS, SHARES):
         alpha = false_alarm_share(known, budget, 'val')
-        taus[f'{budget:g}.{share:g}'] = choose_tau(known, alpha, model.rule, share)
+        taus[f'budget_{budget:g}.share_{share:g}'] = choose_tau(known, alpha, model.rule, share)
     for name, tau in taus.items():
         model.tau.fill_(tau)
         row = evaluated(model, config, items)
