@@ -104,7 +104,7 @@ def compress_and_export(root: Path, best: str, step: Callable[[str], None], has_
     export.main([config, tuned, '--format', 'onnx-int8', '--out', str(root / 'onnx-int8')])
     if not has_fpga:
         return
-    step('int8 with power-of-two scales, and the FPGA bundle with one stage simulated')
+    step('int8 with power-of-two scales, and the FPGA bundle, compared with its Verilog')
     compress.main([config, tuned, '--method', 'fpga', '--out', str(root / 'int8')])
     int8 = [str(root / 'int8' / name) for name in ('config.py', 'compressed.pth')]
     export.main([*int8, '--format', 'fpga', '--img-size', '160', '--out', str(root / 'fpga')])
