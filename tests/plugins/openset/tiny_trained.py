@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import strided_convs  # noqa: F401
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -24,16 +25,17 @@ LAST = ('convs', 'retina_cls', 'retina_reg', 'rtm_cls', 'rtm_reg', 'rpn_cls', 'r
 
 
 def detector(kind: str, columns: int = len(CLASSES)) -> dict:
-    """Config of the detector: the heads are the stock ones, with 16 channels on YOLOv5's backbone of width 1/8."""
+    """Config of the detector: the heads are the stock ones, with 16 channels on a few layers; YOLOv5 is whole, of width 1/8."""
     model = dict(
         type='SingleStageDetector',
         data_preprocessor=dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32),
-        backbone=dict(type='YOLOv5Backbone', depth=0.33, width=0.125),
+        backbone=dict(type='StridedConvs', channels=CHANNELS),
         neck=dict(type='FPN', in_channels=CHANNELS, out_channels=16, num_outs=3),
         test_cfg=dict(score_thr=0.01, nms=NMS, nms_pre=300, max_per_img=40),
     )
     head = dict(num_classes=columns, in_channels=16, feat_channels=16, stacked_convs=1)
     if kind == 'yolov5':
+        model['backbone'] = dict(type='YOLOv5Backbone', depth=0.33, width=0.125)
         model['neck'] = dict(type='YOLOv5Neck', depth=0.33, in_channels=CHANNELS)
         model['bbox_head'] = dict(type='YOLOv5Head', num_classes=columns, in_channels=CHANNELS)
         model['test_cfg'].update(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnxruntime
 import pytest
+import strided_convs  # noqa: F401
 import torch
 
 from detplug.engine.quiet import quiet_imports
@@ -50,7 +51,7 @@ def upt_head(visual: bool, subjects: Sequence[int] = (0, 1)) -> dict:
 
 
 def build(head: dict, seed: int = 0, **options):
-    """A relation detector on a YOLOv5 of width 1/8 whose boxes and scores are of all sizes, random."""
+    """A relation detector on YOLOv5's head whose boxes and scores are of all sizes, random."""
     init_default_scope('mmdet')
     torch.manual_seed(seed)
     model = MODELS.build(
@@ -60,8 +61,7 @@ def build(head: dict, seed: int = 0, **options):
             score_thr=0.01,
             detector=dict(
                 type='SingleStageDetector',
-                backbone=dict(type='YOLOv5Backbone', depth=0.33, width=0.125),
-                neck=dict(type='YOLOv5Neck', depth=0.33, in_channels=CHANNELS),
+                backbone=dict(type='StridedConvs', channels=CHANNELS),
                 bbox_head=dict(type='YOLOv5Head', num_classes=4, in_channels=CHANNELS),
                 test_cfg=dict(
                     score_thr=0.001, nms=dict(type='nms', iou_threshold=0.6), max_per_img=300, multi_label=True
