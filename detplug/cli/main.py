@@ -2,13 +2,14 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from detplug import __version__
 from detplug.cli.run import run
 from detplug.entry_points import plugin_table
 from detplug.errors import UserError
 
+Main = Callable[[Sequence[str] | None], int]
 COMMANDS = {  # of detplug.cli; plugins add theirs
     'train': 'train a detector from a config',
     'test': 'evaluate a checkpoint',
@@ -18,7 +19,9 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'convert_weights': 'official weights to ours',
     'convert_annotations': 'annotations of one tool for another',
     'prepare_data': 'an official download to our layout',
+    'benchmark': 'speed and memory of an exported bundle on this machine',
     'doctor': 'check the installation',
+    'completion': 'a script that completes commands and options in bash or zsh',
     'demo': 'train, evaluate, predict, export on sample data',
 }
 
@@ -30,22 +33,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'detplug {__version__}')
         return 0
     if words and words[0].replace('-', '_') in COMMANDS:
-        module = f'detplug.cli.{words[0].replace("-", "_")}'
-        return run(lambda rest: importlib.import_module(module).main(rest), words[1:])
+        return run(lambda rest: host_main(words[0])(rest), words[1:])
     return run(plugin_command, words)
+
+
+def host_main(name: str) -> Main:
+    """``main`` of a command of the host."""
+    return importlib.import_module(f'detplug.cli.{name.replace("-", "_")}').main
+
+
+def commands() -> dict[str, str]:
+    """Command -> one line of help, those of plugins at the end."""
+    return COMMANDS | {name: what for name, (_, what) in plugin_commands().items()}
+
+
+def command_main(name: str) -> Main:
+    """``main`` of any command.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    if name.replace('-', '_') in COMMANDS:
+        return host_main(name)
+    theirs = plugin_commands()
+    if name not in theirs:
+        raise UserError(f'{name}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
+    from detplug.quiet import quiet_imports
+
+    with quiet_imports():
+        return importlib.import_module(theirs[name][0]).main
+
+
+def plugin_commands() -> dict[str, tuple[str, str]]:
+    """Command of a plugin -> module and help."""
+    return plugin_table('commands', 'COMMANDS', {})
 
 
 def plugin_command(words: Sequence[str]) -> int:
     """Run a plugin's command; without one, list all. Plugins are asked only here: others start without them."""
-    theirs: dict[str, tuple[str, str]] = plugin_table('commands', 'COMMANDS', {})
     if not words or words[0] in ('-h', '--help'):
-        lines = COMMANDS | {name: what for name, (_, what) in theirs.items()}
-        print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in lines.items()))
+        print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in commands().items()))
         return 0
-    if words[0] not in theirs:
-        raise UserError(f'{words[0]}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
-    from detplug.quiet import quiet_imports
-
-    with quiet_imports():
-        module = importlib.import_module(theirs[words[0]][0])
-    return module.main(words[1:])
+    return command_main(words[0])(words[1:])

@@ -168,12 +168,8 @@ def _hooks(config: Config) -> list[str]:
         hooks['checkpoint'], line = _checkpoint_hook(old or {}, metric)
         lines.append(line)
     if _kind(hooks.get('logger') or {}) == 'LoggerHook':
-        if _writes_elsewhere(config):
-            hooks['runtime_info'] = dict(type='RuntimeInfoHook')
-            lines.append('LoggerHook stays, for the backends of the visualizer')
-        else:
-            hooks |= dict(logger=None, timer=None)
-            lines.append('LoggerHook -> progress on the screen, history.jsonl')
+        hooks |= dict(logger=None, timer=None)
+        lines.append('LoggerHook -> progress on the screen; history.jsonl, which backends of the visualizer get too')
     config.default_hooks = hooks
     own = list(config.get('custom_hooks') or [])
     if metric and not any(_kind(hook) == 'ReportHook' for hook in own):
@@ -193,12 +189,6 @@ def _checkpoint_hook(old: dict, metric: str | None) -> tuple[dict, str]:
         hook['keep'] = old['max_keep_ckpts']
     text += f', the newest {hook.get("keep", 2)}; best.pth by {hook["metric"]}'
     return hook, f'CheckpointHook -> AtomicCheckpointHook: {text}'
-
-
-def _writes_elsewhere(config: Config) -> bool:
-    """Whether scalars go to TensorBoard or the like."""
-    backends = (config.get('visualizer') or {}).get('vis_backends') or []
-    return any(_kind(backend) != 'LocalVisBackend' for backend in backends)
 
 
 # -- evaluation ----------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ with quiet_imports():
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_validations
     from detplug.engine.memory import keep_freed_memory
+    from detplug.engine.trackers import BACKENDS, use_tracker
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
 
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
     parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
+    parser.add_argument('--patience', type=int, metavar='N', help='end after N validations without a better one')
+    parser.add_argument('--log-to', choices=BACKENDS, help='TensorBoard, W&B or MLflow get the figures too')
     parser.add_argument(
         '--smoke',
         action='store_true',
@@ -71,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.randomness = dict(config.get('randomness') or {}, seed=seed_of(config, args.seed))
     if args.amp is not None:
         use_mixed_precision(config, args.amp, choose_device(config.device).type)
+    if args.patience is not None:
+        stop_early(config, args.patience)
+    if args.log_to is not None:
+        use_tracker(config, args.log_to)
     if args.auto_scale_lr:
         scale_learning_rate(config)
     if args.smoke:
@@ -100,8 +107,7 @@ def train(config: Config) -> dict[str, float]:
         runner.train()
     if not is_main_process():
         return {}
-    hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
-    metrics = best_metrics(work_dir, f'val/{hook.get("metric") or "map"}')
+    metrics = best_metrics(work_dir, f'val/{best_metric(config)}')
     metrics |= {'minutes': (time.monotonic() - began) / 60, 'threads': torch.get_num_threads()}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
@@ -144,6 +150,24 @@ def seed_of(config: Config, given: int | None) -> int:
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise UserError(f'{name} {seed}: not a whole number from 0 to {2**32 - 1}')
     return seed
+
+
+def best_metric(config: Config) -> str:
+    """Name of the figure that chooses best.pth."""
+    hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    return hook.get('metric') or 'map'
+
+
+def stop_early(config: Config, patience: int) -> None:
+    """End the training after ``patience`` validations without a better one.
+
+    Raises:
+        UserError: nothing is validated.
+    """
+    if not config.get('val_dataloader'):
+        raise UserError(f'--patience: {config.filename} has no val_dataloader to see an end by; leave it out')
+    hook = dict(type='EarlyStopHook', patience=patience, metric=best_metric(config))
+    config.custom_hooks = [*(config.get('custom_hooks') or ()), hook]
 
 
 def say_end(config: Config) -> None:

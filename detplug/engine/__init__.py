@@ -5,9 +5,11 @@ from detplug.engine.quiet import quiet_imports
 with quiet_imports():
     from detplug.engine import (  # noqa: F401
         anomalies_hook,
+        batch_preview_hook,
         checkpoint,
         checkpoint_hook,
         distributed,
+        early_stop_hook,
         epoch_batches,
         epoch_loop,
         export_hook,

@@ -9,10 +9,13 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 
 from detplug.engine.atomic_file import link_atomic, remove_temporaries
+from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.distributed import from_first
 from detplug.errors import UserError
 
 LAST, BEST = 'last.pth', 'best.pth'
+# what only a training that goes on reads: two thirds of a file, and in no best.pth
+TRAINING_STATE = ('optimizer', 'param_schedulers', 'ema_state_dict', 'rng', 'message_hub', 'history')
 
 
 def numbered_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
@@ -25,9 +28,10 @@ def numbered_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
 class AtomicCheckpointHook(Hook):
     """Keeps the newest checkpoints, ``last.pth`` and ``best.pth`` in the work folder, each whole at every moment.
 
-    ``last.pth`` and ``best.pth`` are hard links of ``iter_N.pth`` where the file system has them. Besides those of
-    ``interval``, the last step gets a checkpoint, and every validation, before it begins; so does the step after which
-    training is stopped. Older ones are deleted after the new one is complete.
+    ``last.pth`` is a hard link of ``iter_N.pth`` where the file system has them; ``best.pth`` holds the weights without
+    the state of the training, and cannot be resumed. Besides those of ``interval``, the last step gets a checkpoint,
+    and every validation, before it begins; so does the step after which training is stopped. Older ones are deleted
+    after the new one is complete.
 
     Args:
         interval: steps between two checkpoints.
@@ -74,7 +78,8 @@ class AtomicCheckpointHook(Hook):
         self.best = score
         if runner.rank == 0:
             folder = Path(runner.work_dir)
-            link_atomic(folder / f'iter_{runner.iter}.pth', folder / BEST)
+            whole = load_file(folder / f'iter_{runner.iter}.pth')
+            save_atomic({name: part for name, part in whole.items() if name not in TRAINING_STATE}, folder / BEST)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta']['best'] = self.best

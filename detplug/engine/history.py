@@ -15,6 +15,8 @@ from mmengine.hooks import Hook
 from torch import Tensor
 
 from detplug.engine.numbers import to_floats
+from detplug.engine.progress import memory_gib
+from detplug.engine.trackers import Trackers
 
 FILE = 'history.jsonl'
 VALIDATION = b'"val/'  # in the lines of validations, and in no other
@@ -118,8 +120,9 @@ class HistoryHook(Hook):
     Training rows: step (done so far), lr (of the first parameter group), each value that the model returns, data_time
     and time (seconds a step; ``time`` is the whole step with waiting for data, hooks and checkpoints, without
     validation). With ``interval`` > 1 they are means over the steps since the last row. Validation rows: step,
-    ``val/NAME`` of every metric, val/time, seconds, and the number of threads. On resume, rows after the resumed step
-    are taken away.
+    ``val/NAME`` of every metric, val/time, seconds, the number of threads, and memory in GiB (of this process and its
+    loader processes). On resume, rows after the resumed step
+    are taken away. Back ends of the config's visualizer (TensorBoard, ...) get each row too.
 
     Args:
         interval: steps.
@@ -131,7 +134,7 @@ class HistoryHook(Hook):
         self.interval = interval
         self.sums: dict[str, Any] = {}
         self.count = 0
-        self._file = None
+        self._file = self._trackers = None
         self._before = self._started = 0.0
 
     def before_train(self, runner) -> None:
@@ -141,7 +144,7 @@ class HistoryHook(Hook):
         path = Path(runner.work_dir) / FILE
         step = runner.iter
         truncate_history(path, lambda row: step > 0 and is_kept(row, step, validate_again=True))
-        self._file = path.open('a', buffering=1)
+        self._file, self._trackers = path.open('a', buffering=1), Trackers(runner)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
         now = time.perf_counter()
@@ -170,7 +173,8 @@ class HistoryHook(Hook):
             if isinstance(value, int | float) or getattr(value, 'size', 0) == 1
         }
         seconds = time.perf_counter() - self._started
-        self._write({'step': runner.iter, **numbers, 'val/time': seconds, 'threads': torch.get_num_threads()})
+        machine = {'threads': torch.get_num_threads(), 'memory': memory_gib()}
+        self._write({'step': runner.iter, **numbers, 'val/time': seconds, **machine})
 
     def after_val(self, runner) -> None:
         self._before += time.perf_counter() - self._started
@@ -188,7 +192,8 @@ class HistoryHook(Hook):
         """Called by DetplugRunner however the training ends."""
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._trackers.close()
+            self._file = self._trackers = None
 
     def after_run(self, runner) -> None:
         self.on_exit(runner)
@@ -196,3 +201,4 @@ class HistoryHook(Hook):
     def _write(self, row: dict[str, Any]) -> None:
         if self._file is not None:
             self._file.write(json.dumps(row) + '\n')
+            self._trackers.add(row)

@@ -32,6 +32,7 @@ HOOKS_OF_RUNS = dict(
     anomalies=dict(type='AnomaliesHook'),
     equal_buffers=dict(type='EqualBuffersHook'),
     fit=dict(type='FitReportHook'),
+    preview=dict(type='BatchPreviewHook'),
 )
 STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
@@ -45,7 +46,7 @@ class DetplugRunner(CheckpointedRunner):
     loads; testing weights that do not fit is an error; several processes work on CPUs; ``device`` of the config (auto,
     cpu, cuda, cuda:1, ...) is where it runs; only warnings reach the console.
     A default hook is changed or switched off (None) by its key in ``default_hooks``: those of mmengine and history,
-    progress, guard, anomalies, equal_buffers, fit.
+    progress, guard, anomalies, equal_buffers, fit, preview.
     """
 
     # -- start ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from detplug.data.anomalies import FILE, AnnotationAudit
 from detplug.evaluation.diagnosis import KINDS, Diagnosis
 from detplug.report import page
 from detplug.report.class_figures import reliability_figure
-from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, validation_figure
+from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, pace_figure, validation_figure
 
 PICTURE_BYTES = 900_000  # of each embedded picture; keeps the page below 3 MB
 
@@ -20,8 +20,8 @@ PICTURE_BYTES = 900_000  # of each embedded picture; keeps the page below 3 MB
 def training_sections(
     folder: Path, history: Sequence[Mapping], lines: Mapping[str, str] = AVERAGE_PRECISION
 ) -> list[str]:
-    """Losses and validation figures of history.jsonl, none where it is empty; ``lines``: names of validation_figure."""
-    plots = {'loss': loss_figure(history), 'map': validation_figure(history, lines)}
+    """Losses, validation figures and pace of history.jsonl, if any; ``lines``: names of validation_figure."""
+    plots = {'loss': loss_figure(history), 'map': validation_figure(history, lines), 'pace': pace_figure(history)}
     shown = [save_plot(folder, name, plot) for name, plot in plots.items() if plot is not None]
     for name, plot in plots.items():
         if plot is None:  # a picture of an earlier report would not belong to this one

@@ -1,4 +1,4 @@
-"""Curves over the training steps: the losses and the validation figures of history.jsonl."""
+"""Curves over the training steps: losses, validation figures and the pace of history.jsonl."""
 
 from collections.abc import Mapping, Sequence
 
@@ -75,6 +75,32 @@ def validation_figure(history: Sequence[Mapping], names: Mapping[str, str] = AVE
     return figure
 
 
+def pace_figure(history: Sequence[Mapping]) -> Figure | None:
+    """Learning rate, seconds a step with the wait for data in them, memory at validations; None without steps."""
+    panels = {
+        'learning rate': {'lr': ''},
+        'seconds a step': {'time': 'whole', 'data_time': 'waiting for data'},
+        'memory, GiB': {'memory': ''},
+    }
+    found = {title: {key: series(history, key) for key in keys} for title, keys in panels.items()}
+    found = {title: lines for title, lines in found.items() if any(steps.size for steps, _ in lines.values())}
+    if 'learning rate' not in found:
+        return None
+    figure = Figure(figsize=(7, 1.8 * len(found)), layout='constrained')
+    column = figure.subplots(len(found), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, lines) in zip(column, found.items(), strict=True):
+        for position, (key, (steps, values)) in enumerate(lines.items()):
+            colour = [x / 255 for x in class_colour(position)]
+            smooth = values if key in ('lr', 'memory') else running_mean(values)
+            axes.plot(
+                steps, smooth, color=colour, label=panels[title][key], marker='o' * (key == 'memory'), markersize=3
+            )
+        axes.set(ylabel=title, ylim=(0, None))
+        _finish(axes, legend=len(lines) > 1)
+    axes.set_xlabel('step')
+    return figure
+
+
 def running_mean(values: np.ndarray) -> np.ndarray:
     """(M,) mean of each value and its neighbours; fewer neighbours at the ends."""
     width = max(1, int(len(values) * SMOOTH_OVER)) | 1  # odd, so that it is centred
@@ -82,7 +108,8 @@ def running_mean(values: np.ndarray) -> np.ndarray:
     return np.convolve(values, window, mode='same') / np.convolve(np.ones_like(values), window, mode='same')
 
 
-def _finish(axes) -> None:
+def _finish(axes, legend: bool = True) -> None:
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    if legend:
+        axes.legend(frameon=False)
     axes.spines[['top', 'right']].set_visible(False)

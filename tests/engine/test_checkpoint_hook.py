@@ -7,7 +7,7 @@ from tiny_training import MeanScore, build, write_images
 
 from detplug.engine import atomic_file, checkpoint
 from detplug.engine.checkpoint import load_file
-from detplug.engine.checkpoint_hook import AtomicCheckpointHook, numbered_checkpoints
+from detplug.engine.checkpoint_hook import TRAINING_STATE, AtomicCheckpointHook, numbered_checkpoints
 from detplug.errors import UserError
 
 
@@ -36,6 +36,9 @@ def test_which_files_stay(scores):
     assert load_file(work / 'last.pth')['meta']['iter'] == 8
     assert load_file(work / 'best.pth')['meta']['iter'] == 4  # the first of two equal ones
     assert (work / 'last.pth').samefile(work / 'iter_8.pth')
+    whole, best = load_file(work / 'last.pth'), load_file(work / 'best.pth')
+    assert whole.keys() - best.keys() == set(TRAINING_STATE) and best['state_dict'].keys() == whole['state_dict'].keys()
+    assert (work / 'best.pth').stat().st_size < 0.5 * (work / 'last.pth').stat().st_size
     assert not [path for path in work.iterdir() if atomic_file.TEMPORARY in path.name]
 
 

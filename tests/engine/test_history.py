@@ -30,7 +30,9 @@ def test_rows_of_a_training(tmp_path):
         assert row['loss'] == pytest.approx(row['loss_box'] + row['loss_number'], rel=1e-5)
         assert 0 <= row['data_time'] <= row['time']
     assert training[0]['lr'] == pytest.approx(0.002)  # 0.02 * start_factor: the rate that step 1 used
-    assert [set(row) for row in rows if 'lr' not in row] == [{'step', 'val/score', 'val/time', 'threads'}] * 2
+    validations = [row for row in rows if 'lr' not in row]
+    assert [set(row) for row in validations] == [{'step', 'val/score', 'val/time', 'threads', 'memory'}] * 2
+    assert all(0.05 < row['memory'] < 20 for row in validations)  # GiB
 
 
 def test_means_over_an_interval_continue_after_a_resume(tmp_path):

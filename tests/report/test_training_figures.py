@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from detplug.report.training_figures import loss_figure, running_mean, series, validation_figure
+from detplug.report.training_figures import loss_figure, pace_figure, running_mean, series, validation_figure
 
 
 def test_rows_without_a_finite_value_are_left_out():
@@ -24,6 +24,15 @@ def test_the_total_and_every_term_have_a_curve():
         'loss_bbox',
         'loss_cls',
     ]
+
+
+def test_the_pace_has_a_panel_for_each_thing_that_was_recorded():
+    steps = [{'step': s, 'lr': 0.1 / s, 'time': 0.5, 'data_time': 0.2} for s in range(1, 9)]
+    axes = pace_figure([*steps, {'step': 8, 'val/map': 0.5, 'memory': 1.5}]).axes
+    assert [x.get_ylabel() for x in axes] == ['learning rate', 'seconds a step', 'memory, GiB']
+    assert [line.get_ydata().tolist() for line in axes[1].lines] == [[0.5] * 8, [0.2] * 8]
+    assert axes[2].lines[0].get_xydata().tolist() == [[8, 1.5]] and axes[0].get_legend() is None
+    assert len(pace_figure(steps).axes) == 2 and pace_figure([{'step': 8, 'val/map': 0.5}]) is None
 
 
 def test_no_history_gives_no_figures():

@@ -14,7 +14,8 @@ HISTORY = [{'step': s, 'lr': 0.01, 'loss': 3 / s, 'loss_cls': 1 / s, 'loss_obj':
     {'step': 25, 'val/map': 0.1, 'val/map50': 0.3},
     {'step': 50, 'val/map': 0.2, 'val/map50': 0.5},
 ]
-PICTURES = {'loss', 'map', 'precision_recall', 'f1', 'confusion', 'labels', 'images', 'worst_images', 'calibration'}
+CURVES = {'loss', 'map', 'pace'}
+PICTURES = CURVES | {'precision_recall', 'f1', 'confusion', 'labels', 'images', 'worst_images', 'calibration'}
 
 
 class Page(HTMLParser):
@@ -102,9 +103,7 @@ def test_objects_are_counted_without_ignored_ones(make_images):
 def test_pictures_of_an_earlier_report_do_not_stay(tmp_path, make_images):
     report(tmp_path, make_images(2, 2, 5), ('egg', 'worm'))
     report(tmp_path, [], ('egg', 'worm'), history=[])
-    assert {file.stem for file in tmp_path.glob('*.png')} & PICTURES == PICTURES - {
-        'loss',
-        'map',
+    assert {file.stem for file in tmp_path.glob('*.png')} & PICTURES == PICTURES - CURVES - {
         'images',
         'worst_images',
         'calibration',

@@ -25,7 +25,7 @@ LAST = ('convs', 'retina_cls', 'retina_reg', 'rtm_cls', 'rtm_reg', 'rpn_cls', 'r
 
 
 def detector(kind: str, columns: int = len(CLASSES)) -> dict:
-    """Config of the detector: the heads are the stock ones, with 16 channels on a few layers; YOLOv5 is whole, of width 1/8."""
+    """Config of the detector: the heads are stock ones of 16 channels on few layers; YOLOv5 is whole, of width 1/8."""
     model = dict(
         type='SingleStageDetector',
         data_preprocessor=dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32),
