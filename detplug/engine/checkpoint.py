@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from detplug.engine.atomic_file import write_atomic
 from detplug.engine.plain_data import plain
-from detplug.engine.published_weights import LISTS, WEB, download
+from detplug.engine.published_weights import ADDRESSES, download
 from detplug.engine.weights import fit_weights
 from detplug.errors import UserError
 
@@ -56,13 +56,16 @@ def _read(file: Any, map_location: Any = 'cpu', **options: Any) -> Any:
 
 
 def load_file(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
-    """The checkpoint at ``path``; config texts in it are dropped, so that nobody down the line executes them.
+    """The checkpoint at ``path``, or published weights by their address.
 
+    Config texts in it are dropped, so that nobody down the line executes them.
     Logs and numpy values of checkpoints that stock mmengine wrote are dropped as well (:class:`Dropped`).
 
     Raises:
         UserError: no such file, not a complete checkpoint, or one that holds more than data.
     """
+    if str(path).startswith(ADDRESSES):
+        return load_from_address(str(path), map_location)
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f'{path}: checkpoint not found; check the path')
@@ -150,7 +153,7 @@ def install() -> None:
     """Replace every loader of mmengine's registry of checkpoint sources by ours."""
     for prefix in list(CheckpointLoader._schemes):
         CheckpointLoader.register_scheme(prefix, load_from_refused, force=True)
-    CheckpointLoader.register_scheme((*WEB, *LISTS), load_from_address, force=True)
+    CheckpointLoader.register_scheme(ADDRESSES, load_from_address, force=True)
     CheckpointLoader.register_scheme('', load_from_path, force=True)
     mmengine_checkpoint._safe_torch_load = lambda file, map_location=None, weights_only=None: _read(file, map_location)
 

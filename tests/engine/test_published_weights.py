@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from detplug.cli.config import building, path_of
+from detplug.engine.checkpoint import load_file
 from detplug.engine.published_weights import UnreachableWeights, cached_path, download, url_of
 from detplug.errors import UserError
 
@@ -45,6 +46,8 @@ def server(tmp_path):
         ('modelzoo://resnet50', 'resnet50-0676ba61.pth'),
         ('open-mmlab://detectron2/resnet50_caffe', 'resnet50_msra-5891d200.pth'),
         ('open-mmlab://resnet50_caffe', 'resnet50_caffe-788b5fa3.pth'),
+        ('mmdet://rtmdet_tiny_8xb32-300e_coco', 'rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth'),
+        ('mmdet://yolox_s_8xb8-300e_coco', 'yolox_s_8x8_300e_coco_20211121_095711-4592a793.pth'),
         ('mmcls://vgg16', 'vgg16_batch256_imagenet_20210208-db26f1a5.pth'),
     ],
 )
@@ -54,6 +57,7 @@ def test_names_are_in_their_lists_and_cached_as_torch_does(address, file, hub):
     hub.mkdir(parents=True)
     torch.save({'backbone.conv.weight': torch.ones(2)}, hub / file)
     found = CheckpointLoader.load_checkpoint(address)
+    assert load_file(address).keys() == found.keys()  # as load_from and the commands read it
     state = found.get('state_dict', found)
     assert list(state) == ['conv.weight' if address.startswith('mmcls') else 'backbone.conv.weight']
 
@@ -63,6 +67,7 @@ def test_names_are_in_their_lists_and_cached_as_torch_does(address, file, hub):
     [
         ('torchvision://resnet5', 'did you mean resnet50'),
         ('open-mmlab://resnest5', 'did you mean resnest50'),
+        ('mmdet://rtmdet_tiny_8xb32-300e', 'did you mean rtmdet_tiny_8xb32-300e_coco'),
         ('s3://bucket/file.pth', 'this kind of address is not read'),
     ],
 )
@@ -84,7 +89,7 @@ def test_a_file_is_downloaded_once_and_checked(hub, server, capsys):
     assert cached_path(f'{address}/other/plain.pth') != path, 'files of one name from two places are two files'
 
     torch.save(dict(a=torch.ones(3)), folder / 'wrong-0123abcd.pth')
-    with pytest.raises(UnreachableWeights, match='invalid hash value'):
+    with pytest.raises(UnreachableWeights, match='SHA-256 of the file begins with .*, not with 0123abcd'):
         download(f'{address}/wrong-0123abcd.pth')
     assert not (hub / 'wrong-0123abcd.pth').exists()
 
