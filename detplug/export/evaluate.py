@@ -24,16 +24,32 @@ def mean_precision(engines: dict[str, Engine], cfg: Config, split: str = 'val', 
     Raises:
         UserError: the split is missing or its files are.
     """
-    items = drawn([item for item in split_items(cfg, split) if Path(item['img_path']).is_file()], most)
-    if not all('instances' in item for item in items):
-        items = []
-    limit = detections_that_count(cfg, split)
+    items = labelled_items(cfg, split, most)
     maps = {}
     for name, engine in engines.items():
-        results = [_result(engine([read_image(item['img_path'], engine.window)])[0], item) for item in items]
-        value = box_metrics(results, engine.names, limit)['map'] if items else NO_OBJECTS
+        value = _metrics(engine, items, cfg, split)['map'] if items else NO_OBJECTS
         maps[name] = None if value == NO_OBJECTS else value
     return maps | {'images': len(items)}
+
+
+def bundle_metrics(folder: Path, cfg: Config, split: str = 'test') -> dict[str, float]:
+    """Every figure of ``box_metrics`` of a bundle on a split, all of its images; 0 to 1.
+
+    Raises:
+        UserError: the split is missing or its files are.
+    """
+    return _metrics(OnnxEngine(folder, 'cpu'), labelled_items(cfg, split), cfg, split)
+
+
+def labelled_items(cfg: Config, split: str, most: int | None = None) -> list[dict]:
+    """Images of the split whose files are there, at most ``most``; none where the split has no labels."""
+    items = drawn([item for item in split_items(cfg, split) if Path(item['img_path']).is_file()], most)
+    return items if all('instances' in item for item in items) else []
+
+
+def _metrics(engine: Engine, items: Sequence[dict], cfg: Config, split: str) -> dict[str, float]:
+    results = [_result(engine([read_image(item['img_path'], engine.window)])[0], item) for item in items]
+    return box_metrics(results, engine.names, detections_that_count(cfg, split))
 
 
 def bundle_map(folder: Path, cfg: Config, split: str = 'val', most: int | None = None) -> tuple[float | None, int]:
