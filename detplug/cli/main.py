@@ -14,6 +14,7 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'train': 'train a detector from a config',
     'test': 'evaluate a checkpoint',
     'predict': 'the objects in pictures, by a checkpoint or an exported bundle',
+    'models': 'the detectors that come with detplug',
     'export': 'ONNX, ONNX int8 and what plugins add',
     'compress': 'a smaller detector, by what plugins add',
     'convert_weights': 'official weights to ours',

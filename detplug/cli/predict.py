@@ -1,6 +1,6 @@
 """``predict``: the objects in pictures, as tables, predictions.json and pictures with boxes.
 
-``predict BUNDLE PICTURES... --out D`` runs a folder that ``export`` wrote and needs no torch;
+``predict BUNDLE PICTURES... --out D`` runs a folder that ``export`` wrote, or one of ``detplug models``, without torch;
 ``predict CONFIG CHECKPOINT PICTURES... --out D`` runs a checkpoint. A first argument that is a folder is a bundle.
 
 PICTURES are files, folders with all below, globs, lists (.txt), videos, TIFF stacks and slides. D/part-*.parquet hold
@@ -54,7 +54,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', metavar='BUNDLE | CONFIG', help='folder that export wrote, or config of a checkpoint')
+    parser.add_argument(
+        'model', metavar='BUNDLE | CONFIG', help='folder that export wrote, one of `detplug models`, or config'
+    )
     parser.add_argument('paths', metavar='PICTURES', nargs='+', help='what to predict; first the checkpoint')
     parser.add_argument('--out', required=True, help='folder of the results')
     parser.add_argument('--score-thr', type=share, default=0.25, help='lowest score that is kept, 0 to 1')
@@ -117,26 +119,29 @@ def natural(text: str) -> int:
 
 
 def is_bundle(model: str) -> bool:
-    """Whether the first argument names a bundle: it is a folder.
+    """Whether the first argument names a bundle: it is a folder, or a bundled detector.
 
     Raises:
         UserError: a file inside a bundle, or nothing that is there.
     """
+    from detplug.runtime.bundled import bundle_folder
+
     path = Path(model)
-    if path.is_dir():
+    if bundle_folder(model).is_dir():
         return True
     if path.suffix == '.onnx' or path.name == 'manifest.json':
         raise UserError(f'{model}: a bundle is named by its folder; give {path.parent}')
     if not path.exists() and '::' not in model:
-        raise UserError(f'{model}: not found: neither the folder of a bundle nor a config; check the path')
+        raise UserError(f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`')
     return False
 
 
 def bundle_source(args: argparse.Namespace) -> 'EngineSource':
     """What opens the bundle: onnxruntime."""
+    from detplug.runtime.bundled import bundle_folder
     from detplug.runtime.onnx_engine import BundleSource
 
-    return BundleSource(args.model, args.device, args.batch)
+    return BundleSource(str(bundle_folder(args.model)), args.device, args.batch)
 
 
 def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSource':

@@ -17,6 +17,7 @@ from detplug.errors import UserError
 from detplug.images.preparation import Prepared, prepare
 from detplug.images.reading import read_image as read_file
 from detplug.images.window import Window, check_window
+from detplug.runtime.bundled import bundle_folder
 from detplug.runtime.decode import DECODERS
 from detplug.runtime.detections import Detections, select
 from detplug.runtime.providers import Provider, check_started, providers_of
@@ -30,7 +31,7 @@ class Detector:
     """A detector read from a bundle folder (``model.onnx`` and ``manifest.json``).
 
     Args:
-        folder: what ``tools/export.py --format onnx`` or ``onnx-int8`` wrote.
+        folder: what ``export --format onnx`` or ``onnx-int8`` wrote, or the name of a bundled detector.
         threads: threads inside an operator; all cores by default.
         device: auto (a GPU where onnxruntime has CUDA, else the CPU), cpu, cuda, cuda:1, ...
 
@@ -43,7 +44,7 @@ class Detector:
     """
 
     def __init__(self, folder: str | Path, threads: int | None = None, device: str = 'auto'):
-        self.folder = Path(folder)
+        self.folder = bundle_folder(folder)
         self.manifest = read_manifest(self.folder)
         self.names = tuple(self.manifest['classes'])
         self.window = check_window(self.manifest['input'].get('window'), f'{self.folder / MANIFEST}')
