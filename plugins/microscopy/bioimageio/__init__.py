@@ -1,0 +1,1 @@
+"""Packages for the BioImage Model Zoo: ``export --format bioimageio``."""
