@@ -1,7 +1,7 @@
 """Is ``export --format bioimageio`` accepted by ``bioimageio test`` of bioimageio.core, without a network?
 
-passed: 1 where the package is valid and its network gives its test tensors again, in that program's onnxruntime. It is in
-an environment of its own, because it asks for another numpy, and its specification does not work with pydantic 2.14:
+passed: 1 where the package is valid and its network gives its test tensors again, in that program's onnxruntime, which
+is in an environment of its own: it asks for another numpy, and its specification does not work with pydantic 2.14.
 pip install bioimageio.core==0.11.0 pydantic==2.12.5 onnxruntime
 
 python benchmarks/bioimageio_package.py VENV/bin/bioimageio
@@ -15,6 +15,7 @@ from finetuning import ROOT, WEIGHTS, convert_weights, run_tool
 from record import record
 
 CONFIG, OUT = 'configs/yolov5/yolov5n_coco-tiny.py', 'work_dirs/benchmarks/bioimageio'
+COMMAND = 'python benchmarks/bioimageio_package.py VENV/bin/bioimageio'
 ADDRESSES = ('http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY')
 
 if __name__ == '__main__':
@@ -28,4 +29,6 @@ if __name__ == '__main__':
     said = done.stdout + done.stderr
     print(said[-3000:])
     passed = done.returncode == 0 and 'status           passed' in said
-    record('bioimageio', {'passed': int(passed), 'outputs': said.count('all elements agree with expected')}, [])
+    record(
+        'bioimageio', {'passed': int(passed), 'outputs': said.count('all elements agree with expected')}, [], COMMAND
+    )
