@@ -20,7 +20,7 @@ with quiet_imports():
     from detplug.cli.main import plugin_command
     from detplug.config_files import configs_folder
     from detplug.extras import FPGA
-    from detplug.samples.parasites import generate
+    from plugins.samples.parasites import generate
 
 CONFIG = str(configs_folder() / 'tt_yolov5' / 'yolov5n_parasite-samples.py')
 DATA = Path(os.environ.get('DETPLUG_DATA', 'data')) / 'parasite_samples'  # where the config reads them

@@ -1,4 +1,4 @@
-# Generated slides with parasite eggs, 240 images of 320 px: python -m detplug.samples.parasites data/parasite_samples
+# Generated slides with parasite eggs, 240 images of 320 px: python -m plugins.samples.parasites data/parasite_samples
 # Training boxes are imbalanced 50:1 among the known species; val and test hold 22 boxes a species.
 _base_ = '../pipelines/microscopy_320.py'
 

@@ -1,4 +1,4 @@
-# Generated scenes of persons and objects, 300 images of 320 px: python -m detplug.samples.scenes data/relation_samples
+# Generated scenes of persons and objects, 300 images of 320 px: python -m plugins.samples.scenes data/relation_samples
 data_root = 'data/relation_samples/'
 img_scale = (320, 320)  # width, height of the network input in px
 dataset = dict(

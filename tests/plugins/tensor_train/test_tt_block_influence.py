@@ -12,7 +12,7 @@ import plugins.yolov5.register  # noqa: F401
 from detplug.cli import compress, test, train
 from detplug.cli.run import run
 from detplug.errors import UserError
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 from plugins.tensor_train.block_influence import block_influences, without_blocks
 
 ROOT = Path(__file__).resolve().parents[3]
