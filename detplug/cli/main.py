@@ -19,20 +19,25 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'convert_annotations': 'annotations of one tool for another',
     'prepare_data': 'an official download to our layout',
     'doctor': 'check the installation',
-    'demo': 'train, evaluate, predict, export on sample data',
+    'demo': 'the steps of plugins on sample data, and a page of what they made',
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Dispatch to ``detplug.cli.COMMAND.main``, or to the ``main`` of a plugin's module; returns the exit status."""
+    """Run ``detplug.cli.COMMAND.main``, or the ``main`` of a plugin's module; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] == '--version':
         print(f'detplug {__version__}')
         return 0
-    if words and words[0].replace('-', '_') in COMMANDS:
-        module = f'detplug.cli.{words[0].replace("-", "_")}'
-        return run(lambda rest: importlib.import_module(module).main(rest), words[1:])
-    return run(plugin_command, words)
+    return run(dispatch, words)
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run a command of ours or of a plugin and return its exit status; wrong input is raised, not printed."""
+    if not words or words[0].replace('-', '_') not in COMMANDS:
+        return plugin_command(words)
+    module = importlib.import_module(f'detplug.cli.{words[0].replace("-", "_")}')
+    return module.main(words[1:]) or 0
 
 
 def plugin_command(words: Sequence[str]) -> int:
