@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import cv2
 
+from detplug import html_page as page
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
-from detplug.report import page
 
 THUMBNAIL = 200  # px, the longer side
 

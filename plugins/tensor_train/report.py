@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from detplug.compression.compressors import CompressRequest
-from detplug.report.page import page, section, table, tiles
+from detplug.html_page import page, section, table, tiles
 from detplug.report.sections import save_plot
 
 from .compressed import Ranks

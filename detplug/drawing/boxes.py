@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from detplug.report.colours import BLACK, Colour, class_colour
-from detplug.report.text import line_height, write_plate
+from detplug.drawing.colours import BLACK, Colour, class_colour
+from detplug.drawing.text import line_height, write_plate
 
 UNKNOWN = 'unknown'  # the class that an open-set model adds: black and white dashes, as no known class has
 MAX_LABELS = 40  # boxes; with more of them thin frames and one legend are drawn

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detplug.report.colours import class_colour
-from detplug.report.drawing import draw_boxes
+from detplug.drawing.boxes import draw_boxes
+from detplug.drawing.colours import class_colour
 
 CLASSES = ('egg', 'Würmer')
 

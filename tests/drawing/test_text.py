@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detplug.report.colours import class_colour
-from detplug.report.text import line_height, text_coverage, write_plate
+from detplug.drawing.colours import class_colour
+from detplug.drawing.text import line_height, text_coverage, write_plate
 
 
 @pytest.mark.parametrize('text', ['Würmer', 'яйцо', 'ωόν', 'egg 0.50'])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from detplug.report.colours import Colour, text_colour
+from detplug.drawing.colours import Colour, text_colour
 
 FONT = str(Path(__file__).with_name('fonts') / 'DejaVuSans.ttf')  # Latin, Greek, Cyrillic, Arabic and more
 PADDING = 2  # pixels on each side of a text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detplug.report.colours import class_colour, luminance, text_colour
+from detplug.drawing.colours import class_colour, luminance, text_colour
 
 
 @pytest.mark.parametrize('label', range(100))
