@@ -1,7 +1,6 @@
 """The demo's eggs are counted."""
 
 import csv
-import json
 
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
@@ -15,15 +14,16 @@ def count(demo: Demo) -> StepResult:
     demo.run('count', results, '--by', 'folder', '--out', out)
     with open(out / 'counts.csv', newline='') as file:
         rows = {row['class']: row for row in csv.DictReader(file)}
-    truth = json.loads((demo.made('slides', 'annotations') / 'test.json').read_text())
-    known = [row for name, row in rows.items() if name != UNKNOWN]
-    counted, eggs = sum(int(row['count']) for row in known), len(truth['annotations'])
+    truth, unknown = demo.results['unknown'].figures, rows[UNKNOWN]
+    counted = sum(int(row['count']) for name, row in rows.items() if name != UNKNOWN)
+    limits = f'{float(unknown["low"]):.0f} to {float(unknown["high"]):.0f}'
     return StepResult(
-        text=f'The test slides hold {eggs} eggs. Limits are of 95 %; the page of counts has each species.',
-        figures={'counted_known': counted, 'counted_unknown': int(rows[UNKNOWN]['count'])},
+        text=f'The test slides hold {truth["known_objects"]:g} eggs of known and {truth["unknown_objects"]:g} of unknown '
+        'species. Limits are of 95 %; the page of counts has each species.',
+        figures={'counted_known': counted, 'counted_unknown': int(unknown['count'])},
         shown={
-            'eggs of known species': str(counted),
-            f'of unknown species ({rows[UNKNOWN]["low"]} to {rows[UNKNOWN]["high"]})': rows[UNKNOWN]['count'],
+            'eggs of known species counted': str(counted),
+            f'of unknown species counted ({limits})': unknown['count'],
         },
         files={'counts': out / 'counts.html', 'counts as a table': out / 'counts.csv'},
         go_on=('count what predict found', 'detplug count D --by folder'),

@@ -4,7 +4,6 @@ import json
 
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
-CONFIG = 'detplug::tt_yolov5/yolov5n_parasite-samples.py'  # of the checkpoint
 # known eggs an image, and share of those of a species, that may be named unknown on val
 FALSE_ALARMS = ('--budget', '0.3', '--class-share', '0.25')
 COUNTED = ('unknown_objects', 'unknown_misnamed', 'known_objects')  # of OpenSetMetric
@@ -14,7 +13,8 @@ SHOWN = 8  # pictures
 def unknown(demo: Demo) -> StepResult:
     """Fit what known eggs look like, export a bundle that names the others, and run it on the test slides."""
     folder, bundle, results = (demo.root / name for name in ('unknown', 'bundle', 'predictions'))
-    demo.run('add-unknown', CONFIG, demo.made('detector', 'checkpoint'), '--out', folder, *FALSE_ALARMS)
+    known = demo.made('detector', 'config'), demo.made('detector', 'checkpoint')
+    demo.run('add-unknown', *known, '--out', folder, *FALSE_ALARMS)
     detector = folder / 'config.py', folder / 'checkpoint.pth'
     after = demo.evaluate(*detector, 'unknown-test')
     demo.run('export', *detector, '--format', 'onnx', '--out', bundle)
@@ -22,17 +22,17 @@ def unknown(demo: Demo) -> StepResult:
     before = json.loads(demo.made('detector', 'metrics').read_text())
     figures = {name: before[name] for name in COUNTED}
     figures |= {f'open_{name}': after[name] for name in ('unknown_named', 'unknown_misnamed', 'known_lost')}
-    eggs, known = before['unknown_objects'], before['known_objects']
+    eggs, others = before['unknown_objects'], before['known_objects']
     return StepResult(
         made={'bundle': bundle, 'results': results},
         text=f'Of {eggs:g} eggs of unknown species the detector called {before["unknown_misnamed"]:g} by a known '
         f'name. Now {after["unknown_named"]:g} are named unknown (black and white dashes) and '
-        f'{after["unknown_misnamed"]:g} by a known name; {after["known_lost"]:g} of {known:g} known eggs are named '
+        f'{after["unknown_misnamed"]:g} by a known name; {after["known_lost"]:g} of {others:g} known eggs are named '
         'unknown. The bundle does so without torch.',
         figures=figures,
         shown={
             f'of {eggs:g} unknown eggs are named unknown': f'{after["unknown_named"]:g}',
-            f'of {known:g} known eggs are named unknown': f'{after["known_lost"]:g}',
+            f'of {others:g} known eggs are named unknown': f'{after["known_lost"]:g}',
         },
         files={
             'report of the test': demo.root / 'unknown-test' / 'report.html',

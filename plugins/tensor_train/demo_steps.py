@@ -2,19 +2,23 @@
 
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
-CONFIG = 'detplug::tt_yolov5/yolov5n_parasite-samples.py'  # of the checkpoint
 BUDGET = '0.25'  # of the parameters
 STEPS_OF_TUNING = 100
+WARM_UP = 50  # steps, of the schedule that the detector was trained with
 
 
 def small(demo: Demo) -> StepResult:
     """Compress, fine-tune beside the large detector, evaluate and export to int8 ONNX."""
     folder, tuned, bundle = (demo.root / name for name in ('small', 'tuned', 'onnx-int8'))
-    checkpoint = demo.made('detector', 'checkpoint')
+    large = demo.made('detector', 'config'), demo.made('detector', 'checkpoint')
     ranks = ('--budget', BUDGET, '--ranks', 'water_filling', '--rank-multiple', '8', '--relu')
-    demo.run('compress', CONFIG, checkpoint, *ranks, '--out', folder)
-    schedule = ('--cfg-options', f'max_iters={STEPS_OF_TUNING}')
-    demo.run('train', folder / 'distill.py', '--work-dir', tuned, '--seed', demo.seed, *schedule)
+    demo.run('compress', *large, *ranks, '--out', folder)
+    schedule = (
+        f'train_cfg.max_iters={STEPS_OF_TUNING}',
+        f'param_scheduler.1.end={STEPS_OF_TUNING}',
+        f'param_scheduler.1.T_max={STEPS_OF_TUNING - WARM_UP}',
+    )
+    demo.run('train', folder / 'distill.py', '--work-dir', tuned, '--seed', demo.seed, '--cfg-options', *schedule)
     detector = folder / 'config.py', tuned / 'last.pth'
     metrics = demo.evaluate(*detector, 'small-test')
     demo.run('export', *detector, '--format', 'onnx-int8', '--out', bundle)
@@ -29,7 +33,7 @@ def small(demo: Demo) -> StepResult:
             'report of the test': demo.root / 'small-test' / 'report.html',
             'int8 ONNX bundle': bundle,
         },
-        go_on=('compress a detector', f'detplug compress {CONFIG} {checkpoint} --budget 0.5 --out D'),
+        go_on=('compress a detector', f'detplug compress {large[0]} {large[1]} --budget 0.5 --out D'),
     )
 
 
