@@ -87,12 +87,12 @@ def join_samples(samples: Sequence[DetDataSample], tiles: np.ndarray, size: tupl
     width, height = size
     picture.set_metainfo(dict(ori_shape=(height, width)))
     predictions = [sample.pred_instances for sample in samples]
-    beside = {
-        name.removeprefix('pred_') for sample in samples for name in sample.all_keys() if name.startswith('pred_')
-    }
-    beside = sorted(beside - {'instances'} | {'masks'} & {*predictions[0].keys()})
+    beside = {name for name in picture.all_keys() if name.startswith('pred_') and name != 'pred_instances'}
+    beside |= {'masks'} & {*predictions[0].keys()}
     if beside:
-        raise UserError(f'--tile: the model predicts {", ".join(beside)}, and only boxes are joined; leave it out')
+        raise UserError(
+            f'--tile: the model predicts {", ".join(sorted(beside))}, and only boxes are joined; leave it out'
+        )
     if len(tiles) == 1:
         return picture
     counts = [len(part) for part in predictions]

@@ -18,7 +18,7 @@ def count(demo: Demo) -> StepResult:
     counted = sum(int(row['count']) for name, row in rows.items() if name != UNKNOWN)
     limits = f'{float(unknown["low"]):.0f} to {float(unknown["high"]):.0f}'
     return StepResult(
-        text=f'The test slides hold {truth["known_objects"]:g} eggs of known and {truth["unknown_objects"]:g} of unknown '
+        text=f'The slides hold {truth["known_objects"]:g} eggs of known and {truth["unknown_objects"]:g} of unknown '
         'species. Limits are of 95 %; the page of counts has each species.',
         figures={'counted_known': counted, 'counted_unknown': int(unknown['count'])},
         shown={
