@@ -5,7 +5,7 @@ from pathlib import Path
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 CONFIG = 'detplug::tt_yolov5/yolov5n_parasite-samples.py'
-STEPS_OF_TRAINING = 800  # of 8 images
+STEPS_OF_TRAINING = 900  # of 8 images
 SIDE = 256  # of the network's input, px; of 320 are the slides
 
 
