@@ -285,7 +285,7 @@ def further_boxes(truth: np.ndarray, found: dict, least: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--bundle', help='an exported detector of the sample slides, such as work_dirs/demo/onnx')
+    parser.add_argument('--bundle', help='an exported detector of the sample slides, such as work_dirs/demo/bundle')
     parser.add_argument('--side', type=int, default=20_000)
     parser.add_argument('--eggs', type=int, default=2_000)
     parser.add_argument('--tile', type=int, default=640, help='of the oracle; a bundle sees its own 320 px')
