@@ -10,7 +10,7 @@ from urllib.parse import quote
 import cv2
 
 from detplug import html_page as page
-from detplug.cli.demo_step import Demo, DemoStep, StepResult
+from detplug.cli.demo_step import Demo, DemoStep, StepResult, command_line
 
 THUMBNAIL = 200  # px, the longer side
 
@@ -42,7 +42,9 @@ def write_page(
 
 def _commands_section(demo: Demo) -> str:
     rows = [result.go_on for result in demo.results.values() if result.go_on is not None]
-    lines = ''.join(f'<dt>{escape(what)}</dt><dd><code>{escape(line)}</code></dd>' for what, line in rows)
+    lines = ''.join(
+        f'<dt>{escape(what)}</dt><dd><code>{escape(command_line(words))}</code></dd>' for what, words in rows
+    )
     return page.section('Go on with', 'Commands for your own pictures; D names a folder of yours.', f'<dl>{lines}</dl>')
 
 

@@ -27,7 +27,7 @@ class StepResult:
         shown: name -> text, the figures on the screen and on the page.
         files: name -> file or folder that the page links.
         pictures: files that the page shows small and links.
-        go_on: (what for, command line) with which the user goes on from here.
+        go_on: what for, and the words after ``detplug`` with which the user goes on from here.
     """
 
     made: Mapping[str, Path] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class StepResult:
     shown: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     pictures: Sequence[Path] = ()
-    go_on: tuple[str, str] | None = None
+    go_on: tuple[str, Sequence[str | Path]] | None = None
 
 
 class Demo:
@@ -64,8 +64,7 @@ class Demo:
         Raises:
             UserError: the command's own, or it ends with another exit status than 0.
         """
-        argv = [str(word) for word in words]
-        line = f'detplug {shlex.join(argv)}'
+        argv, line = [str(word) for word in words], command_line(words)
         self.commands.setdefault(self.step, []).append(line)
         if status := dispatch(argv):
             raise UserError(f'{line}: ended with exit status {status}')
@@ -75,6 +74,11 @@ class Demo:
         folder = self.root / name
         self.run('test', config, checkpoint, '--work-dir', folder, '--out', folder / 'metrics.json')
         return json.loads((folder / 'metrics.json').read_text())
+
+
+def command_line(words: Sequence[str | Path]) -> str:
+    """What a user types."""
+    return f'detplug {shlex.join(map(str, words))}'
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def count(demo: Demo) -> StepResult:
             f'of unknown species counted ({limits})': unknown['count'],
         },
         files={'counts': out / 'counts.html', 'counts as a table': out / 'counts.csv'},
-        go_on=('count what predict found', 'detplug count D --by folder'),
+        go_on=('count what predict found', ('count', 'D', '--by', 'folder')),
     )
 
 

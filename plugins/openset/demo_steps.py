@@ -41,7 +41,7 @@ def unknown(demo: Demo) -> StepResult:
             'ONNX bundle': bundle,
         },
         pictures=sorted((results / 'pictures').iterdir())[:SHOWN],
-        go_on=('find eggs, unknown ones too', f'detplug predict {bundle} PICTURES --out D'),
+        go_on=('find eggs, unknown ones too', ('predict', bundle, 'PICTURES', '--out', 'D')),
     )
 
 

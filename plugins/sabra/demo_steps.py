@@ -31,7 +31,7 @@ def relations(demo: Demo) -> StepResult:
             'checkpoint': best,
         },
         pictures=sorted((results / 'pictures').iterdir())[:SHOWN],
-        go_on=('find relations', f'detplug predict {config} {best} PICTURES --out D'),
+        go_on=('find relations', ('predict', config, best, 'PICTURES', '--out', 'D')),
     )
 
 

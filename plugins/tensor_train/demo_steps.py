@@ -4,7 +4,7 @@ from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 BUDGET = '0.25'  # of the parameters
 STEPS_OF_TUNING = 100
-WARM_UP = 50  # steps, of the schedule that the detector was trained with
+WARM_UP = 10  # steps
 
 
 def small(demo: Demo) -> StepResult:
@@ -15,6 +15,8 @@ def small(demo: Demo) -> StepResult:
     demo.run('compress', *large, *ranks, '--out', folder)
     schedule = (
         f'train_cfg.max_iters={STEPS_OF_TUNING}',
+        f'param_scheduler.0.end={WARM_UP}',
+        f'param_scheduler.1.begin={WARM_UP}',
         f'param_scheduler.1.end={STEPS_OF_TUNING}',
         f'param_scheduler.1.T_max={STEPS_OF_TUNING - WARM_UP}',
     )
@@ -33,7 +35,7 @@ def small(demo: Demo) -> StepResult:
             'report of the test': demo.root / 'small-test' / 'report.html',
             'int8 ONNX bundle': bundle,
         },
-        go_on=('compress a detector', f'detplug compress {large[0]} {large[1]} --budget 0.5 --out D'),
+        go_on=('compress a detector', ('compress', *large, '--budget', '0.5', '--out', 'D')),
     )
 
 

@@ -53,9 +53,7 @@ def finished(tmp_path, monkeypatch, capsys) -> Path:
         demo.run('--version')
         (demo.root / 'counts').mkdir()
         assert demo.made('draw', 'picture').exists()
-        return StepResult(
-            files={'counts': demo.root / 'counts'}, go_on=('count', 'detplug count D'), figures={'all': 1}
-        )
+        return StepResult(files={'counts': demo.root / 'counts'}, go_on=('on', ('count', 'a D')), figures={'all': 1})
 
     steps = dict(
         count=DemoStep('count them', count, ('draw',)),
@@ -77,7 +75,7 @@ def test_the_page_is_whole_and_every_link_leads_to_a_file_beside_it(finished):
     links = [unquote(link) for link in re.findall(r'href="([^"]+)"', text)]
     assert links == ['a picture.png', 'counts', 'demo.json'] and all((finished / link).exists() for link in links)
     assert 'src="data:image/jpeg;base64,' in text and not re.search(r'src="(?!data:)|<script|<link', text)
-    assert 'eggs &lt;all&gt;' in text and 'detplug --version' in text and 'detplug count D' in text
+    assert 'eggs &lt;all&gt;' in text and 'detplug --version' in text and 'detplug count &#x27;a D&#x27;' in text
     assert 'the last one' in text and 'detplug[fpga]' in text
 
 
