@@ -22,7 +22,7 @@ setup:  ## the environment in .venv, without a compiler; OPS=compiled compiles m
 		"make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) tools/setup.py $(if $(OPS),--ops '$(OPS)')
 
-demo: setup  ## set up, then train, evaluate, predict, export and report on the sample data
+demo: setup  ## set up, then unknown eggs named and counted, a 4x smaller detector for an FPGA, relations
 	@$(VENV)/python tools/demo.py
 
 test: setup  ## set up, then run every test, a process a core

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from torch import nn
 
-from detplug.compression.compressors import register_selector
 from plugins.tensor_train.decomposition import spectrum
 from plugins.tensor_train.ranks.selector import CalibrationData, Layers, Ranks
+from plugins.tensor_train.ranks.selectors import register_selector
 
 
 def evbmf_rank(values: np.ndarray, columns: int) -> int:

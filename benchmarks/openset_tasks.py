@@ -154,7 +154,7 @@ def mean_and_half_width(groups: Sequence[Sequence[float]]) -> tuple[float, float
 def prepare_eggs() -> None:
     """Generate the eggs and split them as the head of configs/_base_/datasets/openset_samples.py says."""
     folder = Path('data/parasite_samples')
-    subprocess.run((sys.executable, '-m', 'detplug.samples.parasites', str(folder)), check=True, cwd=ROOT)
+    subprocess.run((sys.executable, '-m', 'plugins.samples.parasites', str(folder)), check=True, cwd=ROOT)
     if not (ROOT / folder / 'openset.json').exists():
         words = [str(folder / 'annotations/train.json'), '--unknown', 'paragonimus', 'hymenolepis']
         words += ['--out', str(folder / 'openset.json')]

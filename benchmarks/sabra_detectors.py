@@ -35,7 +35,7 @@ with quiet_imports():
 
     from detplug.cli.config import load_config
     from detplug.cli.predict import main as predict
-    from detplug.samples.scenes import generate
+    from plugins.samples.scenes import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = Path(mmdet.__file__).parent / '.mim' / 'configs'

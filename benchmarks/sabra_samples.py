@@ -18,7 +18,7 @@ from pathlib import Path
 from finetuning import ROOT, run_tool, summary
 from record import record
 
-from detplug.samples.scenes import generate
+from plugins.samples.scenes import generate
 
 CONFIG = 'configs/sabra/sabra_yolov5n_samples.py'
 FOLDER = Path('work_dirs/benchmarks/sabra_samples')

@@ -28,10 +28,10 @@ from detplug.images.sources import Item, list_items
 from detplug.images.tiled_engine import TiledEngine
 from detplug.images.tiles import tile_grid
 from detplug.runtime.onnx_engine import OnnxEngine
-from detplug.samples.drawing import OVERSAMPLING, TISSUE, Drawing, Optics
-from detplug.samples.egg import draw_egg
-from detplug.samples.slide import UM_WIDE, Slide
-from detplug.samples.species import SPECIES
+from plugins.samples.drawing import OVERSAMPLING, TISSUE, Drawing, Optics
+from plugins.samples.egg import draw_egg
+from plugins.samples.slide import UM_WIDE, Slide
+from plugins.samples.species import SPECIES
 
 SEED, BLOCK = 0, 400  # px a side of a tile in the file
 FIELD = 320  # px of UM_WIDE um: the magnification of the sample slides
@@ -285,7 +285,7 @@ def further_boxes(truth: np.ndarray, found: dict, least: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--bundle', help='an exported detector of the sample slides, such as work_dirs/demo/onnx')
+    parser.add_argument('--bundle', help='an exported detector of the sample slides, such as work_dirs/demo/bundle')
     parser.add_argument('--side', type=int, default=20_000)
     parser.add_argument('--eggs', type=int, default=2_000)
     parser.add_argument('--tile', type=int, default=640, help='of the oracle; a bundle sees its own 320 px')

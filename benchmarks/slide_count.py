@@ -131,7 +131,7 @@ def drawn(bundle: str) -> tuple[tuple[Path, Truth], tuple[Path, Truth]]:
 
 def draw(path: Path, eggs: int, seed: tuple) -> np.ndarray:
     """A slide of fields of view with ``eggs`` eggs of ascaris; its boxes, also of a slide that was drawn before."""
-    from detplug.samples.parasites import draw_slide
+    from plugins.samples.parasites import draw_slide
 
     labels = path.with_suffix('.json')
     if not labels.exists():

@@ -1,6 +1,5 @@
 """``compress CONFIG CHECKPOINT --budget F --out D``: a smaller detector, and the config that trains and exports it.
 
-``--ranks FILE.csv``, the table that an earlier run wrote, takes no budget; nor does a method that keeps all parameters.
 Each method has options of its own: ``compress --method NAME --help``.
 """
 
@@ -21,12 +20,11 @@ with quiet_imports():
     from detplug.cli.plugin import load_plugin
     from detplug.compression.compressors import COMPRESSORS, OPTIONS, CompressRequest, compress
     from detplug.compression.costs import COST_MODELS, parse_budget
+    from detplug.compression.methods import default_method, methods_text
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.entry_points import plugins
     from detplug.errors import UserError
     from detplug.export.pipeline import input_side
-
-METHOD = 'tensor_train'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,15 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.checkpoint,
         budget,
         args.budget_kind or 'params',
-        args.ranks,
-        args.init,
         input_side(config, args.img_size),
         {name: value for name, value in vars(args).items() if name not in common},
     )
     with building(config.filename):
         facts = compress(args.method, request, args.out)
-    kept = f': {request.budget_words}, ranks {args.ranks}' if request.shares else ''
-    table = Table(title=f'{args.method}{kept}', show_header=False)
+    words = [request.budget_words, *(f'{name} {value}' for name, value in request.settings.items())]
+    table = Table(title=f'{args.method}: {", ".join(filter(None, words))}'.rstrip(': '), show_header=False)
     for name, value in facts.items():
         table.add_row(name, f'{value:,.0f}' if isinstance(value, int | float) else value)
     Console().print(table)
@@ -85,8 +81,8 @@ def load_compressor(method: str) -> None:
 def method_of(words: Sequence[str]) -> str:
     """The compressor that the command line names, whose plugin brings the options that follow."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument('--method', default=METHOD)
-    return parser.parse_known_args(words)[0].method
+    parser.add_argument('--method')
+    return parser.parse_known_args(words)[0].method or default_method()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -97,14 +93,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
-    parser.add_argument('--method', default=METHOD, help=f'compressor of a plugin; by default {METHOD}')
+    parser.add_argument('--method', default=default_method(), help=methods_text())
     parser.add_argument(
         '--budget', help='share that is kept: 0.5 is 2x smaller; or of several kinds, params=0.25,macs=0.5'
     )
     kinds = ', '.join(COST_MODELS)
     parser.add_argument('--budget-kind', help=f'what is counted: {kinds}, or a kind of a plugin; default params')
-    parser.add_argument('--ranks', default='sensitivity', help='rank selector, as the method names them; or FILE.csv')
-    parser.add_argument('--init', choices=('svd', 'activation'), default='activation', help='how kept weights begin')
     parser.add_argument('--img-size', type=int, help="side of the square input, pixels; default the test pipeline's")
     parser.add_argument('--device', default=AUTO, help=f'for calibration and measurement: {HELP}')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')

@@ -15,8 +15,8 @@ with quiet_imports():
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert one file; returns the exit status."""
     parser = argparse.ArgumentParser(prog='convert_weights', description=__doc__)
-    parser.add_argument('name', help='converter, named as its plugin: yolov5')
-    parser.add_argument('source', help='official file, such as yolov5n.pt')
+    parser.add_argument('name', help='converter, named as its plugin')
+    parser.add_argument('source', help='official file')
     parser.add_argument('target', help='checkpoint to write, .pth')
     args = parser.parse_args(argv)
     load_plugin(args.name)

@@ -1,13 +1,15 @@
-"""``demo``: the whole job on generated sample slides: train, evaluate, name what is unknown, predict, export, compress,
-int8, FPGA."""
+"""``demo``: the whole job on generated sample data, in steps that plugins bring, and a page of what they made.
+
+D/index.html shows every figure and picture and links every report and file; D/demo.json has the figures and the minutes
+of each step.
+"""
 
 import argparse
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from detplug.engine.quiet import quiet_imports
@@ -16,105 +18,66 @@ with quiet_imports():
     from rich.console import Console
     from rich.table import Table
 
-    from detplug.cli import compress, export, predict, test, train
-    from detplug.cli.main import plugin_command
-    from detplug.config_files import configs_folder
-    from detplug.extras import FPGA
-    from detplug.samples.parasites import generate
+    import detplug.register  # noqa: F401
+    from detplug.cli.demo_page import write_page
+    from detplug.cli.demo_step import Demo, DemoStep, in_order
+    from detplug.entry_points import plugin_table
 
-CONFIG = str(configs_folder() / 'tt_yolov5' / 'yolov5n_parasite-samples.py')
-DATA = Path(os.environ.get('DETPLUG_DATA', 'data')) / 'parasite_samples'  # where the config reads them
-BUDGET = '0.25'  # of the parameters
-STEPS = 200  # of fine-tuning after compression
-# known eggs an image, and share of those of a species, that may be named unknown on val
-FALSE_ALARMS = ('--budget', '0.3', '--class-share', '0.25')
+
+@dataclass(frozen=True)
+class Minutes:
+    """What a step took: ``wall`` by the clock, ``cpu`` of all its threads and processes."""
+
+    wall: float
+    cpu: float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run every step and print where the results are; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='demo', description=__doc__)
-    parser.add_argument('--work-dir', default='work_dirs/demo')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for train and test')
+    parser = argparse.ArgumentParser(
+        prog='demo', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--work-dir', default='work_dirs/demo', help='where it exists: the first free DIR-2, DIR-3, ...'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the trainings')
     args = parser.parse_args(argv)
-    began = time.monotonic()
-    root = free_folder(Path(args.work_dir))
-    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
-    console = Console()
-    lacking = _lacking_for_fpga()
-    has_fpga = not lacking
-    step = _steps(console, 10 if has_fpga else 9)
-    if lacking:
-        print(f'without the last step, int8 for an FPGA: it needs {lacking}')  # rich would eat [fpga]
-
-    step('sample slides')
-    generate(DATA)
-    step('train')
-    train.main([CONFIG, '--work-dir', str(root / 'train'), '--seed', str(args.seed), *options])
-    best = str(root / 'train' / 'best.pth')
-    step('evaluate on the test split')
-    evaluate(CONFIG, best, root / 'test', *args.cfg_options)
-    step('name unknown what looks like no species of the training')
-    plugin_command(['add-unknown', CONFIG, best, '--out', str(root / 'unknown'), *FALSE_ALARMS])
-    unknown = [str(root / 'unknown' / name) for name in ('config.py', 'checkpoint.pth')]
-    evaluate(*unknown, root / 'unknown-test')
-    step('predict')
-    predict.main([*unknown, *_test_images(4), '--out', str(root / 'predictions'), '--overwrite'])
-    step('export to ONNX')
-    export.main([CONFIG, best, '--format', 'onnx', '--out', str(root / 'onnx')])
-    compress_and_export(root, best, step, has_fpga)
-
-    figures = metrics_in(root / 'test')
-    minutes = (time.monotonic() - began) / 60
-    figures['small_map50'] = metrics_in(root / 'small-test')['map50']
-    figures |= {f'open_{name}': value for name, value in metrics_in(root / 'unknown-test').items()}
-    (root / 'demo.json').write_text(json.dumps(dict(minutes=minutes, **figures), indent=2) + '\n')
-    console.print(_summary(root, figures, minutes))
+    steps: dict[str, DemoStep] = plugin_table('demo_steps', 'STEPS', {})
+    order, left_out = in_order(steps)
+    for name, reason in left_out.items():
+        print(f'without "{steps[name].title}": {reason}')  # rich would eat the brackets of an extra
+    demo = Demo(free_folder(Path(args.work_dir)), args.seed)
+    minutes = run_steps(demo, {name: steps[name] for name in order})
+    write_page(demo.root / 'index.html', demo, steps, left_out, minutes)
+    Console().print(_summary(demo, minutes))
     return 0
 
 
-def evaluate(config: str, checkpoint: str, folder: Path, *options: str) -> None:
-    """Evaluate on the test split; ``folder`` gets metrics.json and the report."""
-    words = [config, checkpoint, '--work-dir', str(folder), '--out', str(folder / 'metrics.json')]
-    test.main([*words, *(['--cfg-options', *options] if options else [])])
+def run_steps(demo: Demo, steps: dict[str, DemoStep]) -> dict[str, Minutes]:
+    """Run the steps in this order; demo.json is written after each, so that a demo that is stopped leaves it."""
+    console = Console()
+    minutes: dict[str, Minutes] = {}
+    demo.root.mkdir(parents=True)
+    for number, (name, step) in enumerate(steps.items(), 1):
+        console.rule(f'[bold]{number}/{len(steps)} {step.title}', align='left')
+        wall, cpu = time.monotonic(), _cpu_seconds()
+        demo.step = name
+        demo.results[name] = step.run(demo)
+        minutes[name] = Minutes((time.monotonic() - wall) / 60, (_cpu_seconds() - cpu) / 60)
+        _write_figures(demo, minutes)
+    return minutes
 
 
-def metrics_in(folder: Path) -> dict[str, float]:
-    """What :func:`evaluate` wrote."""
-    return json.loads((folder / 'metrics.json').read_text())
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
-def compress_and_export(root: Path, best: str, step: Callable[[str], None], has_fpga: bool) -> None:
-    """A 4x smaller detector, fine-tuned for a short while, as int8 ONNX and, with [fpga], as a bundle for an FPGA."""
-    step('compress 4x by Tensor-Train layers, with ReLU for hardware')
-    small = root / 'small'
-    ranks = ['--budget', BUDGET, '--ranks', 'water_filling', '--rank-multiple', '8', '--relu']
-    compress.main([CONFIG, best, *ranks, '--out', str(small)])
-    step('fine-tune the small detector beside the large one')
-    schedule = [
-        f'train_cfg.max_iters={STEPS}',
-        f'param_scheduler.1.end={STEPS}',
-        f'param_scheduler.1.T_max={STEPS - 50}',
-    ]
-    train.main([str(small / 'distill.py'), '--work-dir', str(root / 'tuned'), '--cfg-options', *schedule])
-    tuned = str(root / 'tuned' / 'last.pth')
-    config = str(small / 'config.py')
-    evaluate(config, tuned, root / 'small-test')
-    step('export the small detector to int8 ONNX')
-    export.main([config, tuned, '--format', 'onnx-int8', '--out', str(root / 'onnx-int8')])
-    if not has_fpga:
-        return
-    step('int8 with power-of-two scales, and the FPGA bundle, compared with its Verilog')
-    compress.main([config, tuned, '--method', 'fpga', '--out', str(root / 'int8')])
-    int8 = [str(root / 'int8' / name) for name in ('config.py', 'compressed.pth')]
-    export.main([*int8, '--format', 'fpga', '--img-size', '160', '--out', str(root / 'fpga')])
-
-
-def _lacking_for_fpga() -> str:
-    """What the last step needs and does not find; '' when all is there."""
-    if not all(find_spec(name) for name in FPGA):
-        return "pip install 'detplug[fpga]'"
-    return '' if shutil.which('g++') else 'g++, a C++ compiler, which simulates the hardware'
+def _write_figures(demo: Demo, minutes: dict[str, Minutes]) -> None:
+    figures = {key: value for result in demo.results.values() for key, value in result.figures.items()}
+    total = sum(x.wall for x in minutes.values())
+    facts = dict(minutes=total, steps={name: asdict(x) for name, x in minutes.items()}, **figures)
+    (demo.root / 'demo.json').write_text(json.dumps(facts, indent=2) + '\n')
 
 
 def free_folder(root: Path) -> Path:
@@ -126,33 +89,11 @@ def free_folder(root: Path) -> Path:
     return candidate
 
 
-def _test_images(count: int) -> list[str]:
-    annotations = json.loads(Path(DATA, 'annotations', 'test.json').read_text())
-    return [str(Path(DATA, 'images', image['file_name'])) for image in annotations['images'][:count]]
-
-
-def _steps(console: Console, total: int) -> Callable[[str], None]:
-    numbers = iter(range(1, total + 1))
-    return lambda title: console.rule(f'[bold]{next(numbers)}/{total} {title}', align='left')
-
-
-def _summary(root: Path, figures: dict, minutes: float) -> Table:
+def _summary(demo: Demo, minutes: dict[str, Minutes]) -> Table:
     table = Table(title='detplug demo', show_header=False)
-    table.add_row('mAP50 on the test split', f'{figures["map50"]:.3f}')
-    table.add_row('mAP on the test split', f'{figures["map"]:.3f}')
-    table.add_row('mAP50, 4x smaller', f'{figures["small_map50"]:.3f}')
-    eggs, misnamed = figures['open_unknown_objects'], figures['unknown_misnamed']
-    table.add_row(f'{eggs} eggs of unknown species', f'{misnamed} were called by a known name')
-    now = f'{figures["open_unknown_named"]} are named unknown, {figures["open_unknown_misnamed"]} by a known name'
-    table.add_row('after add-unknown', now)
-    lost = f'{figures["open_known_lost"]} of {figures["open_known_objects"]} known eggs are named unknown'
-    table.add_row('what it costs', lost)
-    table.add_row('minutes', f'{minutes:.1f}')
-    table.add_row('report of the training', str(root / 'train' / 'report.html'))
-    table.add_row('report of the test', str(root / 'test' / 'report.html'))
-    table.add_row('pictures', str(root / 'predictions' / 'pictures'))
-    table.add_row('ONNX', str(root / 'onnx' / 'model.onnx'))
-    table.add_row('ONNX, int8, 4x smaller', str(root / 'onnx-int8' / 'model.onnx'))
-    if (root / 'fpga').exists():
-        table.add_row('FPGA bundle', str(root / 'fpga' / 'README.md'))
+    for result in demo.results.values():
+        for name, value in result.shown.items():
+            table.add_row(name, value)
+    table.add_row('minutes', f'{sum(x.wall for x in minutes.values()):.1f}')
+    table.add_row('all pictures, reports and files', str(demo.root / 'index.html'))
     return table

@@ -23,24 +23,28 @@ COMMANDS = {  # of detplug.cli; plugins add theirs
     'benchmark': 'speed and memory of an exported bundle on this machine',
     'doctor': 'check the installation',
     'completion': 'a script that completes commands and options in bash or zsh',
-    'demo': 'train, evaluate, predict, export on sample data',
+    'demo': 'the steps of plugins on sample data, and a page of what they made',
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Dispatch to ``detplug.cli.COMMAND.main``, or to the ``main`` of a plugin's module; returns the exit status."""
+    """Run ``detplug.cli.COMMAND.main``, or the ``main`` of a plugin's module; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] == '--version':
         print(f'detplug {__version__}')
         return 0
-    if words and words[0].replace('-', '_') in COMMANDS:
-        return run(lambda rest: host_main(words[0])(rest), words[1:])
-    return run(plugin_command, words)
+    return run(dispatch, words)
 
 
-def host_main(name: str) -> Main:
-    """``main`` of a command of the host."""
-    return importlib.import_module(f'detplug.cli.{name.replace("-", "_")}').main
+def dispatch(words: Sequence[str]) -> int:
+    """Run a command of ours or of a plugin, or list all; returns its exit status. Wrong input is raised, not printed.
+
+    Plugins are asked only for what is no command of ours: those start without them.
+    """
+    if words and words[0] not in ('-h', '--help'):
+        return command_main(words[0])(words[1:]) or 0
+    print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in commands().items()))
+    return 0
 
 
 def commands() -> dict[str, str]:
@@ -55,7 +59,7 @@ def command_main(name: str) -> Main:
         UserError: there is none of this name.
     """
     if name.replace('-', '_') in COMMANDS:
-        return host_main(name)
+        return importlib.import_module(f'detplug.cli.{name.replace("-", "_")}').main
     theirs = plugin_commands()
     if name not in theirs:
         raise UserError(f'{name}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
@@ -68,11 +72,3 @@ def command_main(name: str) -> Main:
 def plugin_commands() -> dict[str, tuple[str, str]]:
     """Command of a plugin -> module and help."""
     return plugin_table('commands', 'COMMANDS', {})
-
-
-def plugin_command(words: Sequence[str]) -> int:
-    """Run a plugin's command; without one, list all. Plugins are asked only here: others start without them."""
-    if not words or words[0] in ('-h', '--help'):
-        print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in commands().items()))
-        return 0
-    return command_main(words[0])(words[1:])

@@ -31,10 +31,8 @@ class CompressRequest:
         cfg: the whole config; its data sets give images for calibration.
         checkpoint: file of the weights.
         budget: what is kept, 0 to 1, of what ``budget_kind`` counts: 0.5 makes the model 2x smaller; several kinds at
-            once as a dict kind -> share; None for a compressor that takes none, and with a file of ranks.
+            once as a dict kind -> share; None where the compressor takes none.
         budget_kind: a kind of ``costs.COST_MODELS``.
-        ranks: name of the rank selector, or a file FILE.csv of ranks.
-        init: how kept weights begin: ``svd`` or ``activation``.
         img_size: side of the square input, pixels, at which MACs and times are counted.
         settings: values of the compressor's own options by name, those that were given.
     """
@@ -44,8 +42,6 @@ class CompressRequest:
     checkpoint: Path
     budget: float | Mapping[str, float] | None
     budget_kind: str = 'params'
-    ranks: str = 'sensitivity'
-    init: str = 'activation'
     img_size: int = 640
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,47 +57,34 @@ class CompressRequest:
         """The budget as a person reads it, ``0.25 of params and 0.5 of macs``."""
         return ' and '.join(f'{share:g} of {kind}' for kind, share in self.shares.items())
 
-    @property
-    def ranks_file(self) -> Path | None:
-        """The file of ranks, which is there in place of a selector and a budget."""
-        return Path(self.ranks) if self.ranks.endswith('.csv') else None
-
 
 Compressor = Callable[[CompressRequest, Path], dict[str, float | str]]
 COMPRESSORS: NamedParts[Compressor] = NamedParts('--method ', 'compressor')
-WITHOUT_BUDGET: set[str] = set()  # compressors that keep the number of parameters, and take no ranks
 AddOptions = Callable[[ArgumentParser], None]
 OPTIONS: dict[str, AddOptions] = {}  # compressor -> what adds its own options to the command line
-SELECTORS: NamedParts[type] = NamedParts('--ranks ', 'rank selector')
+WhyNoBudget = Callable[[Mapping[str, Any]], str]
+WITHOUT_BUDGET: dict[str, WhyNoBudget] = {}
 
 
 def register_compressor(
-    name: str, budget: bool = True, options: AddOptions | None = None
+    name: str, options: AddOptions | None = None, without_budget: WhyNoBudget | None = None
 ) -> Callable[[Compressor], Compressor]:
     """Decorator that adds a compressor under ``name``.
 
     Args:
-        budget: whether it works to a budget, by ranks.
+        without_budget: the settings that were given -> why it takes no budget with them; '' where it needs one, as it
+            always does by default.
         options: adds the compressor's own options to the parser of ``compress --method NAME``; without defaults, so
             that the request's settings hold what was given.
 
     Raises:
         KeyError: the name is taken by another function.
     """
-    if not budget:
-        WITHOUT_BUDGET.add(name)
+    if without_budget is not None:
+        WITHOUT_BUDGET[name] = without_budget
     if options is not None:
         OPTIONS[name] = options
     return COMPRESSORS.adder(name)
-
-
-def register_selector(name: str) -> Callable[[type], type]:
-    """Decorator that adds a class of rank selectors under ``name``, for ``--ranks NAME``.
-
-    Raises:
-        KeyError: the name is taken by another class.
-    """
-    return SELECTORS.adder(name)
 
 
 def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, float | str]:
@@ -112,12 +95,11 @@ def compress(name: str, request: CompressRequest, out: str | Path) -> dict[str, 
             budget that the compressor cannot take, an ``out`` that holds something else than an earlier result.
     """
     compressor = COMPRESSORS.find(name)
-    if name in WITHOUT_BUDGET or request.ranks_file:
+    why = WITHOUT_BUDGET[name](request.settings) if name in WITHOUT_BUDGET else ''
+    if why:
         if request.budget is not None:
-            who = f'--method {name} keeps all' if name in WITHOUT_BUDGET else f'{request.ranks} gives every rank'
-            raise UserError(f'--budget {request.budget}: {who}; leave it out')
+            raise UserError(f'--budget {request.budget}: {why}; leave it out')
     else:
-        SELECTORS.find(request.ranks)
         if not request.shares:
             raise UserError(f'--budget: missing; --method {name} wants the share that is kept, 0.5 for 2x smaller')
         for kind, share in request.shares.items():

@@ -21,8 +21,8 @@ class AnnotationAudit:
         source: what messages call the annotations.
         images, boxes: how many the annotations have.
         anomalies: lines ``KIND: FILE: details``.
-        targets: how many things a detector can be scored by: boxes of its classes that are not ignored, relations;
-            None where nobody counted them.
+        targets: how many things a detector can be scored by: such as boxes of its classes that are not
+            ignored; None where nobody counted them.
         target: what one of these is called.
     """
 

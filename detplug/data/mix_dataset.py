@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mmdet.registry import DATASETS, TRANSFORMS
 
-from detplug.engine.dataset_wrapper import DatasetWrapper
+from detplug.data.dataset_wrapper import DatasetWrapper
 from detplug.errors import UserError
 
 MOST_SKIPPED = 100  # images in a row that a transform may skip

@@ -10,11 +10,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import DATASETS, TRANSFORMS
 
+from detplug.data.dataset_wrapper import DatasetWrapper
 from detplug.data.image_cache import image_key
 from detplug.data.images import check_size
 from detplug.data.resized_image import LoadResizedImage
 from detplug.data.tile_items import MIN_VISIBLE, tile_items
-from detplug.engine.dataset_wrapper import DatasetWrapper
 from detplug.errors import UserError
 from detplug.images.letterbox import fit_size
 from detplug.images.reading import check_image_file, read_image

@@ -64,7 +64,7 @@ def check_targets(runner: Runner) -> None:
     """Refuse a validation that would have no figure to choose a checkpoint by; say it of a test, which shows pictures.
 
     Raises:
-        UserError: none of the data sets of the validation has a box, or a relation, to be scored by.
+        UserError: none of the data sets of the validation has anything to be scored by.
     """
     for name in ('_val_loop', '_test_loop'):
         loop = getattr(runner, name)

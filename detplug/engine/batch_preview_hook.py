@@ -77,7 +77,7 @@ def drawable(image: torch.Tensor, sample: Any) -> tuple[np.ndarray, np.ndarray, 
 
 def contact_sheet(pictures: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], classes: Sequence[str]) -> np.ndarray:
     """(H, W, 3) uint8 BGR: the pictures in rows of four, each fitted into 320 px, with frames and names."""
-    from detplug.report.drawing import draw_boxes  # drawing loads fonts; trainings without a report do without
+    from detplug.drawing.boxes import draw_boxes  # drawing loads fonts; trainings without a report do without
 
     rows = -(-len(pictures) // COLUMNS)
     columns = min(COLUMNS, len(pictures))

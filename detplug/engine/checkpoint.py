@@ -76,7 +76,7 @@ def load_file(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
         if 'Unsupported global' in text or 'Unsupported class' in text or 'Trying to' in text or 'blocklisted' in text:
             raise UserError(
                 f'{path}: holds more than data ({_refused(text)}) and was not read; '
-                'official YOLOv5 weights go through tools/convert_weights.py'
+                'official weights of other projects go through tools/convert_weights.py'
             ) from None
         raise UserError(f'{path}: not a complete checkpoint ({type(error).__name__}); copy or train it again') from None
     if not isinstance(checkpoint, dict):

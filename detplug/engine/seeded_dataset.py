@@ -12,7 +12,7 @@ import torch
 from mmdet.registry import DATASETS
 from mmengine.dist import get_rank
 
-from detplug.engine.dataset_wrapper import DatasetWrapper
+from detplug.data.dataset_wrapper import DatasetWrapper
 from detplug.engine.stop_signal import leave_signals_to_main_process
 from detplug.errors import UserError
 

@@ -81,14 +81,18 @@ def join_samples(samples: Sequence[DetDataSample], tiles: np.ndarray, size: tupl
         tiles: (T, 4) xyxy px of the picture. size: (width, height) of it.
 
     Raises:
-        UserError: the model predicts masks or relations.
+        UserError: the model predicts something beside boxes.
     """
     picture = samples[0]
     width, height = size
     picture.set_metainfo(dict(ori_shape=(height, width)))
     predictions = [sample.pred_instances for sample in samples]
-    if any('pred_relations' in sample for sample in samples) or 'masks' in predictions[0]:
-        raise UserError('--tile: the model predicts masks or relations, of which only boxes are joined; leave it out')
+    beside = {name for name in picture.all_keys() if name.startswith('pred_') and name != 'pred_instances'}
+    beside |= {'masks'} & {*predictions[0].keys()}
+    if beside:
+        raise UserError(
+            f'--tile: the model predicts {", ".join(sorted(beside))}, and only boxes are joined; leave it out'
+        )
     if len(tiles) == 1:
         return picture
     counts = [len(part) for part in predictions]

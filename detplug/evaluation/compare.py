@@ -15,7 +15,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from detplug.cli.run import run
 from detplug.errors import UserError
 from detplug.evaluation.image_result import ImageResult, detection_order
 from detplug.evaluation.matching import match_image
@@ -120,4 +119,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
+    from detplug.cli.run import run
+
     sys.exit(run(main))

@@ -24,7 +24,7 @@ STAGES = {  # classes of the parts of a Faster R-CNN whose predictions have a fo
     'roi_head.bbox_roi_extractor': ('SingleRoIExtractor',),
     'roi_head.bbox_head': ('Shared2FCBBoxHead', 'Shared4Conv1FCBBoxHead', 'ConvFCBBoxHead'),
 }
-CURE = 'RTMDet, YOLOX, RetinaNet, FCOS, Faster R-CNN and the detectors of plugins such as YOLOv5 export'
+CURE = 'RTMDet, YOLOX, RetinaNet, FCOS, Faster R-CNN and detectors of plugins export'
 
 
 @dataclass(frozen=True)

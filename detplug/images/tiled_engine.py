@@ -33,7 +33,7 @@ class TiledEngine:
             in some tile; larger ones are joined from their pieces.
 
     Raises:
-        UserError: a tile or an overlap that cannot be, or an engine that tells relations (pairs are not joined).
+        UserError: a tile or an overlap that cannot be, or an engine with fields that are not of one detection each.
     """
 
     def __init__(self, engine: Any, tile: int, overlap: float) -> None:
@@ -80,7 +80,7 @@ def join_detections(parts: Sequence[Any], tiles: np.ndarray, size: tuple[int, in
     """Detections of the tiles (boxes in pixels of each tile) as those of the picture.
 
     Raises:
-        UserError: they have relations between detections.
+        UserError: they have fields that are not of one detection each.
     """
     for name, value in parts[0].fields.items():
         if not isinstance(value, np.ndarray):

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from detplug.drawing.colours import class_colour
 from detplug.evaluation.curves import ClassCurve
-from detplug.report.colours import class_colour
 
 SPLIT_COLOURS = ('#3d3d3d', '#9a9a9a', '#cfcfcf')  # grey: colours are for classes
 MANY = 12  # classes; with more of them only the extremes are named

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from detplug.drawing.boxes import UNKNOWN, draw_boxes
+from detplug.drawing.text import font
 from detplug.errors import ImageError
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import score_image
 from detplug.images.reading import read_image
-from detplug.report.drawing import UNKNOWN, draw_boxes
-from detplug.report.text import font
 
 PANE = (536, 402)  # largest width, height of one picture in the mosaic, pixels
 GAP, CAPTION = 8, 24

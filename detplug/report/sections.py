@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from detplug import html_page as page
 from detplug.data.anomalies import FILE, AnnotationAudit
 from detplug.evaluation.diagnosis import KINDS, Diagnosis
-from detplug.report import page
 from detplug.report.class_figures import reliability_figure
 from detplug.report.training_figures import AVERAGE_PRECISION, loss_figure, pace_figure, validation_figure
 

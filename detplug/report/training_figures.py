@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from detplug.report.colours import class_colour
+from detplug.drawing.colours import class_colour
 
 SMOOTH_OVER = 1 / 40  # share of the steps that the running mean spans
 AVERAGE_PRECISION = {'val/map': 'mAP', 'val/map50': 'mAP50'}  # key in history.jsonl -> name

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detplug import html_page as page
 from detplug.evaluation.confusion import confusion_matrix
 from detplug.evaluation.curves import ClassCurve, class_curves
 from detplug.evaluation.diagnosis import diagnose
 from detplug.evaluation.image_result import ImageResult
 from detplug.evaluation.per_image import worst_first
 from detplug.evaluation.table import HEADLINES, figure
-from detplug.report import page
 from detplug.report.class_figures import confusion_figure, curve_figure, label_figure
 from detplug.report.mosaic import mosaic
 from detplug.report.sections import diagnosis_sections, picture_section, save_plot, training_sections
@@ -50,7 +50,7 @@ def write_report(
         label_counts: split -> class name -> number of objects; the evaluation's split is counted here if not given.
         facts: name -> text for the run information.
         pictures: heading -> (explanation, (H, W, 3) uint8 BGR), shown after those of the split.
-        sections: more of the page, as :mod:`detplug.report.page` makes them.
+        sections: more of the page, as :mod:`detplug.html_page` makes them.
 
     Returns:
         Path of report.html.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from detplug import html_page as page
 from detplug.evaluation.table import figure
-from detplug.report import page
 from detplug.report.sections import picture_section, training_sections
 
 TABLE_ROWS = 30  # figures in one table; more are set side by side

@@ -2,7 +2,7 @@
 
 found = Detector('bundle')('image.jpg').above(0.25)
 print(found.boxes, found.scores, [found.names[i] for i in found.labels])
-found.fields holds what else the model says, such as relations.
+found.fields holds what else the model says.
 """
 
 import hashlib

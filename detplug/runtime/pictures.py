@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from detplug.report.drawing import draw_boxes
+from detplug.drawing.boxes import draw_boxes
 from detplug.runtime.detections import Detections
 from detplug.runtime.result_field import ResultField
 

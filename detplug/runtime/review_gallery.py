@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from detplug.errors import UserError
+from detplug.html_page import page, section
 from detplug.images.slides import Slide
 from detplug.images.sources import SLIDE, Item
 from detplug.images.tiled_engine import crop
 from detplug.images.window import Window
-from detplug.report.page import page, section
 from detplug.runtime.collect import BOX
 from detplug.runtime.review_queue import Order, Place
 from detplug.runtime.run_folder import QUEUE, RunFolder, crops_in, write_json

@@ -1,7 +1,7 @@
 """One shard of a prediction: its pictures read, detected, drawn, and written as tables.
 
 part-00012.parquet     a row for each box
-NAME-00012.parquet     rows of a plugin's field, such as relations
+NAME-00012.parquet     rows of a plugin's field
 images-00012.parquet   a row for each file, with the reason where it could not be read; written last: with it the
                        shard is finished and never done again
 """

@@ -25,7 +25,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers; default chain')
 
 
-@register_compressor('fpga', budget=False, options=add_options)
+@register_compressor('fpga', add_options, without_budget=lambda settings: '--method fpga keeps all parameters')
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth and config.py into ``folder``, and the files that the config names.
 

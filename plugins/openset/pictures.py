@@ -59,7 +59,7 @@ class RecentPictures:
 
 def draw(entry: tuple[np.ndarray, np.ndarray, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
     """The picture with its boxes."""
-    from detplug.report.drawing import draw_boxes  # drawing libraries take a second to load
+    from detplug.drawing.boxes import draw_boxes  # drawing libraries take a second to load
 
     picture, boxes, labels = entry
     return draw_boxes(picture, boxes, labels, None, names)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from detplug.report.colours import class_colour
-from detplug.report.drawing import draw_boxes, write_labels
+from detplug.drawing.boxes import draw_boxes, write_labels
+from detplug.drawing.colours import class_colour
 
 MOST = 12  # relations that stay readable on one picture
 HALO = (20, 20, 20)  # BGR
@@ -25,7 +25,7 @@ def draw_relations(
     """A copy of the picture with its boxes and its best relations.
 
     Args:
-        image_bgr, boxes, labels, scores, classes: as :func:`detplug.report.drawing.draw_boxes` takes them; only boxes
+        image_bgr, boxes, labels, scores, classes: as :func:`detplug.drawing.boxes.draw_boxes` takes them; only boxes
             that take part in a relation that is shown, or all where there is none, are drawn.
         triplets: (T, 3) subject and object (indices into boxes; object -1: none), predicate; the best first.
         chances: (T,) scores of the relations, None for the truth.

@@ -108,10 +108,8 @@ def remove_blocks(request: CompressRequest, folder: Path) -> dict[str, float | s
     Settings: ``images`` (on which influence is measured).
 
     Raises:
-        UserError: an option of ranks, a detector without blocks, or a budget that removing all of them does not reach.
+        UserError: a detector without blocks, or a budget that removing all of them does not reach.
     """
-    if request.ranks != 'sensitivity' or request.init != 'activation':
-        raise UserError('--method block_influence: blocks have neither ranks nor --init; leave both out')
     if request.cfg.model.type in ('TTCompressed', 'WithoutBlocks'):
         raise UserError(
             f'{request.cfg.filename}: model: {request.cfg.model.type}: blocks are removed of a dense detector'

@@ -15,7 +15,6 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from detplug.compression.compressors import SELECTORS
 from detplug.compression.costs import ConvShape, CostRequest, cost_model
 from detplug.errors import UserError
 
@@ -25,6 +24,7 @@ from .conv_layers import ConvLayer, all_convolutions, compiled, conv_layers
 from .decomposition import chain_from_kernel
 from .distillation import maps_of
 from .ranks import Budget, CalibrationData, LayerCost, allocate, layer_cost
+from .ranks.selectors import SELECTORS
 from .tt_conv import TTConv2d
 from .whitening import chain_from_kernel_and_moments
 

@@ -18,12 +18,17 @@ from .calibration import calibration_data
 from .compress import Compression, chain_ranks, has_convolutions
 from .compressed import compressible
 from .fine_tuning_configs import HERE, write_configs
+from .ranks.selectors import SELECTORS
 from .ranks_file import read_ranks, write_ranks
 from .report import COLUMNS, layer_rows, write_report
+
+RANKS, INIT = 'sensitivity', 'activation'  # where the command line says nothing
 
 
 def add_options(parser: ArgumentParser) -> None:
     """What only this compressor takes."""
+    parser.add_argument('--ranks', help=f'selector, or FILE.csv of an earlier run; default {RANKS}')
+    parser.add_argument('--init', choices=('svd', 'activation'), help=f'how kept weights begin; default {INIT}')
     parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
     parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64')
     parser.add_argument('--fold-bn', action='store_true', help='make batch norms part of convolutions')
@@ -32,12 +37,19 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument('--rank-multiple', type=int, help='every rank is a multiple, for an N x N array N; default 1')
 
 
-@register_compressor('tensor_train', options=add_options)
+def why_no_budget(settings: Mapping) -> str:
+    """A file of ranks is there in place of a selector and a budget."""
+    ranks = settings.get('ranks', RANKS)
+    return f'{ranks} gives every rank' if ranks.endswith('.csv') else ''
+
+
+@register_compressor('tensor_train', add_options, why_no_budget)
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 
-    Settings: ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``relu``,
-    ``rank_multiple``, ``threads`` (for a budget of latency).
+    Settings: ``ranks`` (name of a selector, or FILE.csv), ``init`` (how kept weights begin), ``modules`` (pattern of
+    layer names), ``images`` (of calibration), ``fold_bn``, ``relu``, ``rank_multiple``, ``threads`` (for a budget of
+    latency).
 
     A detector that a compression made is compressed further: config.py says the new ranks of the same dense type, and
     what distill.py already learns from stays the teacher.
@@ -46,6 +58,11 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
         UserError: a model without convolutions, a budget that no ranks reach, a file of ranks that do not fit.
     """
     settings = dict(request.settings)
+    choice, init = settings.pop('ranks', RANKS), settings.pop('init', INIT)
+    if not request.shares:
+        table = read_ranks(Path(choice))
+    else:
+        SELECTORS.find(choice)
     if not has_convolutions(request.model):
         raise UserError(f'{request.cfg.filename}: model: no convolution that has a chain; there is nothing to compress')
     if isinstance(request.model, SemiBaseDetector):
@@ -58,12 +75,11 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     dense, flags = dense_config(request.cfg)
     data = calibration_data(request.model, request.cfg, request.img_size, settings.pop('images', 64))
     work = Compression(request.model, data, cfg=request.cfg, **settings)
-    if request.ranks_file:
-        ranks, scores = read_ranks(request.ranks_file), {}
+    if not request.shares:
+        ranks, scores = table, {}
     else:
-        ranks = work.ranks(request.ranks, request.shares)
-        scores = work.scores(request.ranks)
-    model = work.build(ranks, request.init)
+        ranks, scores = work.ranks(choice, request.shares), work.scores(choice)
+    model = work.build(ranks, init)
     rows = layer_rows(work.layers, ranks, scores)
     facts: dict[str, float | str] = {'layers compressed': f'{len(ranks)} of {len(work.layers)}'}
     if words := without_chain(work.model, work.convs):
@@ -72,14 +88,14 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
         cost = work.cost(kind)
         facts |= {f'{kind} before': cost(work.start), f'{kind} after': cost(ranks)}
     write_ranks(folder / 'ranks.csv', [*rows, *other_rows(work)])
-    write_report(folder, request, rows, facts)
+    write_report(folder, request, {'ranks': choice, 'init': init}, rows, facts)
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
     flags |= {name: True for name in ('fold_bn', 'relu') if settings.get(name)}
     chains = {'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv', **flags}
     write_configs(request, folder, dense | chains)
-    names = ('budget', 'budget_kind', 'ranks', 'init')
-    write_manifest(folder, {'format': 'tensor_train', **{name: getattr(request, name) for name in names}, **facts})
+    asked = {'budget': request.budget, 'budget_kind': request.budget_kind, 'ranks': choice, 'init': init}
+    write_manifest(folder, {'format': 'tensor_train', **asked, **facts})
     return facts
 
 

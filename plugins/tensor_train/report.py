@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from detplug.compression.compressors import CompressRequest
-from detplug.report.page import page, section, table, tiles
+from detplug.html_page import page, section, table, tiles
 from detplug.report.sections import save_plot
 
 from .compressed import Ranks
@@ -44,12 +44,13 @@ def score_of(score) -> str:
     return f'{score:.3f}' if isinstance(score, float) else ''
 
 
-def write_report(folder: Path, request: CompressRequest, rows: Sequence[Mapping], facts: Mapping) -> None:
-    """report.html with its pictures: sizes before and after, and the table of the layers."""
+def write_report(
+    folder: Path, request: CompressRequest, choices: Mapping[str, str], rows: Sequence[Mapping], facts: Mapping
+) -> None:
+    """report.html with its pictures: choices, sizes before and after, and the table of the layers."""
     kept = {'kept': request.budget_words} if request.shares else {}
     settings = kept | {
-        'ranks': request.ranks,
-        'init': request.init,
+        **choices,
         **{name: f'{value:,.0f}' if isinstance(value, float | int) else str(value) for name, value in facts.items()},
     }
     sections = [section('Size', '', tiles(settings), kind='figures')]

@@ -10,7 +10,7 @@ from detplug.cli import train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
 from detplug.cli.scaling import keep_epochs, scale_learning_rate
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ['model.backbone.width=0.125', 'model.neck.in_channels=[32,64,128]', 'model.bbox_head.in_channels=[32,64,128]']

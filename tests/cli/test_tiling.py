@@ -11,7 +11,7 @@ from detplug.cli.run import run
 from detplug.cli.tiling import use_tiles
 from detplug.errors import UserError
 from detplug.evaluation.results_file import load_results
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/yolov5/yolov5n_parasite-samples.py')

@@ -14,7 +14,7 @@ from detplug.cli import export, predict, test, train
 from detplug.cli.run import run
 from detplug.evaluation.coco_ap import box_metrics
 from detplug.evaluation.results_file import load_results
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/yolov5/yolov5n_parasite-samples.py')

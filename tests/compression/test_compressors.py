@@ -3,7 +3,7 @@
 import pytest
 
 from detplug.compression import compressors
-from detplug.compression.compressors import CompressRequest, compress, register_compressor, register_selector
+from detplug.compression.compressors import CompressRequest, compress, register_compressor
 from detplug.errors import UserError
 from detplug.named_parts import NamedParts
 
@@ -11,22 +11,17 @@ from detplug.named_parts import NamedParts
 @pytest.fixture
 def registered(monkeypatch):
     monkeypatch.setattr(compressors, 'COMPRESSORS', NamedParts('--method ', 'compressor'))
-    monkeypatch.setattr(compressors, 'SELECTORS', NamedParts('--ranks ', 'rank selector'))
 
-    @register_compressor('toy')
+    @register_compressor('toy', without_budget=lambda settings: settings.get('keep', ''))
     def toy(request, folder):
         (folder / 'manifest.json').write_text('{}')
         if request.model == 'broken':
             raise UserError('toy: broken')
         return {'size': 1.0}
 
-    @register_selector('even')
-    class Even:
-        pass
-
 
 def request_for(**changes) -> CompressRequest:
-    return CompressRequest(**{'model': None, 'cfg': None, 'checkpoint': 'x', 'budget': 0.5, 'ranks': 'even', **changes})
+    return CompressRequest(**{'model': None, 'cfg': None, 'checkpoint': 'x', 'budget': 0.5, **changes})
 
 
 def test_the_folder_appears_with_the_facts(registered, tmp_path):
@@ -44,18 +39,22 @@ def test_a_failure_leaves_nothing(registered, tmp_path):
     'name, changes, words',
     [
         ('other', {}, '--method other: no such compressor; one of toy'),
-        ('toy', dict(ranks='odd'), '--ranks odd: no such rank selector; one of even'),
         ('toy', dict(budget_kind='grams'), '--budget-kind grams'),
         ('toy', dict(budget=0.0), '--budget 0.0'),
         ('toy', dict(budget=1.5), '--budget 1.5'),
         ('toy', dict(budget=None), '--budget: missing'),
-        ('toy', dict(ranks='own.csv'), '--budget 0.5: own.csv gives every rank; leave it out'),
+        ('toy', dict(settings=dict(keep='toy keeps all')), '--budget 0.5: toy keeps all; leave it out'),
     ],
 )
 def test_wrong_requests(registered, tmp_path, name, changes, words):
     with pytest.raises(UserError, match=words):
         compress(name, request_for(**changes), tmp_path / 'out')
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_budget_where_the_settings_say_so(registered, tmp_path):
+    request = request_for(budget=None, settings=dict(keep='toy keeps all'))
+    assert compress('toy', request, tmp_path / 'out') == {'size': 1.0}
 
 
 def test_a_name_is_taken_once(registered):

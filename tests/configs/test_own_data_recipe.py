@@ -10,7 +10,7 @@ from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
 from detplug.errors import UserError
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/yolov5/yolov5n_own-data.py'

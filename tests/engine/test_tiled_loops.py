@@ -55,6 +55,13 @@ def test_a_picture_without_objects():
     assert len(joined.pred_instances) == 0 and joined.pred_instances.bboxes.shape == (0, 4)
 
 
+def test_what_is_no_box_is_refused():
+    sample = find(draw())
+    sample.pred_pairs = InstanceData(scores=torch.zeros(3))
+    with pytest.raises(UserError, match='--tile: the model predicts pred_pairs, and only boxes are joined'):
+        join_samples([sample], tile_grid(SIZE, 200, 0.2), SIZE)
+
+
 def test_masks_are_refused():
     sample = find(draw())
     sample.pred_instances.masks = torch.zeros(len(BOXES), 4, 4)

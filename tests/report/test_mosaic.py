@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detplug.report.colours import class_colour
+from detplug.drawing.colours import class_colour
 from detplug.report.mosaic import PANE, caption, mosaic, panes
 
 CLASSES = ('egg', 'worm')

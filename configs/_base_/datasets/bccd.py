@@ -1,6 +1,6 @@
 # BCCD blood smears: 364 images of 640x480 px in the official splits; val_clean and test_clean leave out the fields of
 # view that overlap with another split. data/README.md says how to get it.
-_base_ = '../pipelines/microscopy_320.py'
+_base_ = ['../pipelines/microscopy_320.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/bccd/'
 dataset = dict(type='CheckedVocDataset', data_root=data_root, metainfo=dict(classes=('RBC', 'WBC', 'Platelets')))
@@ -18,14 +18,8 @@ no_red_cells = [
 ]
 
 train_dataloader = dict(
-    batch_size=16,
-    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
-    persistent_workers=True,  # where there are any
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(
                 **dataset,
                 images_file='ImageSets/Main/train.txt',
@@ -38,11 +32,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         images_file='splits.json',
         images_key='val_clean',
         exclude_key='not_scored',  # white cells without a box
@@ -54,11 +45,8 @@ val_dataloader = dict(
 # test_dataloader.dataset.exclude_key=None
 test_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         images_file='splits.json',
         images_key='test_clean',
         exclude_key='not_scored',

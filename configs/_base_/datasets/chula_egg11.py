@@ -1,6 +1,6 @@
 # Chula-ParasiteEgg-11 (ICIP 2022): 11,000 + 2,200 images of parasite eggs. Val is ours: the last 100 of the 1,000
 # numbered training images of each class. data/README.md says how to get it.
-_base_ = '../pipelines/microscopy_640.py'
+_base_ = ['../pipelines/microscopy_640.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/chula_egg11/'
 classes = (
@@ -20,32 +20,22 @@ dataset = dict(type='CheckedCocoDataset', data_root=data_root, metainfo=dict(cla
 train_files = dict(ann_file='annotations/train.json', data_prefix=dict(img='train/'), images_file='splits.json')
 
 train_dataloader = dict(
-    batch_size=16,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(**dataset, **train_files, images_key='train', pipeline=_base_.source_pipeline),
             pipeline=_base_.mix_pipeline,
         ),
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, **train_files, test_mode=True, images_key='val', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, **train_files, images_key='val', pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         ann_file='annotations/test.json',
         data_prefix=dict(img='test/'),
         pipeline=_base_.test_pipeline,

@@ -1,18 +1,13 @@
 # COCO 2017 detection, 80 classes. data/README.md says how to get it.
-_base_ = ['../names/coco.py', '../pipelines/natural_640.py']
+_base_ = ['../names/coco.py', '../pipelines/natural_640.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/coco/'
 dataset = dict(type='CheckedCocoDataset', data_root=data_root, metainfo=dict(classes=_base_.classes))
 
 train_dataloader = dict(
-    batch_size=16,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(
                 **dataset,
                 ann_file='annotations/instances_train2017.json',
@@ -24,12 +19,9 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         ann_file='annotations/instances_val2017.json',
         data_prefix=dict(img='val2017/'),
         pipeline=_base_.test_pipeline,

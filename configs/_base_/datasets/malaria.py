@@ -1,6 +1,6 @@
 # IML malaria life cycle: 285 thin smears of 960x720 px, about 110 boxes an image; splits by blocks of 15 neighbouring
 # fields of view. Trophozoite and schizont are unknown. data/README.md says how to get it.
-_base_ = '../pipelines/microscopy_640.py'
+_base_ = ['../pipelines/microscopy_640.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/malaria/'
 
@@ -29,29 +29,18 @@ dataset = dict(
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
-    persistent_workers=True,  # where there are any
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(**dataset, images_key=('labelled', 'unlabelled'), pipeline=_base_.source_pipeline),
             pipeline=_base_.mix_pipeline,
         ),
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, images_key='val', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, images_key='val', pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, images_key='test', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, images_key='test', pipeline=_base_.test_pipeline),
 )
 val_evaluator = dict(type='BoxAP', max_dets=300)  # detections an image; 70 % of the images have more than 100 boxes
 test_evaluator = val_evaluator

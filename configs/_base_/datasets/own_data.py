@@ -1,5 +1,5 @@
 # Pictures of your own: data/mine/images and data/mine/annotations/{train,val,test}.json in COCO's format.
-_base_ = '../pipelines/microscopy_640.py'
+_base_ = ['../pipelines/microscopy_640.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/mine/'
 classes = ('egg',)  # yours, with a comma behind the last; each name of the json is here or in one of the next two
@@ -16,26 +16,18 @@ dataset = dict(
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
-    persistent_workers=True,  # where there are any
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(**dataset, ann_file='annotations/train.json', pipeline=_base_.source_pipeline),
             pipeline=_base_.mix_pipeline,
         ),
     ),
 )
-evaluation = dict(batch_size=8, num_workers=0, sampler=dict(type='EvaluationSampler'))
 val_dataloader = dict(
-    **evaluation,
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/val.json', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/val.json', pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(
-    **evaluation,
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/test.json', pipeline=_base_.test_pipeline),
 )
 val_evaluator = dict(type='BoxAP', max_dets=300)  # detections an image
 test_evaluator = val_evaluator

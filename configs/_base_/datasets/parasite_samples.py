@@ -1,6 +1,6 @@
-# Generated slides with parasite eggs, 240 images of 320 px: python -m detplug.samples.parasites data/parasite_samples
+# Generated slides with parasite eggs, 240 images of 320 px: python -m plugins.samples.parasites data/parasite_samples
 # Training boxes are imbalanced 50:1 among the known species; val and test hold 22 boxes a species.
-_base_ = '../pipelines/microscopy_320.py'
+_base_ = ['../pipelines/microscopy_320.py', '../loaders.py']
 
 data_root = 'data/parasite_samples/'
 dataset = dict(
@@ -27,13 +27,8 @@ mix_pipeline = [dict(mosaic, prob=1.0, zoom=(0.8, 1.2)), *colour]
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
-    persistent_workers=True,  # where there are any
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(**dataset, ann_file='annotations/train.json', pipeline=_base_.source_pipeline),
             pipeline=mix_pipeline,
         ),
@@ -41,15 +36,11 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/val.json', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/val.json', pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=_base_.test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/test.json', pipeline=_base_.test_pipeline),
 )
 val_evaluator = dict(type='BoxAP', max_dets=300)  # detections an image
 test_evaluator = val_evaluator

@@ -1,4 +1,6 @@
-# Generated scenes of persons and objects, 300 images of 320 px: python -m detplug.samples.scenes data/relation_samples
+# Generated scenes of persons and objects, 300 images of 320 px: python -m plugins.samples.scenes data/relation_samples
+_base_ = '../loaders.py'
+
 data_root = 'data/relation_samples/'
 img_scale = (320, 320)  # width, height of the network input in px
 dataset = dict(
@@ -18,13 +20,8 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    persistent_workers=True,
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             # an image is drawn sqrt(oversample_thr / share) times as often as its rarest verb or class asks for
             dataset=dict(
                 type='ClassBalancedDataset',
@@ -47,15 +44,11 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/val.json', pipeline=test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/val.json', pipeline=test_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
-    dataset=dict(**dataset, test_mode=True, ann_file='annotations/test.json', pipeline=test_pipeline),
+    dataset=dict(**dataset, ann_file='annotations/test.json', pipeline=test_pipeline),
 )
 val_evaluator = dict(type='RelationMetric', protocol='map')
 test_evaluator = val_evaluator

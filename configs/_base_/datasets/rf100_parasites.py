@@ -1,5 +1,5 @@
 # Roboflow 100, parasites: about 2,110 images of 640x640 px, 8 classes. data/README.md says how to get it.
-_base_ = '../pipelines/microscopy_640.py'
+_base_ = ['../pipelines/microscopy_640.py', '../loaders.py']
 
 data_root = '{{$DETPLUG_DATA:data}}/rf100_parasites/'
 dataset = dict(
@@ -21,14 +21,8 @@ dataset = dict(
 )  # Roboflow's group name: a category without boxes
 
 train_dataloader = dict(
-    batch_size=16,
-    num_workers=0,  # without a GPU a loader process takes the cores from the network; with one: 2 or more
-    persistent_workers=True,  # where there are any
-    sampler=dict(type='DrawSampler'),
     dataset=dict(
-        type='SeededDataset',
         dataset=dict(
-            type='MixDataset',
             dataset=dict(
                 **dataset,
                 ann_file='annotations/train.json',
@@ -40,24 +34,16 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         ann_file='annotations/valid.json',
         data_prefix=dict(img='valid/'),
         pipeline=_base_.test_pipeline,
     ),
 )
 test_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    sampler=dict(type='EvaluationSampler'),
     dataset=dict(
         **dataset,
-        test_mode=True,
         ann_file='annotations/test.json',
         data_prefix=dict(img='test/'),
         pipeline=_base_.test_pipeline,

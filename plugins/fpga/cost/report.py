@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from detplug.report.page import page, section, table, tiles
+from detplug.html_page import page, section, table, tiles
 from detplug.report.sections import save_plot
 
 from ..accelerator.cycles import LATENCY

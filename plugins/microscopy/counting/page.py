@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from detplug.report.page import page, section, table, tiles
+from detplug.html_page import page, section, table, tiles
 
 from .calibration import Calibration
 from .diagnosis import Diagnosis, Share

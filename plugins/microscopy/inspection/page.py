@@ -3,7 +3,7 @@
 import cv2
 
 from detplug.errors import UserError
-from detplug.report.page import image, page, section, table, tiles
+from detplug.html_page import image, page, section, table, tiles
 
 from .findings import SPOILS, Finding, Key
 from .inspect_set import Inspection

@@ -2,11 +2,10 @@
 
 from torch import nn
 
-from detplug.compression.compressors import register_selector
-
 from ..whitening import activation_spectrum
 from .energy import EnergyRanks, Vectors
 from .selector import CalibrationData, Layers
+from .selectors import register_selector
 
 
 @register_selector('activation_energy')

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detplug.compression.compressors import register_selector
-
 from ..decomposition import spectrum
 from .selector import CalibrationData, Layers, Ranks
+from .selectors import register_selector
 
 DECADES = 8.0  # that the lost share falls from level 0, where all is lost, to just below level 1, where nothing is
 Vectors = Mapping[str, tuple[Tensor, ...]]

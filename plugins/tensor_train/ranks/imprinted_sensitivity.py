@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
-from detplug.compression.compressors import register_selector
 from detplug.errors import UserError
 
 from ..replay import record
 from .lwiq import TEMPERATURE
 from .selector import CalibrationData
+from .selectors import register_selector
 from .sensitivity import IMAGES, SensitivityRanks, cut_maps, watched_maps
 
 NOISE = 1e-6  # nats

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize, one_hot
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from detplug.compression.compressors import register_selector
 from detplug.errors import UserError
 
 from ..compressed import ACTIVATIONS
 from .selector import CalibrationData, Layers, Ranks, ranks_of_shares
+from .selectors import register_selector
 
 VALUES = 512  # of an embedding, about: d = round(sqrt(VALUES / channels))
 BATCH = 64

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detplug.compression.compressors import register_selector
 from detplug.errors import UserError
 
 from ..decomposition import kernel_from_chain
@@ -27,6 +26,7 @@ from ..whitening import chain_from_kernel_and_moments
 from .budget import params_cost
 from .energy import smallest_rank
 from .selector import CalibrationData, Layers
+from .selectors import register_selector
 from .water_filling import ITSELF, LossCurve, LostEnergy, Prices, WaterFillingRanks, energy_lost, steps
 
 SHARES = (0.02, 0.05, 0.2)  # of each bond's energy

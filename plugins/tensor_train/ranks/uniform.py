@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from detplug.compression.compressors import register_selector
-
 from .selector import CalibrationData, Layers, Ranks, ranks_of_shares
+from .selectors import register_selector
 
 
 @register_selector('uniform')

@@ -18,12 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from detplug.compression.compressors import register_selector
-
 from ..conv_layers import ConvLayer
 from .activation_energy import ActivationEnergyRanks
 from .budget import params_cost
 from .selector import CalibrationData, LayerCost, Layers, Ranks
+from .selectors import register_selector
 
 LostEnergy = Mapping[str, list[np.ndarray]]  # of each layer and bond: (R + 1,) lost at rank 0, 1, ... full
 DECADES = 16.0  # that the price falls from level 0, where it is a layer's whole energy for one parameter

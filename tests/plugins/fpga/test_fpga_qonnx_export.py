@@ -22,7 +22,6 @@ from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.runtime.bundle import sha256
 from detplug.runtime.decode import anchor_grid
-from detplug.samples.parasites import generate
 from plugins.fpga.integer_network import Conv
 from plugins.fpga.model import quantised_detector
 from plugins.fpga.passes import PASSES
@@ -32,6 +31,7 @@ from plugins.fpga.qonnx.images import network_images, to_integers
 from plugins.fpga.qonnx.write import write_qonnx
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
+from plugins.samples.parasites import generate
 from plugins.tensor_train.tt_conv import TTConv2d
 
 CONFIG = Path(__file__).resolve().parents[3] / 'configs/yolov5/yolov5n_parasite-samples.py'

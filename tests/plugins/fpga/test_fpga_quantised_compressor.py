@@ -18,8 +18,8 @@ from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.history import read_history
 from detplug.export.graph import INPUT, write_graph
-from detplug.samples.parasites import generate
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """

@@ -12,10 +12,10 @@ from review_tabs import Tab, write_bundle
 from detplug.cli.main import main as detplug
 from detplug.cli.run import run
 from detplug.data.coco_file import read_coco
-from detplug.samples.parasites import generate
 from plugins.microscopy.review.command import main
 from plugins.microscopy.review.results import read_results
 from plugins.microscopy.review.review import Digests, Review
+from plugins.samples.parasites import generate
 
 
 def test_a_killed_server_has_lost_nothing_and_open_tabs_go_on(out, serve):

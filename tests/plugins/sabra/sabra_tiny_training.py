@@ -12,8 +12,8 @@ with quiet_imports():
     from mmdet.registry import METRICS, RUNNERS
 
     from detplug.cli.config import load_config
-    from detplug.samples.scenes import CLASSES, generate
     from plugins.sabra.metrics.metric import RelationMetric
+    from plugins.samples.scenes import CLASSES, generate
 
 ROOT = Path(__file__).resolve().parents[3]
 SIDE, IMAGES = 96, 7

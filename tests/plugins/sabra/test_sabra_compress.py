@@ -9,7 +9,7 @@ from mmdet.registry import MODELS
 from detplug.cli import compress, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
-from detplug.samples.scenes import generate
+from plugins.samples.scenes import generate
 from plugins.tensor_train.ranks_file import read_ranks
 
 CONFIG = str(Path(__file__).resolve().parents[3] / 'configs/sabra/sabra_yolov5n_samples.py')

@@ -16,7 +16,7 @@ with quiet_imports():
     from mmengine.config import Config
 
     from detplug.cli.config import load_config
-    from detplug.samples.scenes import generate
+    from plugins.samples.scenes import generate
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNT, DIMS = 4, 6

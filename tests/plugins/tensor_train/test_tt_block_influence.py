@@ -12,7 +12,7 @@ import plugins.yolov5.register  # noqa: F401
 from detplug.cli import compress, test, train
 from detplug.cli.run import run
 from detplug.errors import UserError
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 from plugins.tensor_train.block_influence import block_influences, without_blocks
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,9 +98,11 @@ def test_the_written_detector_trains_beside_the_dense_one_and_evaluates(tmp_path
     assert run(test.main, [*argv_test, '--work-dir', str(tmp_path)]) == 0
     for more, line in (
         (['--budget', '0.1'], 'blocks 0.'),
-        (['--budget', '0.9', '--ranks', 'uniform'], 'blocks have neither ranks nor --init'),
         (['--budget', '0.9', '--images', '0'], '--images 0: influence is measured on images; give at least 1'),
     ):
         capsys.readouterr()
         assert run(compress.main, [*argv, *more, *options]) == 2
         assert line in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # blocks have no ranks
+        compress.main([*argv, '--budget', '0.9', '--ranks', 'uniform', *options])
+    assert 'unrecognized arguments: --ranks' in capsys.readouterr().err

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from detplug.compression.compressors import SELECTORS
 from detplug.compression.costs import CostRequest, cost_model
 from detplug.errors import UserError
 from plugins.tensor_train.compressed import replace_layers
@@ -26,6 +25,7 @@ from plugins.tensor_train.ranks import (
     layer_cost,
 )
 from plugins.tensor_train.ranks.budget import largest, worthwhile
+from plugins.tensor_train.ranks.selectors import SELECTORS
 
 NAMES = ['lwiq', 'uniform', 'energy', 'activation_energy', 'water_filling', 'sensitivity', 'imprinted_sensitivity']
 

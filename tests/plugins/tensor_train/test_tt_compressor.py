@@ -18,8 +18,8 @@ from detplug.compression.compressors import CompressRequest
 from detplug.engine.checkpoint import load_file
 from detplug.engine.converters import convert
 from detplug.errors import UserError
-from detplug.samples.parasites import generate
 from plugins import yolov5  # noqa: F401
+from plugins.samples.parasites import generate
 from plugins.tensor_train.calibration import runner_of
 from plugins.tensor_train.compress import Compression
 from plugins.tensor_train.compressed import replace_layers

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from detplug.compression.compressors import SELECTORS
 from plugins.tensor_train.conv_layers import ConvLayer, conv_layers
 from plugins.tensor_train.counts import chain_params
 from plugins.tensor_train.layer_moments import layer_moments
 from plugins.tensor_train.ranks import CalibrationData, params_cost
 from plugins.tensor_train.ranks.energy import lost_energy, smallest_rank
+from plugins.tensor_train.ranks.selectors import SELECTORS
 from plugins.tensor_train.ranks.water_filling import cutting_path, steps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from detplug.compression.compressors import SELECTORS
 from detplug.errors import UserError
 from plugins.tensor_train.compressed import replace_layers
 from plugins.tensor_train.conv_layers import conv_layers
 from plugins.tensor_train.ranks import Budget, CalibrationData, SensitivityRanks, allocate, params_cost
+from plugins.tensor_train.ranks.selectors import SELECTORS
 from plugins.tensor_train.ranks.sensitivity import IMAGES, SHARES, WEIGHT, loss_curves, watched_maps
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 

@@ -1,0 +1,1 @@
+"""Boxes and labels drawn on pictures, alike in predictions, reports and review pages. Needs no torch."""
