@@ -31,8 +31,18 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """``markdown`` with links as the site needs them."""
-    return links_of_site(markdown, page.file.src_uri)
+    """``markdown`` as the site needs it."""
+    return pipes_of_site(links_of_site(markdown, page.file.src_uri))
+
+
+def pipes_of_site(markdown: str) -> str:
+    """Code in tables without the backslash before ``|``, which GitHub's tables need and Python-Markdown's show."""
+    return re.sub(
+        r'^\|.*`.*$',
+        lambda row: re.sub(r'`[^`]*`', lambda code: code[0].replace(r'\|', '|'), row[0]),
+        markdown,
+        flags=re.M,
+    )
 
 
 def links_of_site(markdown: str, page: str) -> str:
