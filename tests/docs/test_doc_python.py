@@ -45,7 +45,7 @@ def test_some_blocks_run():
 def test_blocks_that_are_marked_run(block, tmp_path, monkeypatch):
     """In a folder with a bundle, its pictures and the files that the page shows."""
     monkeypatch.chdir(tmp_path)
-    write_bundle(tmp_path / 'bundle')
+    write_bundle(tmp_path / 'bundle', 'ood_scores', [0.9, 0.2, 0.5])
     write_pictures(tmp_path / 'pictures')
     write_bundle(tmp_path / 'work_dirs/eggs/onnx')
     for name in ('slide.jpg', 'image.jpg'):
