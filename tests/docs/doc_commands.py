@@ -7,13 +7,22 @@ import shlex
 from collections.abc import Sequence
 from unittest.mock import patch
 
+from doc_pages import ROOT
+
 from detplug.cli.main import main
+from detplug.engine.quiet import quiet_imports
+
+with quiet_imports():
+    from detplug.cli.config import load_config
 
 PARSED = argparse.ArgumentParser.parse_args
 
 
 class Parsed(BaseException):
     """The parser has taken the words: the command ends here. No Exception, so that no command catches it."""
+
+    def __init__(self, namespace: argparse.Namespace):
+        self.namespace = namespace
 
 
 def command_lines(text: str) -> list[list[str]]:
@@ -41,23 +50,27 @@ def detplug_words(words: Sequence[str]) -> list[str] | None:
 
 
 def parse(words: Sequence[str]) -> None:
-    """Let the command's own parser take the words.
+    """Let the command's parser take the words, and a config of the repository its ``--cfg-options``.
 
     Raises:
-        SystemExit: it refuses them.
+        SystemExit: the parser refuses them.
+        UserError: the config has no such option.
     """
     arguments = list(words[1:])
 
     def parse_args(parser, args=None, namespace=None):
         result = PARSED(parser, args, namespace)
         if args is not None and list(args) == arguments:
-            raise Parsed
+            raise Parsed(result)
         return result
 
     with patch.object(argparse.ArgumentParser, 'parse_args', parse_args):
         try:
             status = main(words)
-        except Parsed:
+        except Parsed as parsed:
+            given = vars(parsed.namespace)
+            if given.get('cfg_options') and (ROOT / given['config']).is_file():
+                load_config(ROOT / given['config'], given['cfg_options'])
             return
     raise SystemExit(status or f'{words[0]}: nothing was parsed')
 
@@ -67,8 +80,7 @@ def parse_module(module: str, arguments: Sequence[str]) -> None:
     command = importlib.import_module(module).main
 
     def parse_args(parser, args=None, namespace=None):
-        PARSED(parser, args, namespace)
-        raise Parsed
+        raise Parsed(PARSED(parser, args, namespace))
 
     with patch.object(argparse.ArgumentParser, 'parse_args', parse_args):
         try:

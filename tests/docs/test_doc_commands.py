@@ -9,6 +9,7 @@ from doc_pages import PAGES, ROOT, of_language
 
 from detplug.cli.main import COMMANDS, main
 from detplug.entry_points import plugin_table
+from detplug.errors import UserError
 
 # programs whose options are not ours to check
 OTHERS = {'pip', 'git', 'source', 'apt-get', 'debootstrap', 'cp', 'mount', 'mkdir', 'env', 'umount'}
@@ -56,6 +57,8 @@ def test_command_lines_are_accepted(block, capsys):
 def test_what_a_parser_refuses_is_seen():
     with pytest.raises(SystemExit):
         parse(['train', 'configs/a.py', '--no-such-option'])
+    with pytest.raises(UserError):
+        parse(['train', 'configs/yolov5/yolov5n_bccd.py', '--cfg-options', 'model.no_such_part=1'])
     with pytest.raises(SystemExit):
         parse(['compress', 'a.py', 'b.pth', '--out', 'd', '--method', 'fpga', '--form', 'round'])
     assert command_lines('A=b.py\ndetplug train $A \\\n  --smoke  # two steps\n') == [
