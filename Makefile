@@ -32,7 +32,7 @@ test-device: setup  ## every config on a pretend accelerator; DEVICE=cuda: on a 
 	OMP_NUM_THREADS=1 $(VENV)/python -m pytest --numprocesses 2 --dist loadfile \
 		tests/device --all-configs $(if $(DEVICE),--device '$(DEVICE)')
 
-docs: setup  ## set up, then the pages of docs/ as a site in site/ (100 MB more in .venv)
+docs: setup  ## set up, then the pages of docs/ as a site in site/ (110 MB more in .venv)
 	@$(VENV)/python -m pip install --quiet --no-compile --no-deps -r requirements/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(VENV)/python -m mkdocs build --strict --quiet
 	@echo site/index.html
