@@ -2,6 +2,7 @@
 
 import re
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from doc_commands import command_lines, detplug_words, parse, parse_module
@@ -33,7 +34,8 @@ def check(words: list[str]) -> None:
     elif words[0].endswith('python') and words[1] == '-m':
         if words[2] in ('pip', 'pytest', 'http.server'):
             return
-        assert find_spec(words[2]), words[2]
+        spec = find_spec(words[2])
+        assert spec and Path(spec.origin).is_relative_to(ROOT), f'{words[2]}: not a module of this checkout'
         parse_module(words[2], words[3:])
     elif words[0].endswith('python'):
         text = (ROOT / words[1]).read_text()

@@ -4,10 +4,11 @@ import ast
 import importlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from doc_commands import command_lines, detplug_words
-from doc_pages import BLOCKS, of_language
+from doc_pages import BLOCKS, ROOT, of_language
 from tiny_bundle import write_bundle, write_pictures
 
 from detplug.cli.main import main
@@ -30,6 +31,8 @@ def test_python_compiles_and_imports_what_is_there(block):
         elif isinstance(node, ast.ImportFrom) and node.module not in NOT_HERE:
             module = importlib.import_module(node.module)
             assert not [x.name for x in node.names if not hasattr(module, x.name)]
+            if node.module.partition('.')[0] in ('detplug', 'plugins'):
+                assert Path(module.__file__).is_relative_to(ROOT), f'{node.module}: not a module of this checkout'
 
 
 @pytest.mark.parametrize('block', of_language('json'), ids=str)
