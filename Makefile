@@ -12,7 +12,7 @@ VENV := .venv/bin
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-device lint format lock doctor clean
+.PHONY: help setup demo test test-device docs lint format lock doctor clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 13
@@ -32,6 +32,11 @@ test-device: setup  ## every config on a pretend accelerator; DEVICE=cuda: on a 
 	OMP_NUM_THREADS=1 $(VENV)/python -m pytest --numprocesses 2 --dist loadfile \
 		tests/device --all-configs $(if $(DEVICE),--device '$(DEVICE)')
 
+docs: setup  ## set up, then the pages of docs/ as a site in site/ (110 MB more in .venv)
+	@$(VENV)/python -m pip install --quiet --no-compile --no-deps -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(VENV)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
+
 lint: setup  ## ruff: rules and format
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
@@ -48,5 +53,5 @@ doctor:  ## check the installation
 	@$(VENV)/python tools/doctor.py
 
 clean:  ## remove the environment and caches (not data, not work_dirs)
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis detplug.egg-info
+	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis detplug.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

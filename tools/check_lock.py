@@ -18,7 +18,7 @@ SOURCES = ('onedl-mmcv', 'onedl-mmdetection')
 
 def lines() -> list[str]:
     """All pins, but for those of SOURCES."""
-    files = [REQUIREMENTS / name for name in ('torch.txt', 'lock.txt', 'compile.txt')]
+    files = [REQUIREMENTS / name for name in ('torch.txt', 'lock.txt', 'compile.txt', 'docs.txt')]
     pins = [line for path in files for line in path.read_text().splitlines() if '==' in line and line[0] != '#']
     return [pin for pin in pins if pin.partition('==')[0] not in SOURCES]
 

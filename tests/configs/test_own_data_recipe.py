@@ -1,4 +1,4 @@
-"""README's "Your own data", to the letter: the layout, the names, a smoke run, the training, and what follows."""
+"""docs/own_data.md, to the letter: the layout, the names, a smoke run, the training, and what follows."""
 
 import json
 import shutil

@@ -17,11 +17,12 @@ LEFT_OUT = {'opencv-python', 'imagecorruptions-imaug', 'torchvision', 'aiohttp',
 BROUGHT_BY_TORCH = ('nvidia-', 'cuda-', 'triton')  # its CUDA build pins them itself
 
 
-NOT_OF_SETUP = ('compile.txt', 'benchmarks.txt')  # of `make setup OPS=compiled`, of single benchmarks
+# of `make setup OPS=compiled`, of single benchmarks, of `make docs`
+NOT_OF_SETUP = ('compile.txt', 'benchmarks.txt', 'docs.txt')
 
 
-def pins() -> dict[str, str]:
-    files = [path for path in REQUIREMENTS.glob('*.txt') if path.name not in NOT_OF_SETUP]
+def pins(*more: str) -> dict[str, str]:
+    files = [path for path in REQUIREMENTS.glob('*.txt') if path.name not in set(NOT_OF_SETUP) - set(more)]
     lines = [line for path in files for line in path.read_text().splitlines()]
     named = [line for line in lines if line and not line.startswith('#')]
     assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in named)  # exact; no local version, no hash
@@ -43,12 +44,23 @@ def environment(python: tuple[int, int]) -> dict[str, str]:
 
 @pytest.mark.parametrize('name', sorted(pins()))
 def test_all_that_a_locked_package_asks_for_is_locked_in_a_version_it_accepts(name):
+    check_locked(name, pins())
+
+
+def test_docs_txt_and_the_lock_together_are_complete():
+    pytest.importorskip(
+        'mkdocs', reason='mkdocs is not installed: its packages are not checked against the lock; run make docs'
+    )
+    for name in sorted(set(pins('docs.txt')) - set(pins())):
+        check_locked(name, pins('docs.txt'))
+
+
+def check_locked(name: str, locked: dict[str, str]) -> None:
     try:
         asked = [Requirement(text) for text in requires(name) or []]
         accepted = SpecifierSet(metadata(name).get('Requires-Python', ''))
     except PackageNotFoundError:
         pytest.fail(f'{name} is locked but not installed; run make setup')
-    locked = pins()
     for python in PYTHONS:
         assert accepted.contains('{}.{}.0'.format(*python)), f'{name} does not take Python {python}'
         for requirement in asked:
@@ -60,9 +72,9 @@ def test_all_that_a_locked_package_asks_for_is_locked_in_a_version_it_accepts(na
                 assert fits, f'{name} asks for {requirement}'
 
 
-@pytest.mark.parametrize('extra', ['', 'train', 'dev', 'fpga', 'slides', 'review'])
+@pytest.mark.parametrize('extra', ['', 'train', 'dev', 'fpga', 'slides', 'review', 'docs'])
 def test_all_that_the_project_asks_for_is_locked_in_a_version_it_accepts(extra):
-    locked = pins()
+    locked = pins('docs.txt')
     for requirement in map(Requirement, requires('detplug')):
         applies = requirement.marker is None or requirement.marker.evaluate({'extra': extra})
         if applies and canonicalize_name(requirement.name) != 'detplug-mmcv-ops':  # of this project: mmcv_ops/

@@ -46,7 +46,7 @@ class Server:
 
 
 def train_on(corrected: Path, folder: Path, monkeypatch) -> int:
-    """The exit status of a smoke training of README's own data on this file, in ``folder``."""
+    """The exit status of a smoke training of docs/own_data.md on this file, in ``folder``."""
     monkeypatch.chdir(folder)
     monkeypatch.delenv('DETPLUG_DATA', raising=False)
     shutil.copytree(ROOT / 'configs', 'configs')
