@@ -10,6 +10,8 @@ plugin that does not import ends or disturbs only the commands that use it. What
                               ``detplug NAME``; imports nothing heavy
     PACKAGE/result_fields.py  FIELDS: name of a field of detections -> ResultField; imports no torch, and
                               neither does ``PACKAGE/__init__.py``
+    PACKAGE/recipe_models.py  MODELS: name -> RecipeModel, for ``train --data --model NAME``; imports no torch
+    PACKAGE/recipe_options.py OPTIONS: name -> RecipeOption, for ``train --data --NAME VALUE``; imports no torch
 """
 
 import importlib
