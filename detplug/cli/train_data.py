@@ -93,6 +93,10 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
     for option, value in chosen.values():
         if option.change is not None:
             option.change(recipe, value)
+    for name, (option, _) in chosen.items():
+        if option.plain and recipe.wrapped_by:
+            raise UserError(f'--{name}: takes a plain detector, {recipe.wrapped_by} makes a student and a teacher; '
+                            'leave one out')  # fmt: skip
     path = write(recipe, folder)
     if settings.minutes is not None:
         set_length(recipe, path, settings.minutes * 60, began)

@@ -11,11 +11,12 @@ from typing import Any
 from detplug.recipe.base_text import base_text
 from detplug.recipe.model_text import model_text
 from detplug.recipe.models import RecipeModel
-from detplug.recipe.python_text import Code, python_text
+from detplug.recipe.python_text import python_text
+from detplug.recipe.schedule_text import schedule_text
 from detplug.recipe.settings import EPOCHS, RecipeSettings, detections_of
 from detplug.recipe.splits import RecipeData
 
-HEAD = """# {model} on {data}: written by `detplug train --data`, and read by `detplug train|test|predict|export|compress`.
+HEAD = """# {model} on {data}: written by `detplug train --data`, for `detplug train|test|predict|export|compress`.
 # Names at the top of a section may be changed by --cfg-options NAME=VALUE; what is computed from them follows.
 _base_ = 'detplug::_base_/runtime.py'
 custom_imports = dict(imports={imports}, allow_failed_imports=False)
@@ -59,30 +60,6 @@ detections = {detections}  # an image, at most
 val_evaluator = dict(type='BoxAP', max_dets=detections)
 test_evaluator = val_evaluator
 """
-SCHEDULE = """{length}
-warmup = max(min(max_iters // 10, 500), 1)  # steps
-validations = {validations}
-learning_rate = {rate}
-average = max(min(max_iters // 4, 10000), 2)  # steps that the averaged weights remember
-
-train_cfg = dict(type='ResumableIterLoop', max_iters=max_iters, val_interval=max(max_iters // validations, 1))
-optim_wrapper = {wrapper}
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=learning_rate / 100,
-        by_epoch=False,
-        begin=warmup,
-        end=max_iters,
-        T_max=max_iters - warmup,
-    ),
-]
-custom_hooks = [
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=1 / average, gamma=average // 2, update_buffers=True),
-    dict(type='ReportHook'),
-]
-"""
 
 
 @dataclass
@@ -97,6 +74,7 @@ class RecipeConfig:
         imports: modules that register parts.
         sections: title -> text that follows the schedule; all names above may be used and bound again.
         notes: lines for the screen.
+        wrapped_by: the option that puts the model into another one, such as a student and its teacher.
     """
 
     settings: RecipeSettings
@@ -112,6 +90,7 @@ class RecipeConfig:
     imports: list[str] = field(default_factory=list)
     sections: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    wrapped_by: str | None = None
 
     def __post_init__(self) -> None:
         self.imports += self.model.imports
@@ -161,18 +140,5 @@ class RecipeConfig:
                 'max_iters = max(epochs * images // batch_size, 2)  # steps')  # fmt: skip
 
     def _schedule(self) -> str:
-        optimizer = dict(self.model.finetune if self.settings.weights is not None else self.model.scratch)
-        linear = optimizer['type'] == 'SGD'
-        power, rule = ('', 'in proportion') if linear else (' ** 0.5', 'by the square root')
-        rate = f'{optimizer["lr"]} * (batch_size / 8){power}  # {optimizer["lr"]} for 8 images, {rule}'
-        wrapper = dict(type='OptimWrapper') if self.dtype is None else dict(
-            type='DetplugAmpOptimWrapper', dtype=self.dtype)  # fmt: skip
-        wrapper |= dict(
-            optimizer=dict(optimizer, lr=Code('learning_rate')),
-            paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
-        )
-        if self.model.clip is not None:
-            wrapper['clip_grad'] = dict(max_norm=self.model.clip)
-        return SCHEDULE.format(
-            length=self.length, validations=self.validations, rate=rate, wrapper=python_text(wrapper)
-        )
+        optimizer = self.model.finetune if self.settings.weights is not None else self.model.scratch
+        return schedule_text(self.length, self.validations, optimizer, self.model.clip, self.dtype)

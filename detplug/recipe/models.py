@@ -1,4 +1,4 @@
-"""The models that ``train --data`` knows by name: mmdet's, and what plugins add (``PACKAGE/recipe_models.py``: MODELS)."""
+"""The models that ``train --data`` knows by name: mmdet's, and those of plugins (``PACKAGE/recipe_models.py``)."""
 
 import difflib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a plugin adds to ``train --data`` (``PACKAGE/recipe_options.py``: OPTIONS, name of the option -> RecipeOption)."""
+"""Options that plugins add to ``train --data`` (``PACKAGE/recipe_options.py``: OPTIONS, name -> RecipeOption)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class RecipeOption:
         read: text -> value; raises a UserError that names the option.
         change: what the value changes in the config before it is written.
         after: what is done with the trained detector; returns the run that replaces it.
+        plain: whether ``after`` takes only a model that no other option has put into another one.
     """
 
     metavar: str
@@ -38,6 +39,7 @@ class RecipeOption:
     read: Callable[[str], Any]
     change: Callable[['RecipeConfig', Any], None] | None = None
     after: Callable[[TrainedRun, Any], TrainedRun] | None = None
+    plain: bool = False
 
 
 def recipe_options() -> dict[str, RecipeOption]:

@@ -126,7 +126,9 @@ def _complete(splits: dict[str, Split], source: str | Path, notes: list[str]) ->
         if not kept:
             raise UserError(f'{source}: train: one image, and none for val; add more')
         splits |= {TRAIN: Split(TRAIN, kept, train.folder), VAL: Split(VAL, held, train.folder)}
-        notes.append(f'val: missing, made of {len(held)} of the {len(train.records)} training images, the same each time')
+        notes.append(
+            f'val: missing, made of {len(held)} of the {len(train.records)} training images, the same each time'
+        )
     if TEST not in splits:
         splits[TEST] = splits[VAL]
         notes.append('test: missing, val stands for it; its figures chose best.pth, so they flatter')
