@@ -93,6 +93,9 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
     for option, value in chosen.values():
         if option.change is not None:
             option.change(recipe, value)
+    for option in recipe_options().values():
+        if option.every is not None:
+            option.every(recipe)
     for name, (option, _) in chosen.items():
         if option.plain and recipe.wrapped_by:
             raise UserError(f'--{name}: takes a plain detector, {recipe.wrapped_by} makes a student and a teacher; '

@@ -31,6 +31,7 @@ class RecipeOption:
         read: text -> value; raises a UserError that names the option.
         change: what the value changes in the config before it is written.
         after: what is done with the trained detector; returns the run that replaces it.
+        every: what the plugin changes in any recipe, whether the option is given or not.
         plain: whether ``after`` takes only a model that no other option has put into another one.
     """
 
@@ -39,6 +40,7 @@ class RecipeOption:
     read: Callable[[str], Any]
     change: Callable[['RecipeConfig', Any], None] | None = None
     after: Callable[[TrainedRun, Any], TrainedRun] | None = None
+    every: Callable[['RecipeConfig'], None] | None = None
     plain: bool = False
 
 

@@ -14,6 +14,8 @@ from detplug.recipe.options import RecipeOption
 from detplug.recipe.python_text import python_text
 
 OPTION, MODULE = '--unlabelled', 'plugins.openset.register'
+METRIC = """val_evaluator = dict(type='OpenSetMetric', max_dets=detections)
+test_evaluator = val_evaluator"""
 TEXT = """unlabelled_folder = {folder}  # pictures of which no file says what is on them
 {open_set}
 num_known = len(classes)
@@ -45,8 +47,7 @@ sources['unlabelled'].update(
     dataset=dict(type='ImageFolder', folder=unlabelled_folder, metainfo=dict(classes=classes), pipeline=[load])
 )
 train_dataloader = two_sources
-val_evaluator = dict(type='OpenSetMetric', max_dets=detections)
-test_evaluator = val_evaluator
+{metric}
 optim_wrapper['constructor'] = 'StudentOptimWrapperConstructor'
 custom_hooks = [
     dict(type='OpenSetHook', momentum=1 / min(average, 100), refit=100, interval=50),
@@ -92,12 +93,26 @@ def add_unlabelled(recipe: RecipeConfig, folder: Path) -> None:
     recipe.wrapped_by = OPTION
     recipe.notes.append('open-set: mode oodfc_cce with chimeras; half of the images of a step are unlabelled')
     recipe.sections['open-set semi-supervised training'] = TEXT.format(
-        folder=python_text(str(folder)), open_set=base_text('openset.py'), views=base_text('pipelines/semi.py')
+        folder=python_text(str(folder)),
+        open_set=base_text('openset.py'),
+        views=base_text('pipelines/semi.py'),
+        metric=METRIC,
     )
+
+
+def evaluate_unknown(recipe: RecipeConfig) -> None:
+    """Where classes are unknown, count by which name a detector calls their objects."""
+    if recipe.data.unknown and recipe.wrapped_by != OPTION:
+        recipe.imports.append(MODULE)
+        recipe.sections['evaluation of unknown classes'] = METRIC
 
 
 OPTIONS = {
     'unlabelled': RecipeOption(
-        'DIR', 'pictures without annotations, which may show classes that nobody named', read_folder, add_unlabelled
+        'DIR',
+        'pictures without annotations, which may show classes that nobody named',
+        read_folder,
+        add_unlabelled,
+        every=evaluate_unknown,
     )
 }
