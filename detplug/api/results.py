@@ -96,7 +96,7 @@ class Results(Sequence[PictureResult]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> PictureResult | list[PictureResult]:
         return self.pictures[index]
 
     def __iter__(self) -> Iterator[PictureResult]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
-from detplug.recipe.config_text import RecipeConfig
+from detplug.recipe.config_text import MARK, RecipeConfig
 from detplug.recipe.models import find_model, recipe_models
 from detplug.recipe.options import TrainedRun, read_options, recipe_options
 from detplug.recipe.settings import AUGMENTATIONS, AUTO, MICROSCOPY, RecipeSettings, batch_of, size_of_input
@@ -88,6 +88,7 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
     if numbered_checkpoints(folder):
         raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
                         'or give another --work-dir')  # fmt: skip
+    check_own(folder / CONFIG)
     chosen = read_options(settings.options)
     recipe = compute(settings)
     for option, value in chosen.values():
@@ -111,6 +112,16 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
             run = option.after(run, value)
     print(f'next: detplug test {run.config} {run.checkpoint}', flush=True)
     return run
+
+
+def check_own(path: Path) -> None:
+    """Refuse to write over a config that somebody wrote by hand.
+
+    Raises:
+        UserError: the config at ``path`` is none of a recipe.
+    """
+    if path.exists() and MARK not in path.read_text(encoding='utf-8', errors='replace'):
+        raise UserError(f'{path}: would be written over, and is none of `train --data`; give another --work-dir')
 
 
 def compute(settings: RecipeSettings) -> RecipeConfig:
@@ -158,11 +169,16 @@ def describe(recipe: RecipeConfig, path: Path) -> None:
     """Say what was chosen, and by what."""
     settings, config = recipe.settings, load_config(path)
     start = f'starts from {settings.weights}' if settings.weights else 'from random weights (no --weights)'
+    precision = '' if recipe.dtype is None else f', {recipe.dtype}'
     for what, text in (
         ('data', recipe.data.describe()),
         *(('', note) for note in recipe.data.notes),
         ('model', f'{settings.model}, {start}'),
-        ('input', f'{recipe.size} px, {recipe.batch} images a step, augmentation for {settings.augmentation} pictures'),
+        (
+            'input',
+            f'{recipe.size} px, {recipe.batch} images a step, augmentation for {settings.augmentation} pictures'
+            f'{precision}',
+        ),
         *(('', note) for note in recipe.notes),
         ('length', f'{config.max_iters} steps'),
         ('config', str(path)),

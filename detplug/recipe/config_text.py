@@ -16,15 +16,17 @@ from detplug.recipe.schedule_text import schedule_text
 from detplug.recipe.settings import EPOCHS, RecipeSettings, detections_of
 from detplug.recipe.splits import RecipeData
 
+MARK = 'written by `detplug train --data`'  # in the first line
 HEAD = """# {model} on {data}: written by `detplug train --data`, for `detplug train|test|predict|export|compress`.
 # Names at the top of a section may be changed by --cfg-options NAME=VALUE; what is computed from them follows.
-_base_ = 'detplug::_base_/runtime.py'
 custom_imports = dict(imports={imports}, allow_failed_imports=False)
 work_dir = '{{{{ fileDirname }}}}'  # the folder of this file
 device = {device}
 randomness = dict(seed={seed})
 load_from = {weights}
 """
+RUNTIME = ('default_scope', 'runner_type', 'env_cfg', 'default_hooks', 'log_level', 'log_processor', 'visualizer',
+           'resume', 'val_cfg', 'test_cfg')  # fmt: skip
 DATA = """data_root = '{{{{ fileDirname }}}}/data/'  # the annotations, as the data had them when this was written
 classes = {classes}
 unknown_classes = {unknown}  # not learned, told apart in the evaluation
@@ -93,7 +95,7 @@ class RecipeConfig:
     wrapped_by: str | None = None
 
     def __post_init__(self) -> None:
-        self.imports += self.model.imports
+        self.imports += ('detplug.register', *self.model.imports)
         self.length = self.length or self._length()
 
     def text(self) -> str:
@@ -107,8 +109,13 @@ class RecipeConfig:
             seed=settings.seed,
             weights=python_text(settings.weights and str(Path(settings.weights).resolve())),
         )
-        sections = {'network input and augmentation': self._input(), 'data': self._data(),
-                    'model': self._model(), 'schedule': self._schedule()} | self.sections  # fmt: skip
+        sections = {
+            'runner': base_text('runtime.py', *RUNTIME),
+            'network input and augmentation': self._input(),
+            'data': self._data(),
+            'model': self._model(),
+            'schedule': self._schedule(),
+        } | self.sections
         return head + ''.join(f'\n# -- {title}\n{text.rstrip()}\n' for title, text in sections.items())
 
     def _input(self) -> str:

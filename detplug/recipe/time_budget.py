@@ -64,9 +64,8 @@ def measure(config: Config, most: float) -> Speed:
         most: seconds for the steps, where the machine is slow.
     """
     times = StepTimes(most)
-    config.default_hooks = dict(
-        config.get('default_hooks') or {}, checkpoint=None, progress=None, history=None, fit=None
-    )
+    silent = dict.fromkeys(('checkpoint', 'progress', 'history', 'fit', 'anomalies'))
+    config.default_hooks = dict(config.get('default_hooks') or {}, **silent)
     config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] != 'ReportHook']
     config.train_cfg.val_begin = config.train_cfg.max_iters + 1
     for dataset in innermost_datasets(config.val_dataloader.dataset):

@@ -44,6 +44,13 @@ def test_from_a_data_yaml_to_a_bundle(data, tmp_path, monkeypatch, capsys):
     assert 'holds an earlier training' in line and '--resume' in line and len(line.splitlines()) == 1
 
 
+def test_a_config_of_somebody_else_is_not_written_over(data, tmp_path, capsys):
+    (tmp_path / 'config.py').write_text('max_iters = 3\n')
+    assert run(train.main, ['--data', str(data), '--model', 'yolov5n', *SHORT, '--work-dir', str(tmp_path)]) == 2
+    assert 'config.py: would be written over' in capsys.readouterr().err
+    assert (tmp_path / 'config.py').read_text() == 'max_iters = 3\n' and len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize('name', sorted(STOCK))
 def test_every_model_of_mmdet_trains_two_steps(data, tmp_path, name, capsys):
     assert run(train.main, ['--data', str(data), '--model', name, *SHORT, '--work-dir', str(tmp_path)]) == 0, (
