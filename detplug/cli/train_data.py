@@ -7,6 +7,7 @@ take.
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,13 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
     options = recipe_options()
     args = vars(make_parser(options).parse_args(argv))
-    accept = args.pop('accept_anomalies')
+    accept, config_only = args.pop('accept_anomalies'), args.pop('config_only')
     given = {name: args.pop(name) for name in options}
     args['options'] = {name: value for name, value in given.items() if value is not None}
     args['batch'] = _batch(args['batch'])
     args['unknown'] = tuple(args['unknown'])
     args['work_dir'] = args['work_dir'] or default_folder(args['data'], args['model'])
-    train_data(RecipeSettings(**args), accept)
+    settings = RecipeSettings(**args)
+    if config_only:
+        prepare(settings)
+    else:
+        train_data(settings, accept)
     return 0
 
 
@@ -70,6 +75,7 @@ def make_parser(options: dict) -> argparse.ArgumentParser:
     for name, option in options.items():
         parser.add_argument(f'--{name}', metavar=option.metavar, help=option.help)
     parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/DATA-MODEL')
+    parser.add_argument('--config-only', action='store_true', help='write the config and do not train')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default=AUTO, help='auto, cpu, cuda, cuda:1, ...')
     parser.add_argument('--accept-anomalies', action='store_true', help='go on although more than 1 %% of the boxes '
@@ -83,8 +89,24 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
     Raises:
         UserError: data, model or options that do not do, or a work folder that holds a training.
     """
-    began = time.monotonic()
-    folder = Path(settings.work_dir)
+    path, chosen = prepare(settings), read_options(settings.options)
+    folder = path.parent
+    train.main([str(path), '--work-dir', str(folder), *(['--accept-anomalies'] if accept_anomalies else [])])
+    run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
+    for option, value in chosen.values():
+        if option.after is not None:
+            run = option.after(run, value)
+    print(f'next: detplug test {run.config} {run.checkpoint}', flush=True)
+    return run
+
+
+def prepare(settings: RecipeSettings) -> Path:
+    """Write config.py and the annotations of ``settings`` into its work folder, and say what was chosen.
+
+    Raises:
+        UserError: as :func:`train_data`; nothing is written then.
+    """
+    began, folder = time.monotonic(), Path(settings.work_dir)
     if numbered_checkpoints(folder):
         raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
                         'or give another --work-dir')  # fmt: skip
@@ -101,17 +123,11 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
         if option.plain and recipe.wrapped_by:
             raise UserError(f'--{name}: takes a plain detector, {recipe.wrapped_by} makes a student and a teacher; '
                             'leave one out')  # fmt: skip
-    path = write(recipe, folder)
     if settings.minutes is not None:
-        set_length(recipe, path, settings.minutes * 60, began)
+        set_length(recipe, settings.minutes * 60, began)
+    path = write(recipe, folder)
     describe(recipe, path)
-    train.main([str(path), '--work-dir', str(folder), *(['--accept-anomalies'] if accept_anomalies else [])])
-    run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
-    for option, value in chosen.values():
-        if option.after is not None:
-            run = option.after(run, value)
-    print(f'next: detplug test {run.config} {run.checkpoint}', flush=True)
-    return run
+    return path
 
 
 def check_own(path: Path) -> None:
@@ -146,15 +162,19 @@ def write(recipe: RecipeConfig, folder: Path) -> Path:
     return path
 
 
-def set_length(recipe: RecipeConfig, path: Path, seconds: float, began: float) -> None:
-    """Measure the speed of the config at ``path`` and write it again with as many steps as fit into ``seconds``.
+def set_length(recipe: RecipeConfig, seconds: float, began: float) -> None:
+    """Measure the speed of the recipe's training, and give it as many steps as fit into ``seconds``.
 
     Args:
         began: time.monotonic() from which the seconds count.
+
+    Raises:
+        UserError: hardly a step fits.
     """
     from detplug.recipe.time_budget import fitting_steps, measure
 
-    speed = measure(load_config(path, ['max_iters=12']), most=seconds / 10)
+    with tempfile.TemporaryDirectory() as folder:
+        speed = measure(load_config(write(recipe, Path(folder)), ['max_iters=12']), most=seconds / 10)
     images = len(recipe.data.splits['val'].records)
     left = seconds - (time.monotonic() - began)
     steps, validations = fitting_steps(left, speed, images)
@@ -162,7 +182,6 @@ def set_length(recipe: RecipeConfig, path: Path, seconds: float, began: float) -
     recipe.length = (f'max_iters = {steps}  # steps; fit into {recipe.settings.minutes:g} minutes with {validations} '
                      f'validations, at {speed.step:.2g} s a step')  # fmt: skip
     recipe.validations = validations
-    path.write_text(recipe.text(), encoding='utf-8')
 
 
 def describe(recipe: RecipeConfig, path: Path) -> None:

@@ -27,10 +27,11 @@ def read_factor(text: str) -> float:
 
 
 def compress(run: TrainedRun, factor: float) -> TrainedRun:
-    """WORK-DIR/compressed: the detector with 1 / ``factor`` of the parameters; tuned/ in it: the fine-tuning."""
+    """WORK-DIR/compressed: 1 / ``factor`` of the parameters, in best.pth; tuned/ in it is the fine-tuning."""
     from detplug.cli import compress as command
     from detplug.cli import train
     from detplug.cli.config import load_config
+    from detplug.engine.atomic_file import link_atomic
 
     small, steps = run.work_dir / FOLDER, max(run.steps // SHARE, FEWEST)
     print(f'compress: {factor:g}x smaller, then {steps} steps of fine-tuning', flush=True)
@@ -40,7 +41,8 @@ def compress(run: TrainedRun, factor: float) -> TrainedRun:
     options = of_length(steps, load_config(small / 'distill.py'))
     train.main([str(small / 'distill.py'), '--work-dir', str(tuned), '--cfg-options', *options])
     best = tuned / 'best.pth'
-    return TrainedRun(small, small / 'config.py', best if best.exists() else tuned / 'last.pth', steps)
+    link_atomic(best if best.exists() else tuned / 'last.pth', small / 'best.pth')
+    return TrainedRun(small, small / 'config.py', small / 'best.pth', steps)
 
 
 OPTIONS = {

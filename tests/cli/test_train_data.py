@@ -1,4 +1,4 @@
-"""``train --data``: from a data.yaml to a bundle, by the commands alone; refusals are one line."""
+"""``train --data``: from a data.yaml to predictions, by the commands alone; refusals are one line."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from yolo_set import write_yolo
 
-from detplug.cli import export, predict, test, train
+from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
 from detplug.recipe.models import STOCK
@@ -19,7 +19,7 @@ def data(tmp_path_factory) -> Path:
     return write_yolo(tmp_path_factory.mktemp('data') / 'yolo')
 
 
-def test_from_a_data_yaml_to_a_bundle(data, tmp_path, monkeypatch, capsys):
+def test_from_a_data_yaml_to_pictures_with_boxes(data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(train.main, ['--data', str(data), '--model', 'yolov5n', *SHORT, '--unknown', 'taenia']) == 0
     out = capsys.readouterr().out
@@ -34,14 +34,19 @@ def test_from_a_data_yaml_to_a_bundle(data, tmp_path, monkeypatch, capsys):
     figures = json.loads((folder / 'test' / 'metrics_test.json').read_text())
     assert {'map', 'ap/ascaris', 'unknown_objects', 'unknown_misnamed'} <= figures.keys() and 'ap/taenia' not in figures
     assert run(predict.main, [config, best, str(data.parent / 'images' / 'test'), '--out', 'found']) == 0
-    assert run(export.main, [config, best, '--out', 'onnx']) == 0
-    assert run(predict.main, ['onnx', str(data.parent / 'images' / 'test'), '--out', 'found2']) == 0
     assert run(train.main, [config, '--resume', '--cfg-options', 'max_iters=3']) == 0
     assert (folder / 'iter_3.pth').exists() and Path(config).read_text() == written
     capsys.readouterr()
     assert run(train.main, ['--data', str(data), '--model', 'yolov5n', *SHORT]) == 2
     line = capsys.readouterr().err
     assert 'holds an earlier training' in line and '--resume' in line and len(line.splitlines()) == 1
+
+
+def test_config_only_writes_what_train_takes(data, tmp_path, capsys):
+    words = ['--data', str(data), '--model', 'yolov5n', *SHORT, '--config-only', '--work-dir', str(tmp_path)]
+    assert run(train.main, words) == 0 and run(train.main, words) == 0, 'written again'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['config.py', 'data']
+    assert load_config(tmp_path / 'config.py').train_cfg.max_iters == 2 and 'next:' not in capsys.readouterr().out
 
 
 def test_a_config_of_somebody_else_is_not_written_over(data, tmp_path, capsys):
