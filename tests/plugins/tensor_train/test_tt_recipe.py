@@ -4,7 +4,7 @@ import pytest
 import torch
 from yolo_set import write_yolo
 
-from detplug.cli import test, train
+from detplug.cli import compress, test, train
 from detplug.cli.run import run
 from detplug.errors import UserError
 from plugins.tensor_train.recipe_options import read_factor
@@ -15,7 +15,9 @@ def parameters(path) -> int:
     return sum(x.numel() for name, x in state.items() if 'running' not in name and 'num_batches' not in name)
 
 
-def test_a_compressed_detector_is_fine_tuned(tmp_path, capsys):
+def test_a_compressed_detector_is_fine_tuned(tmp_path, capsys, monkeypatch):
+    complete = compress.main  # with all images and a measured sensitivity it takes a minute
+    monkeypatch.setattr(compress, 'main', lambda words: complete([*words, '--ranks', 'water_filling', '--images', '4']))
     data, folder = write_yolo(tmp_path / 'yolo'), tmp_path / 'work'
     words = ['--data', str(data), '--model', 'yolov5n', '--steps', '2', '--batch', '2', '--device', 'cpu']
     assert run(train.main, [*words, '--compress', '4x', '--work-dir', str(folder)]) == 0, capsys.readouterr().err
