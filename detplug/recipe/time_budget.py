@@ -13,7 +13,6 @@ from mmdet.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-import detplug.register  # noqa: F401
 from detplug.data.dataset_config import innermost_datasets
 from detplug.errors import UserError
 
