@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args['work_dir'] = args['work_dir'] or default_folder(args['data'], args['model'])
     settings = RecipeSettings(**args)
     if config_only:
+        later = [name for name, (option, _) in read_options(settings.options).items() if option.after is not None]
+        for name in [*(['accept-anomalies'] if accept else []), *later]:
+            raise UserError(f'--{name}: has no effect with --config-only; leave one of them out')
         prepare(settings)
     else:
         train_data(settings, accept)

@@ -90,6 +90,10 @@ def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):
         (['--data', 'DATA', '--model', 'yolov5n', '--device', 'tpu'], '--device tpu'),
         (['--data', 'DATA', '--model', 'yolov5n', '--compress', '1x'], '--compress 1x: not how many times smaller'),
         (['--data', 'DATA', '--model', 'yolov5n', '--unlabelled', 'nowhere'], 'nowhere: --unlabelled: no such folder'),
+        (
+            ['--data', 'DATA', '--model', 'yolov5n', '--config-only', '--compress', '4x'],
+            '--compress: has no effect with --config-only',
+        ),
         (['--data', 'DATA', '--model', 'rtmdet-tiny', '--unlabelled', '.'], '--unlabelled: --model rtmdet-tiny'),
         (
             ['--data', 'DATA', '--model', 'yolov5n', '--unlabelled', '.', '--compress', '4x'],
