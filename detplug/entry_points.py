@@ -12,6 +12,8 @@ plugin that does not import ends or disturbs only the commands that use it. What
                               neither does ``PACKAGE/__init__.py``
     PACKAGE/compression_methods.py   METHODS: name -> Method, for ``detplug compress --method``; imports nothing heavy
     PACKAGE/demo_steps.py     STEPS: name -> DemoStep, for ``detplug demo``; imports nothing heavy
+    PACKAGE/recipe_models.py  MODELS: name -> RecipeModel, for ``train --data --model NAME``; imports no torch
+    PACKAGE/recipe_options.py OPTIONS: name -> RecipeOption, for ``train --data --NAME VALUE``; imports no torch
 """
 
 import importlib

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f'--budget-kind {args.budget_kind}: --budget {args.budget} names its kinds; leave one out')
     device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
+    config.pop('work_dir', None)  # the compressed detector is another one, and gets a folder of its own
     request = CompressRequest(
         build_detector(config, args.checkpoint, device),
         config,

@@ -22,21 +22,24 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     try:
         check_plugins()
         return main(argv) or 0
-    except UserError as error:
-        return _wrong(error, message_of(error))
-    except ModuleNotFoundError as error:
-        cure = cure_of(error)
-        if cure is None:
-            raise
-        return _wrong(error, f'{error.name}: not installed; {cure}, or make setup in a checkout')
-    except (OSError, RuntimeError, MemoryError) as error:
-        line = line_of(error)
+    except Exception as error:
+        line = wrong_input(error)
         if line is None:
             raise
         return _wrong(error, line)
     except KeyboardInterrupt:
         print('stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130
+
+
+def wrong_input(error: Exception) -> str | None:
+    """One line for what the user or the machine can mend; None for any other exception, which is a bug."""
+    if isinstance(error, UserError):
+        return message_of(error)
+    if isinstance(error, ModuleNotFoundError):
+        cure = cure_of(error)
+        return cure and f'{error.name}: not installed; {cure}, or make setup in a checkout'
+    return line_of(error) if isinstance(error, OSError | RuntimeError | MemoryError) else None
 
 
 def _wrong(error: Exception, line: str) -> int:

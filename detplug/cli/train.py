@@ -1,8 +1,12 @@
-"""``train CONFIG``: train a detector; writes checkpoints, metrics.json and report.html into the work folder."""
+"""``train CONFIG``: train a detector; writes checkpoints, metrics.json and report.html into the work folder.
+
+``train --data DATA --model NAME`` computes the config of your own data: ``train --data DATA --help``.
+"""
 
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +40,11 @@ with quiet_imports():
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(word.partition('=')[0] == '--data' for word in words):
+        from detplug.cli import train_data  # it trains what it writes by this function
+
+        return train_data.main(words)
     parser = argparse.ArgumentParser(prog='train', description=__doc__)
     parser.add_argument('config')
     parser.add_argument(
@@ -61,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_tile_options(parser)
     accept_anomalies.add_option(parser)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(words)
     tiling = tiling_of(args)
     config = load_config(args.config, args.cfg_options, replaced=dict(launcher='--launcher'))
     accept_anomalies.apply_option(config, args.accept_anomalies)

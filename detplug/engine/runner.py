@@ -3,6 +3,7 @@
 import copy
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 from mmdet.registry import RUNNERS
@@ -61,8 +62,11 @@ class DetplugRunner(CheckpointedRunner):
             self._timestamp += '_'  # mmengine would give two runners of one second one log
 
     def dump_config(self) -> None:
+        """mmengine's, into the work folder; a config that lies there already stays as its author wrote it."""
+        written = Path(self.cfg.filename or '').resolve()
+        folder = self._log_dir if written.parent == Path(self.work_dir).resolve() else self.work_dir
         self._format_config(True)
-        super().dump_config()
+        self.cfg.dump(str(Path(folder) / (written.name if self.cfg.filename else f'{self.timestamp}.py')))
         self._format_config(False)
 
     def _format_config(self, formatted: bool) -> None:
