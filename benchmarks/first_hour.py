@@ -19,7 +19,7 @@ from record import record
 
 from detplug.cli.main import main
 from detplug.data.formats.convert import convert
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = dict(train=140, val=30, test=30)  # 200 slides

@@ -87,6 +87,8 @@ class Detector:
         unknown: Sequence[str] = (),
         weights: str | Path | None = None,
         images: str | Path | None = None,
+        patience: int | None = None,
+        log_to: str | None = None,
         work_dir: str | Path | None = None,
         seed: int = 0,
         accept_anomalies: bool = False,
@@ -101,7 +103,9 @@ class Detector:
             batch: images a step.
             augmentation: for microscopy or natural pictures.
             unknown: names of classes that are not learned, and told apart in the evaluation.
-            weights: checkpoint to start from; by default random weights.
+            weights: checkpoint to start from, or ``coco``: what mmdet published; by default random weights.
+            patience: validations without a better one, after which it ends.
+            log_to: tensorboard, wandb or mlflow, which get the figures too.
             images: folder of the images, where they are not near the annotations.
             work_dir: folder of everything that is written; by default work_dirs/DATA-MODEL.
             **options: of plugins, such as ``compress='4x'`` or ``unlabelled='folder'``.
@@ -129,6 +133,8 @@ class Detector:
                 unknown=(unknown,) if isinstance(unknown, str) else tuple(unknown),
                 weights=None if weights is None else str(weights),
                 augmentation=augmentation,
+                patience=patience,
+                log_to=log_to,
                 seed=seed,
                 device=self.device,
                 options={name: str(value) for name, value in options.items()},

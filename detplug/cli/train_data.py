@@ -29,6 +29,7 @@ with quiet_imports():
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.device import choose_device
     from detplug.engine.mixed_precision import default_dtype
+    from detplug.engine.trackers import BACKENDS
 
 CONFIG, DATA = 'config.py', 'data'
 
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = RecipeSettings(**args)
     if config_only:
         later = [name for name, (option, _) in read_options(settings.options).items() if option.after is not None]
-        for name in [*(['accept-anomalies'] if accept else []), *later]:
+        of_training = {'accept-anomalies': accept, 'patience': settings.patience, 'log-to': settings.log_to}
+        for name in [*(name for name, value in of_training.items() if value), *later]:
             raise UserError(f'--{name}: has no effect with --config-only; leave one of them out')
         prepare(settings)
     else:
@@ -72,7 +74,10 @@ def make_parser(options: dict) -> argparse.ArgumentParser:
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--augmentation', choices=AUGMENTATIONS, default=MICROSCOPY, help='for what kind of pictures; '
                         'microscopy has no upside and one magnification')  # fmt: skip
-    parser.add_argument('--weights', metavar='FILE', help='checkpoint to start from; default: random weights')
+    parser.add_argument('--weights', metavar='FILE|coco', help='checkpoint to start from, or what mmdet published; '
+                        'default: random weights')  # fmt: skip
+    parser.add_argument('--patience', type=int, metavar='N', help='end after N validations without a better one')
+    parser.add_argument('--log-to', choices=BACKENDS, help='TensorBoard, W&B or MLflow get the figures too')
     parser.add_argument('--unknown', nargs='+', default=[], metavar='NAME', help='classes that are not learned, and '
                         'told apart in the evaluation')  # fmt: skip
     for name, option in options.items():
@@ -94,7 +99,10 @@ def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> Trai
     """
     path, chosen = prepare(settings), read_options(settings.options)
     folder = path.parent
-    train.main([str(path), '--work-dir', str(folder), *(['--accept-anomalies'] if accept_anomalies else [])])
+    words = ['--patience', str(settings.patience)] if settings.patience else []
+    words += ['--log-to', settings.log_to] if settings.log_to else []
+    words += ['--accept-anomalies'] if accept_anomalies else []
+    train.main([str(path), '--work-dir', str(folder), *words])
     run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
     for option, value in chosen.values():
         if option.after is not None:
@@ -190,7 +198,7 @@ def set_length(recipe: RecipeConfig, seconds: float, began: float) -> None:
 def describe(recipe: RecipeConfig, path: Path) -> None:
     """Say what was chosen, and by what."""
     settings, config = recipe.settings, load_config(path)
-    start = f'starts from {settings.weights}' if settings.weights else 'from random weights (no --weights)'
+    start = f'starts from {recipe.start}' if recipe.start else 'from random weights (no --weights)'
     precision = '' if recipe.dtype is None else f', {recipe.dtype}'
     for what, text in (
         ('data', recipe.data.describe()),

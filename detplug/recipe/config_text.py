@@ -5,7 +5,6 @@ An option such as ``--cfg-options max_iters=300`` therefore changes all that fol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from detplug.recipe.base_text import base_text
@@ -15,6 +14,7 @@ from detplug.recipe.python_text import python_text
 from detplug.recipe.schedule_text import schedule_text
 from detplug.recipe.settings import EPOCHS, RecipeSettings, detections_of
 from detplug.recipe.splits import RecipeData
+from detplug.recipe.weights import start_of
 
 MARK = 'written by `detplug train --data`'  # in the first line
 HEAD = """# {model} on {data}: written by `detplug train --data`, for `detplug train|test|predict|export|compress`.
@@ -76,6 +76,7 @@ class RecipeConfig:
         imports: modules that register parts.
         sections: title -> text that follows the schedule; all names above may be used and bound again.
         notes: lines for the screen.
+        start: what the training starts from, None for random weights.
         wrapped_by: the option that puts the model into another one, such as a student and its teacher.
     """
 
@@ -97,6 +98,7 @@ class RecipeConfig:
     def __post_init__(self) -> None:
         self.imports += ('detplug.register', *self.model.imports)
         self.length = self.length or self._length()
+        self.start = start_of(self.settings.weights, self.model, self.settings.model)
 
     def text(self) -> str:
         """The whole file."""
@@ -107,7 +109,7 @@ class RecipeConfig:
             imports=python_text(list(dict.fromkeys(self.imports))),
             device=python_text(settings.device),
             seed=settings.seed,
-            weights=python_text(settings.weights and str(Path(settings.weights).resolve())),
+            weights=python_text(self.start),
         )
         sections = {
             'runner': base_text('runtime.py', *RUNTIME),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from detplug.errors import UserError
 from detplug.recipe.splits import RecipeData
@@ -29,7 +28,9 @@ class RecipeSettings:
         batch: images a step, or auto.
         amp: mixed precision.
         unknown: names of classes that are not learned, and told apart in the evaluation.
-        weights: checkpoint to start from.
+        weights: what to start from: a checkpoint, an address, or ``coco``; see :func:`detplug.recipe.weights.start_of`.
+        patience: validations without a better one, after which the training ends.
+        log_to: tracker that gets the figures too.
         augmentation: of what kind of pictures.
         options: name -> text of the options of plugins.
 
@@ -50,6 +51,8 @@ class RecipeSettings:
     unknown: tuple[str, ...] = ()
     weights: str | None = None
     augmentation: str = MICROSCOPY
+    patience: int | None = None
+    log_to: str | None = None
     seed: int = 0
     device: str = AUTO
     options: Mapping[str, str] = field(default_factory=dict)
@@ -75,8 +78,8 @@ class RecipeSettings:
             raise UserError(f'--seed {self.seed}: not a whole number from 0 to {2**32 - 1}')
         if self.augmentation not in AUGMENTATIONS:
             raise UserError(f'--augmentation {self.augmentation}: not known; one of {", ".join(AUGMENTATIONS)}')
-        if self.weights is not None and not Path(self.weights).is_file():
-            raise UserError(f'{self.weights}: --weights: no such file; give a checkpoint, or leave it out')
+        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
+            raise UserError(f'--patience {self.patience}: not a whole number from 1 on; correct it')
 
 
 def size_of_input(data: RecipeData) -> int:

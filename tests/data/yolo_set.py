@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from detplug.data.formats.convert import convert
-from detplug.samples.parasites import generate
+from plugins.samples.parasites import generate
 
 COUNTS = dict(train=4, val=2, test=2)
 SIDE = 64  # px

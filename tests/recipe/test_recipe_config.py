@@ -91,7 +91,6 @@ def test_given_weights_keep_the_frozen_layers_of_a_model(data, tmp_path):
         (dict(minutes=float('nan')), r'--minutes nan: not a number above 0'),
         (dict(minutes=3, steps=3), r'--steps and --minutes: both say how long'),
         (dict(augmentation='night'), r'--augmentation night: not known; one of microscopy, natural'),
-        (dict(weights='nowhere.pth'), r'nowhere.pth: --weights: no such file'),
         (dict(seed=-1), r'--seed -1: not a whole number'),
     ],
 )
