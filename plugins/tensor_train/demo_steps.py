@@ -3,7 +3,7 @@
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 BUDGET = '0.25'  # of the parameters
-STEPS_OF_TUNING = 100
+STEPS_OF_TUNING = 150
 WARM_UP = 10  # steps
 
 
