@@ -5,7 +5,6 @@ from pathlib import Path
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 CONFIG = 'detplug::tt_yolov5/yolov5n_parasite-samples.py'
-OWN_DATA = 'detplug::yolov5/yolov5n_own-data.py'
 STEPS_OF_TRAINING = 900  # of 8 images
 SIDE = 256  # of the network's input, px; of 320 are the slides
 
@@ -27,7 +26,7 @@ def detector(demo: Demo) -> StepResult:
             'report of the test': demo.root / 'test' / 'report.html',
             'checkpoint': best,
         },
-        go_on=('train on pictures of your own (data/README.md)', ('train', OWN_DATA, '--work-dir', 'D')),
+        go_on=('train on pictures of your own', 'detplug train --data FOLDER --model yolov5n --minutes 10 --work-dir D'),
         pictures=[demo.root / 'test' / 'images.png', demo.root / 'test' / 'confusion.png'],
     )
 
