@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from detplug.cli import train_data  # it trains what it writes by this function
 
         return train_data.main(words)
-    parser = argparse.ArgumentParser(prog='train', description=__doc__)
+    own = 'Without a config: train --data DATA --model NAME; its options: train --data DATA --help'
+    parser = argparse.ArgumentParser(prog='train', description=__doc__, epilog=own)
     parser.add_argument('config')
     parser.add_argument(
         '--work-dir', help='folder for all that is written; default work_dirs/FOLDER/NAME of the config'

@@ -89,12 +89,12 @@ def test_every_command_has_a_row():
 @pytest.mark.parametrize('row', ROWS, ids=lambda row: row[0][1:40])
 def test_options_of_a_row_exist(row, capsys):
     words = row[0].strip('`').replace('\\|', '|').split()
-    method = [word for pair in zip(words, words[1:], strict=False) for word in pair if pair[0] == '--method']
+    form = [word for pair in zip(words, words[1:], strict=False) for word in pair if pair[0] in ('--method', '--data')]
     with pytest.raises(SystemExit) as end:
         if words[0] == 'python':
             parse_module(words[2], ['--help'])
         else:
-            main([words[0], *method, '--help'])
+            main([words[0], *form, '--help'])
     shown = capsys.readouterr().out
     assert end.value.code == 0
     assert not [x for x in re.findall(r'--[\w-]+', row[0]) if not re.search(rf'{x}\b', shown)]
