@@ -26,7 +26,7 @@ def detector(demo: Demo) -> StepResult:
             'report of the test': demo.root / 'test' / 'report.html',
             'checkpoint': best,
         },
-        go_on=('train on pictures of your own', 'detplug train --data FOLDER --model yolov5n --minutes 10 --work-dir D'),
+        go_on=('train on pictures of your own', ('train', '--data', 'FOLDER', '--model', 'yolov5n', '--work-dir', 'D')),
         pictures=[demo.root / 'test' / 'images.png', demo.root / 'test' / 'confusion.png'],
     )
 
