@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 WARM_UP = 3  # calls before the clock starts
 SIDES = (480, 640)  # px, of the noise that is detected in where no picture is given
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.threads is not None and args.threads < 1:
         raise UserError(f'--threads {args.threads}: not 1 or more')
     figures = measure(args.bundle, args.pictures, args.seconds, args.threads, args.device)
+    note_outcome(figures=figures)
     if args.json:
         print(json.dumps(figures))
     else:

@@ -25,6 +25,7 @@ with quiet_imports():
     from detplug.entry_points import plugins
     from detplug.errors import UserError
     from detplug.export.pipeline import input_side
+    from detplug.outcome import note_outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in facts.items():
         table.add_row(name, f'{value:,.0f}' if isinstance(value, int | float) else value)
     Console().print(table)
+    note_outcome(out=args.out, method=args.method, facts=facts)
     for what, name in (('config', 'config.py'), ('checkpoint', 'compressed.pth'), ('report', 'report.html')):
         if (Path(args.out) / name).exists():
             print(f'{what:10} {args.out}/{name}')

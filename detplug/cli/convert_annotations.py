@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kinds = Counter(line.partition(': ')[0] for line in done.anomalies)
     for kind, times in kinds.most_common():
         print(f'{times:6d} x {kind}')
+    note_outcome(source=form, counts=done.counts, images=len(done.links), anomalies=kinds, out=args.target)
     print(f'{args.target}: {args.to}, {len(done.links)} images; {sum(kinds.values())} anomalies in anomalies.txt')
     return 0
 

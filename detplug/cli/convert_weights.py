@@ -10,6 +10,7 @@ with quiet_imports():
     from detplug.cli.plugin import load_plugin
     from detplug.engine.checkpoint import load_file
     from detplug.engine.converters import convert
+    from detplug.outcome import note_outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,5 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     load_plugin(args.name)
     convert(args.name, args.source, args.target)
     print(load_file(args.target)['meta'].get('converted', f'converted {args.source}'))
+    note_outcome(checkpoint=args.target)
     print(f'checkpoint {args.target}')
     return 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 from .doctor_checks import (
     TRAINING,
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         findings += check_training()
     findings += check_space(shutil.disk_usage('.').free, _free_memory())
     print(*findings, sep='\n')
+    note_outcome(findings=[str(finding) for finding in findings])
     wrong = sum(bool(finding.cure) for finding in findings)
     print(f'{wrong} of {len(findings)} lines are wrong' if wrong else 'the installation is whole')
     return 1 if wrong else 0

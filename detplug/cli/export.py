@@ -17,7 +17,9 @@ with quiet_imports():
     from detplug.entry_points import plugins
     from detplug.export.formats import FORMATS, Bundle, ExportRequest, export
     from detplug.export.pipeline import input_side
+    from detplug.outcome import note_outcome
 
+PARTS = ('errors', 'metrics', 'int8')  # of a manifest, that are shown
 HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
 
 
@@ -55,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with building(config.filename):
         bundle = export(args.format, request, args.out)
     Console().print(summary(bundle))
+    parts = {name: bundle.manifest[name] for name in PARTS if name in bundle.manifest}
+    note_outcome(out=bundle.folder, format=bundle.manifest['format'], **parts)
     return 0
 
 
@@ -74,7 +78,7 @@ def load_format(name: str) -> None:
 def summary(bundle: Bundle) -> Table:
     """What was written and how far it is from the torch model."""
     table = Table(title=f'{bundle.manifest["format"]} in {bundle.folder}', show_header=False)
-    for part in ('errors', 'metrics', 'int8'):
+    for part in PARTS:
         for name, value in bundle.manifest.get(part, {}).items():
             table.add_row(f'{part}: {name}', f'{value:.3g}' if isinstance(value, float) else str(value))
     return table

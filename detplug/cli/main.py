@@ -8,7 +8,9 @@ from detplug import __version__
 from detplug.cli.run import run
 from detplug.entry_points import plugin_table
 from detplug.errors import UserError
+from detplug.outcome import as_json
 
+JSON = '--json'  # before the command
 Main = Callable[[Sequence[str] | None], int]
 COMMANDS = {  # of detplug.cli; plugins add theirs
     'train': 'train a detector from a config',
@@ -33,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0] == '--version':
         print(f'detplug {__version__}')
         return 0
+    if words and words[0] == JSON:
+        return as_json(lambda: run(dispatch, words[1:]))
     return run(dispatch, words)
 
 
@@ -43,7 +47,10 @@ def dispatch(words: Sequence[str]) -> int:
     """
     if words and words[0] not in ('-h', '--help'):
         return command_main(words[0])(words[1:]) or 0
-    print('usage: detplug COMMAND ...\n\n' + '\n'.join(f'  {name:18} {what}' for name, what in commands().items()))
+    print(
+        'usage: detplug [--json] COMMAND ...\n\n'
+        + '\n'.join(f'  {name:18} {what}' for name, what in commands().items())
+    )
     return 0
 
 

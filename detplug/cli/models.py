@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 from detplug.runtime.bundle import MODEL, read_manifest
 from detplug.runtime.bundled import bundled, card_of
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.name not in cards:
             raise UserError(f'{args.name}: no such model; one of {", ".join(cards) or "none"}')
         cards = {args.name: cards[args.name]}
+    note_outcome(models=cards)
     if args.json:
         print(json.dumps(cards))
     elif args.name is not None:

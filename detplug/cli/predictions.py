@@ -11,6 +11,7 @@ from rich.progress import Progress
 from detplug.cli.predict import DRAWN, TOP
 from detplug.errors import UserError
 from detplug.images.sources import list_items
+from detplug.outcome import note_outcome
 from detplug.runtime.collect import counts_of, write_errors, write_predictions
 from detplug.runtime.engine import Engine, EngineSource
 from detplug.runtime.ids import ImageIds, ids_of
@@ -86,6 +87,7 @@ def say(run: RunFolder, total: Counts, fields: dict[str, ResultField], engine: E
         print(f'{total.files} pictures done; {len(waiting)} of {len(run.shards)} shards are left to other jobs')
         return status_of(total, args.strict)
     total = counts_of(run, list(run.shards))
+    note_outcome(out=run.out, pictures=total.files, failed=total.failed, boxes=total.boxes)
     print(f'{total.boxes} boxes in {total.files - total.failed} pictures: {run.out}')
     if run.files <= MOST_IN_JSON or args.json:
         for name, rows in write_predictions(run, fields).items():

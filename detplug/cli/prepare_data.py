@@ -9,6 +9,7 @@ from rich.table import Table
 
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 with quiet_imports():
     from detplug.data.prepare import Prepared, prepare
@@ -39,4 +40,5 @@ def show(prepared: Prepared, out: str) -> None:
     kinds = Counter(line.partition(':')[0] for line in prepared.anomalies)
     for kind, times in kinds.most_common():
         console.print(f'{times:6d} x {kind}')
+    note_outcome(counts=prepared.counts, anomalies=kinds, out=out)
     console.print(f'{sum(kinds.values())} anomalies in {out}/anomalies.txt; {len(prepared.links)} files linked')

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from detplug.cli.machine_errors import line_of, message_of
 from detplug.errors import UserError
 from detplug.extras import cure_of
+from detplug.outcome import note_outcome
 from detplug.shadowed import check_plugins
 
 WRONG_INPUT = 2
@@ -45,5 +46,7 @@ def wrong_input(error: Exception) -> str | None:
 def _wrong(error: Exception, line: str) -> int:
     if os.environ.get('DETPLUG_DEBUG') == '1':
         raise error
-    print('error: ' + ' '.join(line.split()), file=sys.stderr)
+    line = ' '.join(line.split())
+    note_outcome(error=line)
+    print(f'error: {line}', file=sys.stderr)
     return WRONG_INPUT

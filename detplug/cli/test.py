@@ -23,6 +23,7 @@ with quiet_imports():
     from detplug.evaluation.image_result import ImageResult
     from detplug.evaluation.results_file import save_results
     from detplug.evaluation.table import metrics_table
+    from detplug.outcome import note_outcome
     from detplug.report.hook import find_box_ap
 
 
@@ -106,6 +107,7 @@ def evaluate(
         if results is not None:
             save_results(results, box_images(runner, config), config_classes(config))
         metrics_table(metrics, config_classes(config))
+        note_outcome(metrics=metrics, out=out, report=f'{config.work_dir}/report.html')
         print(f'metrics {out}\nreport  {config.work_dir}/report.html')
     return metrics
 

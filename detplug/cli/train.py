@@ -36,6 +36,7 @@ with quiet_imports():
     from detplug.engine.trackers import BACKENDS, use_tracker
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
+    from detplug.outcome import note_outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,6 +122,9 @@ def train(config: Config) -> dict[str, float]:
     metrics |= {'minutes': (time.monotonic() - began) / 60, 'threads': torch.get_num_threads()}
     (work_dir / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     metrics_table(metrics, config_classes(config))
+    note_outcome(
+        work_dir=work_dir, metrics=metrics, checkpoint=work_dir / (BEST if (work_dir / BEST).exists() else LAST)
+    )
     for what, name in (('checkpoint', BEST), ('checkpoint', LAST), ('report    ', 'report.html')):
         if (work_dir / name).exists() and not (name == LAST and (work_dir / BEST).exists()):
             print(f'{what} {work_dir}/{name}')

@@ -28,6 +28,7 @@ from detplug.engine.device import AUTO, HELP, choose_device
 from detplug.engine.quiet import quiet_imports
 from detplug.engine.weights import fit_weights, state_of
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 with quiet_imports():
     import plugins.openset.register  # noqa: F401
@@ -249,6 +250,7 @@ def write(model: WithUnknown, config: Config, out: Path) -> None:
     save_atomic(dict(meta=dict(dataset_meta=dict(classes=names)), state_dict=model.state_dict()), out / CHECKPOINT)
     config.dump(out / CONFIG)
     build_detector(load_config(out / CONFIG), out / CHECKPOINT)
+    note_outcome(config=out / CONFIG, checkpoint=out / CHECKPOINT, tau=float(model.tau))
     print(f'{out / CONFIG}\n{out / CHECKPOINT}')
 
 

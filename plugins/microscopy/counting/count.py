@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detplug.errors import UserError
 from detplug.images.window import check_window
+from detplug.outcome import note_outcome
 from detplug.runtime.results import Results, read_results
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
@@ -157,6 +158,7 @@ def say(groups: list[Group], results: Results, by: str, limits: str, verdict: Di
     """What was counted, and what was left out, on the screen."""
     print(limits)
     totals = {name: sum(group.count([name]) for group in groups) for name in results.classes}
+    note_outcome(groups={group.name: {name: group.count([name]) for name in results.classes} for group in groups})
     plural = '' if len(groups) == 1 else 's'
     print(f'{len(groups)} {by}{plural}: {", ".join(f"{count} {name}" for name, count in totals.items()) or "no box"}')
     if results.failed:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 SHOWN = 5  # lines of a finding on the screen
 
@@ -60,10 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / 'inspect.html', inspection_page(f'Inspection of {args.data}', seen))
+    entries = [asdict(finding) for finding in seen.findings]
+    whole = dict(format=form, counts=seen.counts, sizes=seen.sizes, spoiled=seen.spoiled, findings=entries)
+    note_outcome(**whole)
     if args.json:
-        entries = [asdict(finding) for finding in seen.findings]
-        print(json.dumps(dict(format=form, counts=seen.counts, sizes=seen.sizes, spoiled=seen.spoiled,
-                              findings=entries), indent=1))  # fmt: skip
+        print(json.dumps(whole, indent=1))
         return int(seen.spoiled)
     if args.appearance is not None:
         print(f'appearance {args.appearance}')

@@ -16,6 +16,7 @@ import numpy as np
 
 from detplug.cli.run import run
 from detplug.errors import UserError
+from detplug.outcome import note_outcome
 
 from ..data.hico_zero_shot import SPLITS, refuse_leakage, unseen_classes
 from ..metrics.average_precision import eleven_point
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for line in (*_anomalies(data), *notes):
         print(f'note: {line}')
     relations = sum(len(image.relations) for image in data.images)
+    note_outcome(figures=figures)
     figures_table(figures, f'{args.task}: {len(data.images)} images, {relations} relations')
     if diagnosis is not None:
         diagnosis_table(diagnosis)
