@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def describe(name: str) -> dict:
-    """Card, class names, side of the input in px and size in MB."""
+    """Card, class names, largest input in px and size in MB."""
     folder = bundled()[name]
     manifest = read_manifest(folder)
-    height, width = manifest['input']['shape'][-2:]
+    width, height = manifest['letterbox']['scale']
     size = round((folder / MODEL).stat().st_size / 1e6, 2)
     return card_of(folder) | {'classes': manifest['classes'], 'input': f'{width}x{height}', 'megabytes': size}
 

@@ -1,14 +1,18 @@
 """The detectors that come with detplug are listed, and run by their name."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_bundle import write_bundle, write_pictures
 
 from detplug.cli.main import main
 from detplug.runtime import bundled
 from detplug.runtime.bundle import Detector
+from plugins.samples.parasites import generate
 
+ROOT = Path(__file__).resolve().parents[2]
 CARD = {
     'what': 'eggs',
     'data': 'drawn',
@@ -22,6 +26,9 @@ CARD = {
 def models(tmp_path, monkeypatch):
     """A folder with one bundled detector, ``eggs``."""
     folder = write_bundle(tmp_path / 'bundles' / 'eggs')
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest['letterbox']['scale'] = [32, 32]
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
     (folder / 'card.json').write_text(json.dumps(CARD))
     monkeypatch.setattr(bundled, 'FOLDER', tmp_path / 'bundles')
     monkeypatch.chdir(tmp_path)
@@ -53,3 +60,40 @@ def test_one_runs_by_its_name(models, tmp_path, capsys):
 def test_a_folder_of_that_name_goes_first(models, tmp_path):
     mine = write_bundle(tmp_path / 'eggs', classes=('mine', 'other'))
     assert Detector('eggs').folder.resolve() == mine and Detector('eggs').names == ('mine', 'other')
+
+
+REAL = bundled.bundled()
+
+
+def test_there_are_models():
+    assert set(REAL) == {'blood-cells', 'parasite-eggs'}
+
+
+@pytest.mark.parametrize('name', REAL)
+def test_each_is_small_good_enough_and_has_a_whole_card(name):
+    files = sum(path.stat().st_size for path in REAL[name].iterdir())
+    card = bundled.card_of(REAL[name])
+    assert files <= 2e6 and card['figures']['map50'] >= 0.85
+    assert {'what', 'data', 'licence', 'intended use', 'warning', 'command', 'commit'} <= card.keys()
+    assert 'not a medical device' in card['warning']
+    figures = json.loads((ROOT / 'benchmarks/results/bundled_models.json').read_text())['figures']
+    assert card['figures']['map50'] == round(figures[f'{name}.map50'], 3)
+    assert set(card['ap50 of classes']) == set(Detector(name).names)
+
+
+def test_the_eggs_are_found_on_a_new_slide(tmp_path):
+    """Of another seed than those that it was trained on."""
+    slides = generate(tmp_path / 'slides', counts=dict(train=1, val=1, test=4), seed=99)
+    content = json.loads((slides / 'annotations/test.json').read_text())
+    names = {category['id']: category['name'] for category in content['categories']}
+    detector, known = Detector('parasite-eggs'), 0
+    wanted = [row for row in content['annotations'] if names[row['category_id']] in detector.names]
+    for image in content['images']:
+        found = detector(slides / 'images' / image['file_name']).above(0.25)
+        for row in wanted:
+            if row['image_id'] == image['id'] and len(found):
+                x, y, w, h = row['bbox']
+                centre = np.array([x + w / 2, y + h / 2])
+                hit = ((found.boxes[:, :2] < centre) & (centre < found.boxes[:, 2:])).all(1)
+                known += any(found.names[label] == names[row['category_id']] for label in found.labels[hit])
+    assert known >= 0.6 * len(wanted) > 3
