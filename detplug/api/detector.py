@@ -15,6 +15,7 @@ import numpy as np
 from detplug.api.errors import one_line_errors
 from detplug.api.results import Metrics, PictureResult, Results
 from detplug.errors import ImageError, UserError
+from detplug.runtime.bundled import bundle_folder, bundled
 
 if TYPE_CHECKING:
     from detplug.runtime.engine import Engine
@@ -29,7 +30,7 @@ class Detector:
 
     Args:
         model: a name that ``detplug train --data D --model NAME`` takes; or a work folder (config.py and best.pth); or
-            a checkpoint beside its config.py; or the folder of a bundle, which needs no torch.
+            a checkpoint beside its config.py; or the folder of a bundle or a name of ``detplug models`` (no torch).
         config: of a checkpoint whose config is elsewhere: a file, or an address such as ``detplug::...``.
         device: auto, cpu, cuda, cuda:1, ...
 
@@ -50,7 +51,7 @@ class Detector:
         self.bundle: Path | None = None
         self._engine: Engine | None = None
         with one_line_errors():
-            self._open(Path(model), config)
+            self._open(bundle_folder(model), config)
 
     def _open(self, path: Path, config: str | Path | None) -> None:
         if path.is_dir() and (path / MANIFEST).is_file():
@@ -66,7 +67,8 @@ class Detector:
             from detplug.recipe.models import recipe_models
 
             if str(path) not in recipe_models():
-                raise UserError(f'{path}: neither a file, a folder nor a model; models: {", ".join(recipe_models())}')
+                names = ', '.join([*recipe_models(), *bundled()])
+                raise UserError(f'{path}: neither a file, a folder nor a model; models: {names}')
             self.name = str(path)
         if self.config is not None and '::' not in self.config and not Path(self.config).is_file():
             raise UserError(

@@ -157,3 +157,10 @@ assert not {{'torch', 'mmdet', 'mmengine'}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_bundled_detector_by_its_name():
+    detector = Detector('parasite-eggs')
+    assert detector.bundle.name == 'parasite-eggs' and 'ascaris' in detector.names
+    with pytest.raises(UserError, match='models: .*yolov5n.*, blood-cells, parasite-eggs'):
+        Detector('parasite-egg')
