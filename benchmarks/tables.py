@@ -81,11 +81,11 @@ def tasks_table() -> str:
     """The leave-one-class-out tasks of openset_tasks.json and their mean, in the order of the file."""
     figures = read('openset_tasks').get('figures', {})
     rows = dict.fromkeys(tuple(key.split('.', 2)[:2]) for key in figures)
-    titles = {'known_map': 'known mAP'} | OPEN_SET | NAMES
+    titles, keys = {'known_map': 'known mAP'} | OPEN_SET | NAMES, (*TASK, *NAMES)
     cells = [
-        [task, f'`{mode}`', *(open_set_cell(figures, f'{task}.{mode}.{key}') for key in (*TASK, *NAMES))] for task, mode in rows
+        [task, f'`{mode}`', *(open_set_cell(figures, f'{task}.{mode}.{key}') for key in keys)] for task, mode in rows
     ]
-    return markdown(['task', 'mode', *(titles[key] for key in (*TASK, *NAMES))], cells)
+    return markdown(['task', 'mode', *(titles[key] for key in keys)], cells)
 
 
 TABLES = {
