@@ -1,4 +1,4 @@
-"""The benchmark of the first hour types three commands, and they lead to a bundle."""
+"""The commands of the first hour work; the last one, the export, is tested in tests/api."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from detplug.api.detector import Detector
 BENCHMARKS = Path(__file__).resolve().parents[2] / 'benchmarks'
 
 
-def test_three_commands_lead_to_a_bundle(tmp_path, monkeypatch):
+def test_the_commands_train_and_evaluate(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'path', [str(BENCHMARKS), *sys.path])
     from first_hour import COMMANDS, PYTHON, first_hour
 
@@ -16,4 +16,5 @@ def test_three_commands_lead_to_a_bundle(tmp_path, monkeypatch):
     assert figures['commands'] == len(COMMANDS) <= 3 and figures['pictures'] == 8 and 0 <= figures['map50'] <= 1
     assert figures['python_lines'] <= 4
     compile(PYTHON.format(minutes=10), 'lines', 'exec')
-    assert len(Detector(tmp_path / 'work' / 'onnx').predict(tmp_path / 'mine' / 'images' / 'test')) == 2
+    assert len(Detector(tmp_path / 'work').predict(tmp_path / 'mine' / 'images' / 'test')) == 2
+    assert COMMANDS[-1].startswith('detplug export work/config.py work/best.pth')

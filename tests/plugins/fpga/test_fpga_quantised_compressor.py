@@ -103,7 +103,7 @@ def test_it_evaluates_trains_and_keeps_its_scales(source, quantised, tmp_path):
 @pytest.mark.parametrize(
     ('more', 'line'),
     [
-        (['--budget', '0.5'], '--budget 0.5: --method fpga keeps all; leave it out'),
+        (['--budget', '0.5'], '--budget 0.5: --method fpga keeps all parameters; leave it out'),
         (['--images', '0'], '--images 0: the scales are chosen on images'),
         (['--method', 'tensor_train'], '--budget: missing; --method tensor_train wants the share'),
     ],
