@@ -74,7 +74,7 @@ def test_each_is_small_good_enough_and_has_a_whole_card(name):
     files = sum(path.stat().st_size for path in REAL[name].iterdir())
     card = bundled.card_of(REAL[name])
     assert files <= 2e6 and card['figures']['map50'] >= 0.85
-    assert {'what', 'data', 'licence', 'intended use', 'warning', 'command', 'commit'} <= card.keys()
+    assert {'what', 'data', 'licence', 'intended use', 'limits', 'warning', 'command', 'commit'} <= card.keys()
     assert 'not a medical device' in card['warning']
     figures = json.loads((ROOT / 'benchmarks/results/bundled_models.json').read_text())['figures']
     assert card['figures']['map50'] == round(figures[f'{name}.map50'], 3)
