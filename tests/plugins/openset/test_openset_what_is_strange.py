@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from mmdet.registry import MODELS
-from tiny_open_set import CHANNELS, CLASSES, SIDE, build_detector, one_stage, sample, write_set
+from tiny_open_set import CLASSES, SIDE, build_detector, one_stage, sample, write_set
 from tiny_open_set import config as open_set_config
 from tiny_trained import detector, write_trained
 
@@ -63,7 +63,6 @@ def test_class_unknown_alone_is_exported(tmp_path):
     """Nothing is fitted; export compares the fused boxes of torch and bundle."""
     config = load_config(write_trained(tmp_path / 'set', 'yolov5')[0])
     columns = detector('yolov5', K + 1)
-    columns.update(backbone=dict(type='StridedConvs', channels=CHANNELS), neck=None)
     preprocessor = columns.pop('data_preprocessor')
     config.model = dict(
         type='WithUnknown', detector=columns, classes=K, own_unknown=True, scorer=dict(type='UnknownClass'),

@@ -25,7 +25,7 @@ LAST = ('convs', 'retina_cls', 'retina_reg', 'rtm_cls', 'rtm_reg', 'rpn_cls', 'r
 
 
 def detector(kind: str, columns: int = len(CLASSES)) -> dict:
-    """Config of the detector: the heads are stock ones of 16 channels on few layers; YOLOv5 is whole, of width 1/8."""
+    """Config of the detector: stock heads of 16 channels on few layers; a whole YOLOv5 is in test_openset_export.py."""
     model = dict(
         type='SingleStageDetector',
         data_preprocessor=dict(type='DetDataPreprocessor', mean=[0] * 3, std=[255] * 3, pad_size_divisor=32),
@@ -35,8 +35,7 @@ def detector(kind: str, columns: int = len(CLASSES)) -> dict:
     )
     head = dict(num_classes=columns, in_channels=16, feat_channels=16, stacked_convs=1)
     if kind == 'yolov5':
-        model['backbone'] = dict(type='YOLOv5Backbone', depth=0.33, width=0.125)
-        model['neck'] = dict(type='YOLOv5Neck', depth=0.33, in_channels=CHANNELS)
+        model['neck'] = None
         model['bbox_head'] = dict(type='YOLOv5Head', num_classes=columns, in_channels=CHANNELS)
         model['test_cfg'].update(
             multi_label=True, max_per_class=30
