@@ -85,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.randomness = dict(config.get('randomness') or {}, seed=seed_of(config, args.seed))
     if args.amp is not None:
         use_mixed_precision(config, args.amp, choose_device(config.device).type)
+    for option, value in (('--patience', args.patience), ('--log-to', args.log_to)):
+        if value is not None and (config.get('default_hooks') or {}).get('history', {}) is None:
+            raise UserError(f'{option}: reads what default_hooks.history writes, which {config.filename} switches off')
     if args.patience is not None:
         stop_early(config, args.patience)
     if args.log_to is not None:

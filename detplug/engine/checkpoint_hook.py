@@ -14,7 +14,7 @@ from detplug.engine.distributed import from_first
 from detplug.errors import UserError
 
 LAST, BEST = 'last.pth', 'best.pth'
-# what only a training that goes on reads: two thirds of a file, and in no best.pth
+# what only a training that goes on reads: three quarters of YOLOv5n's file, and in no best.pth
 TRAINING_STATE = ('optimizer', 'param_schedulers', 'ema_state_dict', 'rng', 'message_hub', 'history')
 
 
