@@ -8,7 +8,7 @@ import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from detplug.errors import ImageError, UserError
 from detplug.runtime.bundled import bundle_folder, bundled
 
 if TYPE_CHECKING:
+    from detplug.recipe.train_options import TrainOptions
     from detplug.runtime.engine import Engine
 
 CONFIG, MANIFEST = 'config.py', 'manifest.json'
@@ -79,38 +80,24 @@ class Detector:
         self,
         data: str | Path,
         *,
-        minutes: float | None = None,
         epochs: int | None = None,
         steps: int | None = None,
+        minutes: float | None = None,
         size: int | None = None,
         batch: int | str = 'auto',
-        amp: bool = False,
-        augmentation: str = 'microscopy',
-        unknown: Sequence[str] = (),
-        weights: str | Path | None = None,
-        images: str | Path | None = None,
-        patience: int | None = None,
-        log_to: str | None = None,
         work_dir: str | Path | None = None,
-        seed: int = 0,
-        accept_anomalies: bool = False,
-        **options: str | Path | float,
+        **options: 'Unpack[TrainOptions]',
     ) -> Self:
         """Train on ``data`` as ``detplug train --data`` does; returns the detector itself, with its best checkpoint.
 
         Args:
             data: data.yaml, COCO json, folder of VOC, ...: what ``detplug convert-annotations`` reads.
-            minutes, epochs, steps: how long, at most one of them; by default 100 epochs.
+            epochs, steps, minutes: how long, at most one of them; by default 100 epochs.
             size: px, side of the network's input; by default of the largest picture, at most 640.
             batch: images a step.
-            augmentation: for microscopy or natural pictures.
-            unknown: names of classes that are not learned, and told apart in the evaluation.
-            weights: checkpoint to start from, or ``coco``: what mmdet published; by default random weights.
-            patience: validations without a better one, after which it ends.
-            log_to: tensorboard, wandb or mlflow, which get the figures too.
-            images: folder of the images, where they are not near the annotations.
             work_dir: folder of everything that is written; by default work_dirs/DATA-MODEL.
-            **options: of plugins, such as ``compress='4x'`` or ``unlabelled='folder'``.
+            **options: any of :class:`detplug.recipe.train_options.TrainOptions`, such as ``weights='coco'``, and of
+                plugins, such as ``compress='4x'``.
 
         Raises:
             UserError: data, model or options that do not do; the line that the command prints.
@@ -118,30 +105,27 @@ class Detector:
         with one_line_errors():
             if self.name is None:
                 raise UserError(f'{self}: is trained already; give a name, Detector("yolov5n"), and weights= to go on')
+            if 'device' in options:
+                raise UserError(f'device: no option of a training; give it before, Detector("{self.name}", device=...)')
             from detplug.cli.train_data import default_folder, train_data
             from detplug.recipe.settings import RecipeSettings
+            from detplug.recipe.train_options import split_options
 
+            table, plugin_options = split_options(options)
             settings = RecipeSettings(
                 data=str(data),
                 model=self.name,
                 work_dir=str(work_dir or default_folder(str(data), self.name)),
-                images=None if images is None else str(images),
                 size=size,
                 epochs=epochs,
                 steps=steps,
                 minutes=minutes,
                 batch=batch,
-                amp=amp,
-                unknown=(unknown,) if isinstance(unknown, str) else tuple(unknown),
-                weights=None if weights is None else str(weights),
-                augmentation=augmentation,
-                patience=patience,
-                log_to=log_to,
-                seed=seed,
                 device=self.device,
-                options={name: str(value) for name, value in options.items()},
+                options=table,
+                plugin_options=plugin_options,
             )
-            run = train_data(settings, accept_anomalies)
+            run = train_data(settings)
         self.config, self.checkpoint, self._engine = str(run.config), run.checkpoint, None
         return self
 

@@ -33,10 +33,11 @@ with quiet_imports():
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_validations
     from detplug.engine.memory import keep_freed_memory
-    from detplug.engine.trackers import BACKENDS, use_tracker
+    from detplug.engine.trackers import use_tracker
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
     from detplug.outcome import note_outcome
+    from detplug.recipe.train_options import arguments, flag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--keep-epochs', action='store_true', help='of N processes: each does 1 / N of the steps')
     parser.add_argument('--auto-scale-lr', action='store_true', help='learning rate by the images of all processes')
-    parser.add_argument('--patience', type=int, metavar='N', help='end after N validations without a better one')
-    parser.add_argument('--log-to', choices=BACKENDS, help='TensorBoard, W&B or MLflow get the figures too')
+    for name in BY_HISTORY:
+        arguments()[name].add_to(parser, name)
     parser.add_argument(
         '--smoke',
         action='store_true',
@@ -85,13 +86,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.randomness = dict(config.get('randomness') or {}, seed=seed_of(config, args.seed))
     if args.amp is not None:
         use_mixed_precision(config, args.amp, choose_device(config.device).type)
-    for option, value in (('--patience', args.patience), ('--log-to', args.log_to)):
-        if value is not None and (config.get('default_hooks') or {}).get('history', {}) is None:
-            raise UserError(f'{option}: reads what default_hooks.history writes, which {config.filename} switches off')
-    if args.patience is not None:
-        stop_early(config, args.patience)
-    if args.log_to is not None:
-        use_tracker(config, args.log_to)
+    for name, use in BY_HISTORY.items():
+        if name not in args:
+            continue
+        if (config.get('default_hooks') or {}).get('history', {}) is None:
+            raise UserError(
+                f'{flag(name)}: reads what default_hooks.history writes, which {config.filename} switches off'
+            )
+        use(config, arguments()[name].read(flag(name), getattr(args, name)))
     if args.auto_scale_lr:
         scale_learning_rate(config)
     if args.smoke:
@@ -223,3 +225,6 @@ def make_smoke(config: Config, images: int = 8) -> None:
             config[name].update(batch_size=2, num_workers=0, persistent_workers=False)
             for dataset in innermost_datasets(config[name].dataset):
                 dataset['indices'] = images
+
+
+BY_HISTORY = {'patience': stop_early, 'log_to': use_tracker}  # options that need what default_hooks.history writes

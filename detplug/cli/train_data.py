@@ -17,8 +17,9 @@ from detplug.errors import UserError
 from detplug.recipe.config_text import MARK, RecipeConfig
 from detplug.recipe.models import find_model, recipe_models
 from detplug.recipe.options import TrainedRun, read_options, recipe_options
-from detplug.recipe.settings import AUGMENTATIONS, AUTO, MICROSCOPY, RecipeSettings, batch_of, size_of_input
+from detplug.recipe.settings import AUTO, RecipeSettings, batch_of, size_of_input
 from detplug.recipe.splits import read_data, write_annotations
+from detplug.recipe.train_options import arguments, flag, split_options
 
 with quiet_imports():
     from mmengine.config import Config
@@ -29,41 +30,37 @@ with quiet_imports():
     from detplug.engine.checkpoint_hook import BEST, LAST, numbered_checkpoints
     from detplug.engine.device import choose_device
     from detplug.engine.mixed_precision import default_dtype
-    from detplug.engine.trackers import BACKENDS
 
 CONFIG, DATA = 'config.py', 'data'
+OF_TRAINING = ('patience', 'log_to', 'accept_anomalies')  # options that `train CONFIG` has, no part of the config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
-    options = recipe_options()
-    args = vars(make_parser(options).parse_args(argv))
-    accept, config_only = args.pop('accept_anomalies'), args.pop('config_only')
-    given = {name: args.pop(name) for name in options}
-    args['options'] = {name: value for name, value in given.items() if value is not None}
+    args = vars(make_parser().parse_args(argv))
+    config_only = args.pop('config_only')
+    given = {name: args.pop(name) for name in [*arguments(), *recipe_options()] if name in args}
+    args['options'], args['plugin_options'] = split_options(given)
     args['batch'] = _batch(args['batch'])
-    args['unknown'] = tuple(args['unknown'])
     args['work_dir'] = args['work_dir'] or default_folder(args['data'], args['model'])
     settings = RecipeSettings(**args)
     if config_only:
-        later = [name for name, (option, _) in read_options(settings.options).items() if option.after is not None]
-        of_training = {'accept-anomalies': accept, 'patience': settings.patience, 'log-to': settings.log_to}
-        for name in [*(name for name, value in of_training.items() if value), *later]:
-            raise UserError(f'--{name}: has no effect with --config-only; leave one of them out')
+        later = [name for name, (option, _) in read_options(settings.plugin_options).items() if option.after]
+        for name in [*(name for name in OF_TRAINING if settings.options[name]), *later]:
+            raise UserError(f'{flag(name)}: has no effect with --config-only; leave one of them out')
         prepare(settings)
     else:
-        train_data(settings, accept)
+        train_data(settings)
     return 0
 
 
-def make_parser(options: dict) -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line, with the options of plugins."""
     parser = argparse.ArgumentParser(
         prog='train', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--data', required=True, help='file or folder of the annotations, with the images near it')
     parser.add_argument('--model', required=True, metavar='NAME', help=', '.join(recipe_models()))
-    parser.add_argument('--images', metavar='DIR', help='folder of the images, where they are not near the annotations')
     parser.add_argument('--size', type=int, metavar='PX', help='side of the network input; default: of the largest '
                         'picture, at most 640')  # fmt: skip
     length = parser.add_mutually_exclusive_group()
@@ -71,37 +68,28 @@ def make_parser(options: dict) -> argparse.ArgumentParser:
     length.add_argument('--steps', type=int, metavar='N', help='training steps')
     length.add_argument('--minutes', type=float, metavar='M', help='as many steps as fit, by the speed measured first')
     parser.add_argument('--batch', default=AUTO, metavar='N', help='images a step, or auto: by the device')
-    parser.add_argument('--amp', action='store_true', help='mixed precision')
-    parser.add_argument('--augmentation', choices=AUGMENTATIONS, default=MICROSCOPY, help='for what kind of pictures; '
-                        'microscopy has no upside and one magnification')  # fmt: skip
-    parser.add_argument('--weights', metavar='FILE|coco', help='checkpoint to start from, or what mmdet published; '
-                        'default: random weights')  # fmt: skip
-    parser.add_argument('--patience', type=int, metavar='N', help='end after N validations without a better one')
-    parser.add_argument('--log-to', choices=BACKENDS, help='TensorBoard, W&B or MLflow get the figures too')
-    parser.add_argument('--unknown', nargs='+', default=[], metavar='NAME', help='classes that are not learned, and '
-                        'told apart in the evaluation')  # fmt: skip
-    for name, option in options.items():
-        parser.add_argument(f'--{name}', metavar=option.metavar, help=option.help)
+    for name, argument in arguments().items():
+        argument.add_to(parser, name)
+    for name, option in recipe_options().items():
+        parser.add_argument(flag(name), metavar=option.metavar, help=option.help)
     parser.add_argument('--work-dir', help='folder for all that is written; default work_dirs/DATA-MODEL')
     parser.add_argument('--config-only', action='store_true', help='write the config and do not train')
-    parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default=AUTO, help='auto, cpu, cuda, cuda:1, ...')
-    parser.add_argument('--accept-anomalies', action='store_true', help='go on although more than 1 %% of the boxes '
-                        'cannot be used')  # fmt: skip
     return parser
 
 
-def train_data(settings: RecipeSettings, accept_anomalies: bool = False) -> TrainedRun:
+def train_data(settings: RecipeSettings) -> TrainedRun:
     """Write the config of ``settings``, train it, and do what options of plugins add; returns what came of it.
 
     Raises:
         UserError: data, model or options that do not do, or a work folder that holds a training.
     """
-    path, chosen = prepare(settings), read_options(settings.options)
+    path, chosen = prepare(settings), read_options(settings.plugin_options)
     folder = path.parent
-    words = ['--patience', str(settings.patience)] if settings.patience else []
-    words += ['--log-to', settings.log_to] if settings.log_to else []
-    words += ['--accept-anomalies'] if accept_anomalies else []
+    words: list[str] = []
+    for name in OF_TRAINING:
+        value = settings.options[name]
+        words += [] if not value else [flag(name)] if value is True else [flag(name), str(value)]
     train.main([str(path), '--work-dir', str(folder), *words])
     run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
     for option, value in chosen.values():
@@ -122,7 +110,7 @@ def prepare(settings: RecipeSettings) -> Path:
         raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
                         'or give another --work-dir')  # fmt: skip
     check_own(folder / CONFIG)
-    chosen = read_options(settings.options)
+    chosen = read_options(settings.plugin_options)
     recipe = compute(settings)
     for option, value in chosen.values():
         if option.change is not None:
@@ -153,13 +141,13 @@ def check_own(path: Path) -> None:
 
 def compute(settings: RecipeSettings) -> RecipeConfig:
     """The recipe: data and model read, open numbers filled in."""
-    model = find_model(settings.model)
-    data = read_data(settings.data, settings.images, settings.unknown)
+    model, options = find_model(settings.model), settings.options
+    data = read_data(settings.data, options['images'], options['unknown'])
     device = choose_device(settings.device).type
     size = settings.size or size_of_input(data)
     batch = batch_of(device, size) if settings.batch == AUTO else settings.batch
     workers = 0 if device == 'cpu' else min(8, (os.cpu_count() or 2) // 2)
-    dtype = default_dtype(device) if settings.amp else None
+    dtype = default_dtype(device) if options['amp'] else None
     with quiet_imports():
         stock = Config.fromfile(config_path(model.config)).model.to_dict()
     return RecipeConfig(settings, data, model, stock, size, batch, workers, dtype)
@@ -206,8 +194,8 @@ def describe(recipe: RecipeConfig, path: Path) -> None:
         ('model', f'{settings.model}, {start}'),
         (
             'input',
-            f'{recipe.size} px, {recipe.batch} images a step, augmentation for {settings.augmentation} pictures'
-            f'{precision}',
+            f'{recipe.size} px, {recipe.batch} images a step, '
+            f'augmentation for {settings.options["augmentation"]} pictures{precision}',
         ),
         *(('', note) for note in recipe.notes),
         ('length', f'{config.max_iters} steps'),

@@ -98,7 +98,7 @@ class RecipeConfig:
     def __post_init__(self) -> None:
         self.imports += ('detplug.register', *self.model.imports)
         self.length = self.length or self._length()
-        self.start = start_of(self.settings.weights, self.model, self.settings.model)
+        self.start = start_of(self.settings.options['weights'], self.model, self.settings.model)
 
     def text(self) -> str:
         """The whole file."""
@@ -108,7 +108,7 @@ class RecipeConfig:
             data=python_text(str(self.data.source.name)),
             imports=python_text(list(dict.fromkeys(self.imports))),
             device=python_text(settings.device),
-            seed=settings.seed,
+            seed=settings.options['seed'],
             weights=python_text(self.start),
         )
         sections = {
@@ -121,7 +121,7 @@ class RecipeConfig:
         return head + ''.join(f'\n# -- {title}\n{text.rstrip()}\n' for title, text in sections.items())
 
     def _input(self) -> str:
-        kind = self.settings.augmentation
+        kind = self.settings.options['augmentation']
         mixed = base_text(f'pipelines/{kind}_640.py', 'source_pipeline', 'mix_pipeline')
         # the padding of microscopy's test pipeline suits every head
         return (f'img_scale = ({self.size}, {self.size})  # width, height of the network input in px\n'
@@ -138,7 +138,7 @@ class RecipeConfig:
         )
 
     def _model(self) -> str:
-        from_weights = self.settings.weights is not None
+        from_weights = self.settings.options['weights'] is not None
         return '\n'.join([model_text(self.stock_model, from_weights), *self.model.lines])
 
     def _length(self) -> str:
@@ -149,5 +149,5 @@ class RecipeConfig:
                 'max_iters = max(epochs * images // batch_size, 2)  # steps')  # fmt: skip
 
     def _schedule(self) -> str:
-        optimizer = self.model.finetune if self.settings.weights is not None else self.model.scratch
+        optimizer = self.model.finetune if self.settings.options['weights'] is not None else self.model.scratch
         return schedule_text(self.length, self.validations, optimizer, self.model.clip, self.dtype)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detplug.entry_points import plugin_table
-from detplug.errors import UserError
 
 if TYPE_CHECKING:
     from detplug.recipe.config_text import RecipeConfig
@@ -50,12 +49,10 @@ def recipe_options() -> dict[str, RecipeOption]:
 
 
 def read_options(given: Mapping[str, str]) -> dict[str, tuple[RecipeOption, Any]]:
-    """(option, value) of what was given, by name.
+    """(option, value) by name, of texts that :func:`detplug.recipe.train_options.split_options` found to be options.
 
     Raises:
-        UserError: no plugin has the option, or its value is wrong.
+        UserError: a wrong value.
     """
     known = recipe_options()
-    for name in given.keys() - known.keys():
-        raise UserError(f'{name}: no such option of a training; the plugins that are installed have {", ".join(known)}')
-    return {name: (known[name], known[name].read(str(text))) for name, text in given.items()}
+    return {name: (known[name], known[name].read(text)) for name, text in given.items()}

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from detplug.errors import UserError
 from detplug.recipe.splits import RecipeData
+from detplug.recipe.train_options import TrainOptions, default_options
 
-MICROSCOPY, NATURAL = 'microscopy', 'natural'
-AUGMENTATIONS = (MICROSCOPY, NATURAL)
 AUTO = 'auto'
 EPOCHS = 100  # where neither epochs, steps nor minutes are given
 STRIDE = 32  # px; a side of the network's input is a multiple
@@ -20,19 +19,14 @@ class RecipeSettings:
     """The choices; None is what follows from the data.
 
     Attributes:
-        data: file or folder in any format that ``convert-annotations`` reads; images: folder of its images.
+        data: file or folder in any format that ``convert-annotations`` reads.
         model: a name of :func:`detplug.recipe.models.recipe_models`.
         work_dir: of everything that is written.
         size: px, side of the network's input.
         epochs, steps, minutes: how long; at most one.
         batch: images a step, or auto.
-        amp: mixed precision.
-        unknown: names of classes that are not learned, and told apart in the evaluation.
-        weights: what to start from: a checkpoint, an address, or ``coco``; see :func:`detplug.recipe.weights.start_of`.
-        patience: validations without a better one, after which the training ends.
-        log_to: tracker that gets the figures too.
-        augmentation: of what kind of pictures.
-        options: name -> text of the options of plugins.
+        options: all of the table, see :func:`detplug.recipe.train_options.split_options`.
+        plugin_options: name -> text.
 
     Raises:
         UserError: a number that cannot be.
@@ -41,21 +35,14 @@ class RecipeSettings:
     data: str
     model: str
     work_dir: str
-    images: str | None = None
     size: int | None = None
     epochs: int | None = None
     steps: int | None = None
     minutes: float | None = None
     batch: int | str = AUTO
-    amp: bool = False
-    unknown: tuple[str, ...] = ()
-    weights: str | None = None
-    augmentation: str = MICROSCOPY
-    patience: int | None = None
-    log_to: str | None = None
-    seed: int = 0
     device: str = AUTO
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: TrainOptions = field(default_factory=default_options)
+    plugin_options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = [name for name in ('epochs', 'steps', 'minutes') if getattr(self, name) is not None]
@@ -74,12 +61,6 @@ class RecipeSettings:
         if self.size is not None and self.size % STRIDE:
             near = max(round(self.size / STRIDE), 1) * STRIDE
             raise UserError(f'--size {self.size}: not a multiple of {STRIDE}; give {near}')
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise UserError(f'--seed {self.seed}: not a whole number from 0 to {2**32 - 1}')
-        if self.augmentation not in AUGMENTATIONS:
-            raise UserError(f'--augmentation {self.augmentation}: not known; one of {", ".join(AUGMENTATIONS)}')
-        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
-            raise UserError(f'--patience {self.patience}: not a whole number from 1 on; correct it')
 
 
 def size_of_input(data: RecipeData) -> int:

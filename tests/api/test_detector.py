@@ -1,5 +1,6 @@
 """``from detplug import Detector``: the commands in Python, with exceptions in the place of exit statuses."""
 
+import inspect
 import subprocess
 import sys
 from collections import Counter
@@ -104,8 +105,11 @@ def test_files_are_opened_again_and_a_bundle_finds_the_same(trained, data):
         (lambda: Detector('yolov5n').train('nowhere.yaml', steps=1), '--steps 1: not a whole number from 2 on'),
         (
             lambda: Detector('yolov5n', device='tpu').train(ROOT / 'docs', speed=3),
-            'speed: no such option of a training',
+            r'speed: no such option of a training; did you mean seed\? further options are weights, images',
         ),
+        (lambda: Detector('yolov5n').train('x', weight='coco'), r'did you mean weights\?'),
+        (lambda: Detector('yolov5n').train('x', log_to='paper'), '--log-to paper: not known; one of tensorboard'),
+        (lambda: Detector('yolov5n').train('x', device='cpu'), r'give it before, Detector\("yolov5n", device=...\)'),
     ],
 )
 def test_wrong_input_is_an_exception_with_the_line_of_the_command(wrong, line, tmp_path, monkeypatch):
@@ -157,6 +161,11 @@ assert not {{'torch', 'mmdet', 'mmengine'}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_training_is_called_by_few_names():
+    names = list(inspect.signature(Detector.train).parameters)
+    assert names == ['self', 'data', 'epochs', 'steps', 'minutes', 'size', 'batch', 'work_dir', 'options']
 
 
 def test_a_bundled_detector_by_its_name():

@@ -5,7 +5,6 @@ import pytest
 from detplug.engine.published_weights import url_of
 from detplug.errors import UserError
 from detplug.recipe.models import find_model, recipe_models
-from detplug.recipe.settings import RecipeSettings
 from detplug.recipe.weights import start_of
 
 
@@ -37,8 +36,3 @@ def test_what_is_not_there_is_one_line(tmp_path, monkeypatch, weights, line):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=line):
         start_of(weights, find_model('yolov5n'), 'yolov5n')
-
-
-def test_patience_is_checked():
-    with pytest.raises(UserError, match='--patience 0: not a whole number from 1 on'):
-        RecipeSettings(data='x', model='yolov5n', work_dir='w', patience=0)
