@@ -31,8 +31,9 @@ class Detector:
 
     Args:
         model: a name that ``detplug train --data D --model NAME`` takes; or a work folder (config.py and best.pth); or
-            a checkpoint beside its config.py; or the folder of a bundle or a name of ``detplug models`` (no torch).
-        config: of a checkpoint whose config is elsewhere: a file, or an address such as ``detplug::...``.
+            a checkpoint beside its config.py; or the address of published weights, ``mmdet://NAME``; or the folder of a
+            bundle or a name of ``detplug models`` (no torch).
+        config: of a checkpoint whose config is elsewhere: a file, or an address such as ``mmdet::FOLDER/NAME.py``.
         device: auto, cpu, cuda, cuda:1, ...
 
     Attributes:
@@ -51,8 +52,22 @@ class Detector:
         self.checkpoint: Path | None = None
         self.bundle: Path | None = None
         self._engine: Engine | None = None
+        self._results: Path | None = None  # folder of what is written, where that is not beside the checkpoint
         with one_line_errors():
-            self._open(bundle_folder(model), config)
+            if '://' in str(model):
+                self._download(str(model), config)
+            else:
+                self._open(bundle_folder(model), config)
+
+    def _download(self, address: str, config: str | Path | None) -> None:
+        from detplug.quiet import quiet_imports
+
+        with quiet_imports():
+            from detplug.engine.checkpoint import checkpoint_file
+        if config is None:
+            raise UserError(f'{address}: weights without their config; give config="mmdet::FOLDER/NAME.py"')
+        self.checkpoint, self.config = checkpoint_file(address), str(config)
+        self._results = Path('work_dirs') / self.checkpoint.stem  # not beside it, in the folder of downloads
 
     def _open(self, path: Path, config: str | Path | None) -> None:
         if path.is_dir() and (path / MANIFEST).is_file():
@@ -141,7 +156,7 @@ class Detector:
                 raise UserError(f'split {split}: not known; val or test')
             from detplug.cli import test
 
-            out = self.checkpoint.parent / split / f'metrics_{split}.json'
+            out = (self._results or self.checkpoint.parent) / split / f'metrics_{split}.json'
             words = [self.config, str(self.checkpoint), '--split', split, '--out', str(out)]
             test.main([*words, '--work-dir', str(out.parent), '--device', self.device])
             return Metrics(json.loads(out.read_text()), out.parent / 'report.html')
@@ -203,7 +218,7 @@ class Detector:
             self._needs_checkpoint('export')
             from detplug.cli import export
 
-            folder = Path(out or self.checkpoint.parent / format)
+            folder = Path(out or (self._results or self.checkpoint.parent) / format)
             words = [self.config, str(self.checkpoint), '--format', format, '--out', str(folder)]
             words += ['--device', self.device, *(['--dynamic-batch'] if dynamic_batch else [])]
             export.main(words + ([] if img_size is None else ['--img-size', str(img_size)]))

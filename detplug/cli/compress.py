@@ -21,6 +21,8 @@ with quiet_imports():
     from detplug.compression.compressors import COMPRESSORS, OPTIONS, CompressRequest, compress
     from detplug.compression.costs import COST_MODELS, parse_budget
     from detplug.compression.methods import default_method, methods_text
+    from detplug.engine import published_weights
+    from detplug.engine.checkpoint import checkpoint_file
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.entry_points import plugins
     from detplug.errors import UserError
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     request = CompressRequest(
         build_detector(config, args.checkpoint, device),
         config,
-        args.checkpoint,
+        checkpoint_file(args.checkpoint),
         budget,
         args.budget_kind or 'params',
         input_side(config, args.img_size),
@@ -94,7 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog='compress', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')
     parser.add_argument('--method', default=default_method(), help=methods_text())
     parser.add_argument(

@@ -13,6 +13,7 @@ with quiet_imports():
     from detplug.cli.config import building, load_config
     from detplug.cli.detector import build_detector
     from detplug.cli.plugin import load_plugin
+    from detplug.engine import published_weights
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.entry_points import plugins
     from detplug.export.formats import FORMATS, Bundle, ExportRequest, export
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog='export', description=__doc__)
     parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--format', default='onnx', help='onnx, onnx-int8, or a format of a plugin of the config')
     parser.add_argument('--out', required=True, help='folder for model.onnx and manifest.json')
     parser.add_argument(

@@ -1,7 +1,8 @@
 """``predict``: the objects in pictures, as tables, predictions.json and pictures with boxes.
 
 ``predict BUNDLE PICTURES... --out D`` runs a folder that ``export`` wrote, or one of ``detplug models``, without torch;
-``predict CONFIG CHECKPOINT PICTURES... --out D`` runs a checkpoint. A first argument that is a folder is a bundle.
+``predict CONFIG CHECKPOINT PICTURES... --out D`` runs a checkpoint, or weights that were published (https://...,
+mmdet://NAME). A first argument that is a folder is a bundle.
 
 PICTURES are files, folders with all below, globs, lists (.txt), videos, TIFF stacks and slides. D/part-*.parquet hold
 the boxes, D/images-*.parquet a row for each picture, D/errors.parquet those that could not be read. A run that was
@@ -131,6 +132,8 @@ def is_bundle(model: str) -> bool:
         return True
     if path.suffix == '.onnx' or path.name == 'manifest.json':
         raise UserError(f'{model}: a bundle is named by its folder; give {path.parent}')
+    if '://' in model:
+        raise UserError(f'{model}: the weights come after their config; give `predict mmdet::FOLDER/NAME.py {model}`')
     if not path.exists() and '::' not in model:
         raise UserError(f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`')
     return False

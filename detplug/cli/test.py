@@ -18,6 +18,7 @@ with quiet_imports():
     from detplug.cli.config import building, default_work_dir, load_config
     from detplug.cli.detector import config_classes
     from detplug.cli.tiling import add_tile_options, tiling_of, use_tiles
+    from detplug.engine import published_weights
     from detplug.engine.device import AUTO, HELP
     from detplug.errors import UserError
     from detplug.evaluation.image_result import ImageResult
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
     parser = argparse.ArgumentParser(prog='test', description=__doc__)
     parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--split', choices=('val', 'test'), default='test')
     parser.add_argument('--out', help='metrics file; default metrics_SPLIT.json in the work folder')
     parser.add_argument('--results', help='npz file of every image, for python -m detplug.evaluation.compare')

@@ -12,6 +12,7 @@ from torch import nn
 import detplug.register  # noqa: F401
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
+from detplug.engine.checkpoint import checkpoint_file
 from detplug.engine.device import AUTO, choose_device
 from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
@@ -63,7 +64,7 @@ class CheckpointSource:
         """sha256 of the checkpoint, and what the config says of the model and its images."""
         config = load(self.config, self.options)
         given = {} if self.boxes is None else dict(boxes=sha256_below(Path(self.boxes)))
-        return dict(checkpoint=sha256(Path(self.checkpoint)), model=str(config.model),
+        return dict(checkpoint=sha256(checkpoint_file(self.checkpoint)), model=str(config.model),
                     pipeline=str(prediction_steps(config)), **given)  # fmt: skip
 
 

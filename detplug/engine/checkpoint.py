@@ -5,7 +5,7 @@ read through :func:`load_file` too: ``weights_only=True``, no fall-back to full 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -66,7 +66,7 @@ def load_file(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """
     if str(path).startswith(ADDRESSES):
         return load_from_address(str(path), map_location)
-    path = Path(path).expanduser()
+    path = checkpoint_file(path).expanduser()
     if not path.is_file():
         raise UserError(f'{path}: checkpoint not found; check the path')
     try:
@@ -82,6 +82,17 @@ def load_file(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path}: holds a {type(checkpoint).__name__}, not a dict of tensors; give a checkpoint')
     return _without_code(checkpoint)
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """The file of a checkpoint, that of published weights downloaded where it is not there yet.
+
+    Raises:
+        UserError: an address whose file is not to be had, or of a kind that is not read.
+    """
+    if str(path).startswith(ADDRESSES):
+        return download(str(path))
+    return load_from_refused(str(path)) if '://' in str(path) else Path(path)
 
 
 def _refused(text: str) -> str:
@@ -140,7 +151,7 @@ def load_from_path(name: str, map_location: Any = None) -> dict[str, Any]:
     return load_file(name, map_location or 'cpu')
 
 
-def load_from_refused(name: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_refused(name: str, map_location: Any = None) -> NoReturn:
     """Stands for mmengine's other sources (s3://, petrel://, pavi://), which unpickle.
 
     Raises:

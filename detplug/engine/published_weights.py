@@ -32,6 +32,7 @@ LISTS = {  # address -> mmengine's list of names
 MMDET = 'mmdet://'
 WEB = ('https://', 'http://')
 ADDRESSES = (*WEB, *LISTS, MMDET)  # what begins like one of these is no path
+HELP = 'file, or the address of published weights: https://..., mmdet://NAME'  # of a command's CHECKPOINT
 HASH = re.compile(r'[-_]([0-9a-f]{8,})\.\w+$')  # of the content, in the file's name
 
 

@@ -23,6 +23,7 @@ from detplug.cli.config import building, load_config
 from detplug.cli.detector import build_detector, check_classes, config_classes
 from detplug.cli.run import run
 from detplug.data.dataset_config import innermost_datasets
+from detplug.engine import published_weights
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.device import AUTO, HELP, choose_device
 from detplug.engine.quiet import quiet_imports
@@ -79,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog='add-unknown', description=__doc__.splitlines()[0])
     parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--out', required=True, help=f'folder of {CONFIG} and {CHECKPOINT}')
     parser.add_argument('--budget', type=float, default=0.1, help='known objects an image that may be named unknown')
     parser.add_argument('--class-share', type=float, default=CLASS_SHARE,

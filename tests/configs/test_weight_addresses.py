@@ -3,16 +3,14 @@
 The server is one of this machine, in the place of those that the lists of addresses name; nothing else is exchanged.
 """
 
-import functools
-import http.server
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from weights_server import serving
 
 from detplug.cli.config import load_config
 from detplug.engine import published_weights
@@ -62,21 +60,14 @@ def server(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     url_of = published_weights.url_of
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
+    def here(address: str) -> str:
+        assert url_of(address).startswith('https://')  # an unknown name ends here
+        return f'{web}/weights.pth'
 
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=folder)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-
-        def here(address: str) -> str:
-            assert url_of(address).startswith('https://')  # an unknown name ends here
-            return f'http://127.0.0.1:{running.server_port}/weights.pth'
-
-        monkeypatch.setattr(published_weights, 'url_of', here)
-        monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    monkeypatch.setattr(published_weights, 'url_of', here)
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    with serving(folder) as web:
         yield folder
-        running.shutdown()
 
 
 def test_some_config_names_an_address():

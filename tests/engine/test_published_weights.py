@@ -1,14 +1,12 @@
 """Weights by address: found in their lists, cached, read as data; offline is one line with a cure."""
 
-import functools
-import http.server
 import re
-import threading
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
+from weights_server import serving
 
 from detplug.cli.config import building, path_of
 from detplug.engine.checkpoint import load_file
@@ -28,15 +26,8 @@ def server(tmp_path):
     """Address of a web server of this machine, and the folder that it serves."""
     folder = tmp_path / 'served'
     folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=folder)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{running.server_port}', folder
-        running.shutdown()
+    with serving(folder) as address:
+        yield address, folder
 
 
 @pytest.mark.parametrize(
