@@ -6,7 +6,7 @@ predicts without torch.
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -161,14 +161,17 @@ class Detector:
             test.main([*words, '--work-dir', str(out.parent), '--device', self.device])
             return Metrics(json.loads(out.read_text()), out.parent / 'report.html')
 
-    def predict(self, pictures: Picture | Sequence[Picture], score_thr: float = 0.25) -> Results:
+    def predict(
+        self, pictures: Picture | Sequence[Picture], score_thr: float | Mapping[str, float] | None = None
+    ) -> Results:
         """The objects of pictures: files, folders with all below, globs, lists, videos; or arrays.
 
         All pictures stay in memory: for thousands take ``detplug predict``, which writes tables.
 
         Args:
             pictures: one or several; an array is (H, W, 3) uint8 BGR.
-            score_thr: lowest score that is kept, 0 to 1.
+            score_thr: lowest score that is kept, 0 to 1, or class -> its lowest score; by default, and for other
+                classes, what a bundle was calibrated to, else 0.25.
 
         Raises:
             UserError: not trained; no such file, or none that can be read. Of several the others are in ``errors``.
@@ -176,11 +179,12 @@ class Detector:
         with one_line_errors():
             from detplug.images.sources import list_items
             from detplug.runtime.bundle import read_image
+            from detplug.runtime.thresholds import EVERY, chosen_of, lowest_scores
 
-            if not 0 <= score_thr <= 1:
-                raise UserError(f'score_thr {score_thr}: not from 0 to 1; correct it')
             several = isinstance(pictures, Sequence) and not isinstance(pictures, str)
             engine, found, errors = self._open_engine(), [], []
+            limits = score_thr if isinstance(score_thr, Mapping) else {} if score_thr is None else {EVERY: score_thr}
+            lowest = np.array(list(lowest_scores(limits, chosen_of(engine), engine.names, 'score_thr').values()))
             for number, given in enumerate(pictures if several else [pictures]):
                 is_array = isinstance(given, np.ndarray)
                 for item in [given] if is_array else list_items([str(given)]):
@@ -191,7 +195,7 @@ class Detector:
                     except ImageError as error:
                         errors.append(str(error))
                         continue
-                    found.append(PictureResult(name, image, result.where(result.scores >= score_thr)))
+                    found.append(PictureResult(name, image, result.where(result.scores >= lowest[result.labels])))
             if errors and not found:
                 raise ImageError(errors[0])
             return Results(found, errors)
@@ -243,6 +247,8 @@ class Detector:
             raise UserError(f'{self.name}: not trained yet; call train(data) first, or give a folder or a checkpoint')
 
     def _open_engine(self) -> 'Engine':
+        from detplug.runtime.thresholds import chosen_of, describe
+
         if self._engine is None:
             if self.bundle is not None:
                 from detplug.runtime.onnx_engine import BundleSource
@@ -256,6 +262,8 @@ class Detector:
                     from detplug.cli.torch_engine import CheckpointSource
                 source = CheckpointSource(self.config, str(self.checkpoint), device=self.device)
             self._engine = source.open()
+            if line := describe({}, chosen_of(self._engine), self._engine.names):
+                print(line)  # once: they hold wherever no score_thr is given
         return self._engine
 
     def __repr__(self) -> str:

@@ -60,7 +60,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('paths', metavar='PICTURES', nargs='+', help='what to predict; first the checkpoint')
     parser.add_argument('--out', required=True, help='folder of the results')
-    parser.add_argument('--score-thr', type=share, default=0.25, help='lowest score that is kept, 0 to 1')
+    parser.add_argument(
+        '--score-thr',
+        action='append',
+        default=[],
+        metavar='T|CLASS=T',
+        help='lowest score that is kept, 0 to 1, of all '
+        'classes or, given again, of one; default: what a bundle was calibrated to, else 0.25',
+    )
     for field in result_fields().values():
         if field.option is not None:
             option = field.option

@@ -20,6 +20,7 @@ from detplug.runtime.review_gallery import write_queue
 from detplug.runtime.review_queue import Order, check_order, first_boxes, orders
 from detplug.runtime.run_folder import RunFolder, open_run
 from detplug.runtime.shard import Counts, Settings
+from detplug.runtime.thresholds import chosen_of, describe, lowest_scores, parse_thresholds
 from detplug.runtime.workers import Job, cores, run_shards
 
 MOST_IN_JSON = 10_000  # pictures
@@ -151,11 +152,29 @@ def settings_of(args: argparse.Namespace, engine: Engine, ids: ImageIds) -> Sett
     if args.overlap is not None and not args.tile:
         raise UserError('--overlap: has no effect without --tile; add it')
     overlap = 0.2 if args.overlap is None else args.overlap
+    scores = class_thresholds(args.score_thr, engine)
+    highest = max(scores.values())
     settings = Settings(
-        args.score_thr, thresholds, args.tile or 0, overlap, args.reduce, settings_pictures(args), ids.categories
+        highest,
+        {name: score for name, score in scores.items() if score < highest},
+        thresholds,
+        args.tile or 0,
+        overlap,
+        args.reduce,
+        settings_pictures(args),
+        ids.categories,
     )
     settings.engine(engine)  # refuses a tile that cannot be
     return settings
+
+
+def class_thresholds(texts: Sequence[str], engine: Engine) -> dict[str, float]:
+    """Class -> lowest score that is kept; where they are not one for all they are said on the screen."""
+    given, chosen = parse_thresholds(texts), chosen_of(engine)
+    line = describe(given, chosen, engine.names)
+    if line is not None:
+        print(line)
+    return lowest_scores(given, chosen, engine.names)
 
 
 def settings_pictures(args: argparse.Namespace) -> int:

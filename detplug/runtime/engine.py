@@ -19,7 +19,9 @@ class Engine(Protocol):
         batch: images that it takes at once.
         window: how its images of more than 8 bit become 8 bit; None refuses those.
 
-    An engine with ``by_name = True`` is called with ``names``, of the pictures, too.
+    An engine whose thresholds were chosen on validation pictures has them as ``chosen``
+    (:class:`detplug.runtime.thresholds.Chosen`). An engine with ``by_name = True`` is called with ``names``, of the
+    pictures, too.
     """
 
     names: tuple[str, ...]

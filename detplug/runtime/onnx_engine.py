@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.runtime.bundle import Detector, read_manifest
+from detplug.runtime.bundle import MANIFEST, Detector, read_manifest
 from detplug.runtime.detections import Detections
 from detplug.runtime.engine import field_names
+from detplug.runtime.thresholds import manifest_thresholds
 
 
 class OnnxEngine:
@@ -48,6 +49,7 @@ class OnnxEngine:
             )
         self.fields = field_names(manifest['outputs'].get('extra', ()))
         self.window = detector.window
+        self.chosen = manifest_thresholds(manifest, str(detector.folder / MANIFEST))
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         return self.detector.detect(images)

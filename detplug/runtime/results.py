@@ -5,7 +5,7 @@ F pictures (fields of view, whole slides or pages), D boxes, K classes.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Results:
     """A folder of ``predict``.
 
     Attributes:
-        score_thr: lowest score that the run kept.
+        score_thr: from this score on the run kept all; class_thr: class -> its lowest score, where that is lower.
         classes: of the detector where run.json names them, else those that have a box, sorted.
         failed: pictures that could not be read -> reason.
     """
@@ -49,6 +49,7 @@ class Results:
     score_thr: float
     classes: tuple[str, ...]
     failed: dict[str, str]
+    class_thr: dict[str, float] = field(default_factory=dict)
 
     def pictures(self) -> Iterator[Picture]:
         """The pictures that were read, one shard in memory at a time."""
@@ -81,7 +82,8 @@ def read_results(folder: str | Path) -> Results:
         classes.update(boxes.get('category_name', ()))
     known = tuple(run.get('engine', {}).get('classes', ()))  # runs of before do not say it
     names = known + tuple(sorted(classes.difference(known)))
-    return Results(folder, shards, float(run['settings']['score_thr']), names, failed)
+    settings = run['settings']
+    return Results(folder, shards, float(settings['score_thr']), names, failed, dict(settings.get('class_thr') or {}))
 
 
 def file_of(name: str) -> str:

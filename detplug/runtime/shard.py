@@ -28,6 +28,7 @@ from detplug.runtime.engine import Engine
 from detplug.runtime.pictures import draw
 from detplug.runtime.result_field import ResultField, result_fields
 from detplug.runtime.tables import column_of, write_table
+from detplug.runtime.thresholds import DEFAULT
 
 AHEAD = 8  # pictures that are decoded while others are computed
 PICTURES = 'pictures'
@@ -38,7 +39,8 @@ class Settings:
     """What the results depend on beside the engine and the pictures.
 
     Attributes:
-        score_thr: lowest score that is kept.
+        score_thr: from this score on all is kept.
+        class_thr: class -> its lowest score, where that is below ``score_thr``.
         thresholds: of the fields of plugins, field -> lowest value.
         tile, overlap: side of a tile (px; 0: whole pictures) and its overlap as a share of it.
         reduce: 1, 2, 4 or 8: pictures are decoded at that part of their size.
@@ -46,13 +48,19 @@ class Settings:
         category_ids: class name -> id, of an annotation file; by default label + 1.
     """
 
-    score_thr: float = 0.25
+    score_thr: float = DEFAULT
+    class_thr: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
     tile: int = 0
     overlap: float = 0.2
     reduce: int = 1
     pictures: int = 0
     category_ids: dict[str, int] | None = None
+
+    def kept(self, result: Detections) -> np.ndarray:
+        """(D,) bool, which detections are kept."""
+        lowest = np.array([self.class_thr.get(name, self.score_thr) for name in result.names])
+        return result.scores >= (lowest[result.labels] if self.class_thr else self.score_thr)
 
     def engine(self, engine: Engine) -> Engine:
         """``engine`` as the settings use it."""
@@ -186,7 +194,7 @@ class Rows:
 
     def add(self, item: Item, image_id: Any, image: Any, result: Detections) -> Detections:
         """A picture; returns those of its detections that are kept."""
-        result = result.where(result.scores >= self.settings.score_thr)
+        result = result.where(self.settings.kept(result))
         for name, threshold in self.settings.thresholds.items():
             if name in result.fields:
                 result.fields[name] = self.fields[name].select(result.fields[name], threshold)
