@@ -12,7 +12,7 @@ from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
 from detplug.cli.stock_config import adapt
-from detplug.engine.history import read_history
+from detplug.engine.history import read_history, read_validations
 from detplug.errors import UserError
 from detplug.evaluation.results_file import load_results
 
@@ -127,6 +127,19 @@ def test_it_trains_and_validates(name, coco, tmp_path):
     metrics = train.train(config)
     assert metrics['step'] == 2 and metrics['coco/bbox_mAP'] == pytest.approx(metrics['map'], abs=6e-4)
     assert all(row['loss'] is not None for row in read_history(tmp_path / 'history.jsonl') if 'loss' in row)
+
+
+def test_patience_of_a_config_that_counts_in_epochs(coco, tmp_path, capsys):
+    """Nothing is learned, so that no validation is better than the first."""
+    name = 'retinanet/retinanet_r18_fpn_1x_coco.py'
+    short = ['train_cfg.max_epochs=9', 'train_dataloader.batch_size=8', 'model.test_cfg.nms_pre=10']
+    for split in ('train', 'val'):
+        short += [f'{split}_dataloader.num_workers=0', f'{split}_dataloader.persistent_workers=False']
+    frozen = ['optim_wrapper.optimizer.lr=0', 'custom_hooks=[]']
+    argv = [f'mmdet::{name}', '--work-dir', str(tmp_path), '--patience', '1', *options(name, coco, *short, *frozen)]
+    assert run(train.main, argv) == 0
+    assert 'step 2: 1 validations without a better map; the training ends here' in capsys.readouterr().out
+    assert [row['step'] for row in read_validations(tmp_path / 'history.jsonl')] == [1, 2]
 
 
 def check_test_and_predict(name: str, coco: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from torchrun import run_two
 
 import detplug.evaluation  # noqa: F401 - registers BoxAP
 from detplug.engine.distributed import start_group
-from detplug.engine.history import read_history
+from detplug.engine.history import read_history, read_validations
 from detplug.errors import UserError
 
 
@@ -49,6 +49,12 @@ def test_training_keeps_the_processes_equal_and_records_once(two):
 
     checkpoint = load_file(folder / 'two' / 'last.pth')
     assert len(checkpoint['rng']) == checkpoint['meta']['world_size'] == 2
+
+
+def test_both_processes_end_early_at_the_same_step(two):
+    folder, (first, second) = two
+    assert first['ended'] == second['ended'] == [3, 3 * 2], '11 images in batches of 2 x 3'
+    assert [row['step'] for row in read_validations(folder / 'early' / 'history.jsonl')] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(
