@@ -33,7 +33,7 @@ with quiet_imports():
     from detplug.engine.folder_lock import only_training
     from detplug.engine.history import FILE, read_validations
     from detplug.engine.memory import keep_freed_memory
-    from detplug.engine.trackers import use_tracker
+    from detplug.engine.trackers import tracker_errors, use_tracker
     from detplug.errors import UserError
     from detplug.evaluation.table import metrics_table
     from detplug.outcome import note_outcome
@@ -116,7 +116,7 @@ def train(config: Config) -> dict[str, float]:
     keep_freed_memory()
     began = time.monotonic()
     start_group(config.launcher, device=choose_device(config.get('device', AUTO)))
-    with only_training(work_dir), building(config.filename, config):
+    with only_training(work_dir), tracker_errors(), building(config.filename, config):
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         if is_main_process():
             print(describe_batches(runner), flush=True)

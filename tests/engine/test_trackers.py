@@ -1,5 +1,7 @@
 """The rows of history.jsonl reach every back end of the visualizer; a tracker that is not installed is refused."""
 
+import os
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
@@ -44,6 +46,8 @@ def test_a_back_end_gets_every_row(tmp_path, monkeypatch):
 
 def test_the_option_adds_its_back_end_to_those_that_are_there(monkeypatch):
     monkeypatch.setattr(trackers, 'find_spec', lambda name: object())
+    monkeypatch.delenv('MLFLOW_TRACKING_URI', raising=False)
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')  # is set where it is not, and then taken away again
     config = Config(dict(work_dir='w', visualizer=None))
     trackers.use_tracker(config, 'tensorboard')
     trackers.use_tracker(config, 'mlflow')
@@ -56,3 +60,47 @@ def test_a_missing_package_is_one_line_with_the_cure(monkeypatch):
     monkeypatch.setattr(trackers, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='--log-to wandb: wandb is not installed; pip install wandb'):
         trackers.use_tracker(Config(dict(work_dir='w')), 'wandb')
+
+
+def test_mlflow_gets_the_server_of_the_environment_and_no_copy_of_the_work_folder(monkeypatch):
+    monkeypatch.setenv('MLFLOW_TRACKING_URI', 'http://server')
+    assert trackers.mlflow_options() == dict(artifact_suffix=(), tracking_uri='http://server')
+    monkeypatch.delenv('MLFLOW_TRACKING_URI')
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', '')
+    monkeypatch.delenv('MLFLOW_ALLOW_FILE_STORE')
+    assert trackers.mlflow_options() == dict(artifact_suffix=()) and os.environ['MLFLOW_ALLOW_FILE_STORE'] == 'true'
+
+
+def test_what_a_tracker_raises_is_one_line_and_other_errors_stay():
+    usage = type('UsageError', (Exception,), dict(__module__='wandb.errors'))
+    line = '--log-to wandb: No API key; `wandb login`, or WANDB_MODE=offline'
+    with pytest.raises(UserError, match=line), trackers.tracker_errors():
+        raise usage('No API key.\nmore')
+    with pytest.raises(ZeroDivisionError), trackers.tracker_errors():
+        print(1 / 0)
+    assert trackers.CURES.keys() == trackers.BACKENDS.keys()
+
+
+@pytest.mark.parametrize('name', ['wandb', 'mlflow'])
+def test_a_training_with_the_real_one(name, tmp_path, monkeypatch):
+    """Where it is installed, which no extra of detplug asks for."""
+    package = pytest.importorskip(name)
+    monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('WANDB_SILENT', 'true')
+    write_images(tmp_path)
+    monkeypatch.delenv('MLFLOW_TRACKING_URI', raising=False)
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+    tracked = Config(dict(work_dir=str(tmp_path / 'work')))
+    trackers.use_tracker(tracked, name)
+    for resume in (False, True):
+        steps = dict(train_cfg__max_iters=6 if resume else 4, train_cfg__val_interval=2, resume=resume)
+        build(tmp_path, visualizer=tracked.visualizer.to_dict(), **steps).train()
+    if name == 'wandb':
+        assert len(list((tmp_path / 'work/vis_data/wandb').glob('offline-run-*/run-*.wandb'))) == 2
+        return
+    runs = package.tracking.MlflowClient(f'file://{tmp_path}/work/vis_data').search_runs(
+        [package.get_experiment_by_name('Default').experiment_id]
+    )
+    found = sorted(x.step for run in runs for x in package.MlflowClient().get_metric_history(run.info.run_id, 'loss'))
+    assert found == [1, 2, 3, 4, 5, 6]
+    assert len(list((tmp_path / 'work').rglob('artifacts/*'))) == 2, 'the config of each'
