@@ -1,14 +1,15 @@
 """Boxes drawn on a picture, readable from one object to hundreds; needs no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import cv2
 import numpy as np
 
-from detplug.drawing.colours import BLACK, Colour, class_colour
+from detplug.drawing.colours import Colour, class_colour
 from detplug.drawing.text import line_height, write_plate
+from detplug.entry_points import plugin_table
 
-UNKNOWN = 'unknown'  # the class that an open-set model adds: black and white dashes, as no known class has
 MAX_LABELS = 40  # boxes; with more of them thin frames and one legend are drawn
 
 
@@ -19,6 +20,7 @@ def draw_boxes(
     scores: np.ndarray | None,
     classes: Sequence[str],
     max_labels: int = MAX_LABELS,
+    dashed: Mapping[str, Colour] | None = None,
 ) -> np.ndarray:
     """A copy of the picture with frames in the colour of their class, and names where they stay readable.
 
@@ -30,6 +32,7 @@ def draw_boxes(
         scores: (N,) 0 .. 1, written behind the names; None for the truth.
         max_labels: with more boxes than this the frames are one pixel wide and a legend in the upper
             left corner names the classes and counts their boxes.
+        dashed: class name -> colour under the white dashes of its frames, beside those of plugins.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -39,12 +42,13 @@ def draw_boxes(
     count = len(boxes)
     if count == 0:
         return picture
+    under = dashed_classes() | dict(dashed or {})
     order = np.arange(count) if scores is None else np.argsort(scores, kind='stable')  # the best on top
     labels = np.asarray(labels, np.int64)[order]
     height, width = picture.shape[:2]
     corners = np.asarray(boxes, np.float32)[order].clip(0, (width - 1, height - 1) * 2).astype(int)
     crowded = count > max_labels
-    _frames(picture, corners, labels, classes, 1 if crowded else max(1, round(min(height, width) / 320)))
+    _frames(picture, corners, labels, classes, under, 1 if crowded else max(1, round(min(height, width) / 320)))
     if crowded:
         used, counts = np.unique(labels, return_counts=True)
         texts = [f'{class_name(label, classes)}: {n}' for label, n in zip(used.tolist(), counts, strict=True)]
@@ -56,7 +60,7 @@ def draw_boxes(
         if scores is not None:
             texts = [f'{text} {score:.2f}' for text, score in zip(texts, np.asarray(scores)[order], strict=True)]
         stands = corners[:, :2]
-    write_labels(picture, stands, texts, [frame_colour(label, classes) for label in labels.tolist()])
+    write_labels(picture, stands, texts, [frame_colour(label, classes, under) for label in labels.tolist()])
     return picture
 
 
@@ -79,18 +83,29 @@ def class_name(label: int, classes: Sequence[str]) -> str:
     return classes[label] if label < len(classes) else str(label)
 
 
-def frame_colour(label: int, classes: Sequence[str]) -> Colour:
-    """Red, green, blue of a class; the unknown one is black below its dashes."""
-    return BLACK if class_name(label, classes) == UNKNOWN else class_colour(label)
+@cache
+def dashed_classes() -> dict[str, Colour]:
+    """Class name -> colour under white dashes, of classes that a plugin's detectors add to those of the data."""
+    return plugin_table('frame_styles', 'DASHED', {})
+
+
+def frame_colour(label: int, classes: Sequence[str], under: Mapping[str, Colour]) -> Colour:
+    """Red, green, blue of a class; ``under``: of those with dashes."""
+    return under.get(class_name(label, classes)) or class_colour(label)
 
 
 def _frames(
-    picture: np.ndarray, corners: np.ndarray, labels: np.ndarray, classes: Sequence[str], thickness: int
+    picture: np.ndarray,
+    corners: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    under: Mapping[str, Colour],
+    thickness: int,
 ) -> None:
     for (x1, y1, x2, y2), label in zip(corners.tolist(), labels.tolist(), strict=True):
-        cv2.rectangle(picture, (x1, y1), (x2, y2), frame_colour(label, classes)[::-1], thickness)
-    strange = [class_name(label, classes) == UNKNOWN for label in labels.tolist()]
-    _dash(picture, corners[strange], thickness)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), frame_colour(label, classes, under)[::-1], thickness)
+    with_dashes = np.array([class_name(label, classes) in under for label in labels.tolist()], bool)
+    _dash(picture, corners[with_dashes], thickness)
 
 
 def _dash(picture: np.ndarray, corners: np.ndarray, thickness: int, length: int = 5) -> None:

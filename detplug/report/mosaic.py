@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from detplug.drawing.boxes import UNKNOWN, draw_boxes
+from detplug.drawing.boxes import draw_boxes
+from detplug.drawing.colours import BLACK
 from detplug.drawing.text import font
 from detplug.errors import ImageError
 from detplug.evaluation.image_result import ImageResult
@@ -17,6 +18,7 @@ from detplug.images.reading import read_image
 PANE = (536, 402)  # largest width, height of one picture in the mosaic, pixels
 GAP, CAPTION = 8, 24
 MAX_LABELS = 20  # boxes; more names than that cannot be read in a pane
+KEPT_APART = 'unknown'  # what objects of ``unknown_classes`` are called in the truth
 PAPER, INK = (255, 255, 255), (20, 20, 20)
 
 
@@ -43,7 +45,7 @@ def mosaic(images: Sequence[ImageResult], classes: Sequence[str], score_thr: flo
 def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple[np.ndarray, np.ndarray]:
     """The image with its truth and with its detections, both fitted into ``PANE``.
 
-    Ignored objects are grey, objects of unknown classes have the black and white dashes of the class "unknown".
+    Ignored objects are grey, objects of unknown classes have black and white dashes, as no class has.
     """
     picture = readable(image.img_path)
     if picture is None:
@@ -55,11 +57,11 @@ def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple
     kept = image.scores >= score_thr
     counted = ~image.gt_ignored
     ignored = np.unique(image.gt_boxes[image.gt_ignored], axis=0)  # one that may be any class is there once a class
-    classes = list(classes) if UNKNOWN in classes else [*classes, UNKNOWN]
+    classes = list(classes) if KEPT_APART in classes else [*classes, KEPT_APART]
     boxes = np.concatenate([image.gt_boxes[counted], ignored, image.unknown_boxes])
-    others = np.repeat([-1, classes.index(UNKNOWN)], [len(ignored), len(image.unknown_boxes)])
+    others = np.repeat([-1, classes.index(KEPT_APART)], [len(ignored), len(image.unknown_boxes)])
     labels = np.concatenate([image.gt_labels[counted], others])
-    truth = draw_boxes(small, boxes * factor, labels, None, classes, MAX_LABELS)
+    truth = draw_boxes(small, boxes * factor, labels, None, classes, MAX_LABELS, {KEPT_APART: BLACK})
     found = draw_boxes(small, image.boxes[kept] * factor, image.labels[kept], image.scores[kept], classes, MAX_LABELS)
     return truth, found
 

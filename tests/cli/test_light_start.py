@@ -27,7 +27,7 @@ try:
 except SystemExit as end:
     status = end.code or 0
 light = 'onnxruntime' not in sys.modules and ('cv2' not in sys.modules or words[0] == 'predict')
-fields = ('commands', 'result_fields', 'relation_field', 'relation_drawing', 'inference', 'fuse')  # light
+fields = 'commands result_fields frame_styles relation_field relation_drawing inference fuse'.split()  # light
 loaded = [
     name for name in sys.modules
     if name in heavy or name.startswith('plugins.') and name.count('.') > 1 and name.rpartition('.')[2] not in fields

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detplug.drawing import boxes
 from detplug.drawing.boxes import draw_boxes
 from detplug.drawing.colours import class_colour
 
@@ -79,3 +80,16 @@ def test_an_unknown_object_has_a_frame_that_no_known_class_has(many):
     drawn = draw_boxes(blank(), boxes, labels, np.ones(len(boxes)), (*CLASSES, 'unknown'))
     for side in (drawn[90:150, 50], drawn[150, 55:120], drawn[60:150, 0]):
         assert {tuple(pixel) for pixel in side} == {(0, 0, 0), (255, 255, 255)}
+
+
+def test_which_frames_have_dashes_is_said_by_plugins_and_by_the_caller(monkeypatch):
+    box, label, classes = np.array([[50, 80, 120, 150]]), np.array([2]), (*CLASSES, 'unknown')
+
+    def side(dashed=None):
+        return {tuple(pixel) for pixel in draw_boxes(blank(), box, label, None, classes, dashed=dashed)[90:150, 50]}
+
+    monkeypatch.setattr(boxes, 'dashed_classes', dict)  # no plugin is installed
+    assert side() == {class_colour(2)[::-1]}
+    assert side({'unknown': (0, 0, 200)}) == {(200, 0, 0), (255, 255, 255)}
+    monkeypatch.setattr(boxes, 'dashed_classes', lambda: {'unknown': (200, 0, 0)})
+    assert side() == {(0, 0, 200), (255, 255, 255)}
