@@ -78,6 +78,7 @@ def options_of(command: Callable[[Sequence[str]], int], forms: Sequence[Sequence
 
 def script(shell: str, options: Mapping[str, Sequence[str]]) -> str:
     """The script of ``shell`` for command -> options."""
-    cases = '\n'.join(f'    {name}) options="{" ".join(theirs)}" ;;' for name, theirs in options.items())
+    spellings = {name: '|'.join(dict.fromkeys([name, name.replace('_', '-')])) for name in options}  # both are taken
+    cases = '\n'.join(f'    {spellings[name]}) options="{" ".join(theirs)}" ;;' for name, theirs in options.items())
     text = SCRIPT.format(commands=' '.join(options), cases=cases)
     return ('autoload -U +X bashcompinit && bashcompinit\n' if shell == 'zsh' else '') + text

@@ -14,7 +14,7 @@ from detplug.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OPTIONS = {'train': ['--resume', '--seed'], 'add-unknown': ['--out'], 'predict': []}
+OPTIONS = {'prepare_data': ['--out'], 'train': ['--resume', '--seed'], 'add-unknown': ['--out'], 'predict': []}
 needs_bash = pytest.mark.skipif(shutil.which('bash') is None, reason='bash is not installed')
 
 
@@ -32,7 +32,8 @@ def complete(*words: str, folder='.') -> list[str]:
 def test_what_bash_offers(tmp_path):
     (tmp_path / 'config.py').touch()
     assert complete('') == list(OPTIONS)
-    assert complete('p') == ['predict']
+    assert complete('p') == ['prepare_data', 'predict']
+    assert complete('prepare_data', '--') == complete('prepare-data', '--') == ['--out']
     assert complete('train', '--') == ['--resume', '--seed']
     assert complete('train', '--s') == ['--seed']
     assert complete('predict', '--') == []
