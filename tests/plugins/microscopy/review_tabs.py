@@ -17,9 +17,7 @@ PORT, TOKEN = 8421, 'T' * 43
 ADDRESS = f'http://127.0.0.1:{PORT}'
 
 
-def predict(
-    folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'Würmer'), paths=(), options=()
-) -> Path:
+def predict(folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'Würmer'), paths=(), options=()) -> Path:
     """Results of ``paths``, or of pictures of 64x48 px with smooth noise, under these names."""
     pictures = folder / 'pictures'
     for number, name in enumerate(() if paths else names):
