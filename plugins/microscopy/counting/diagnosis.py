@@ -1,4 +1,4 @@
-"""Slides classified as positive or negative by their count, against the truth: sensitivity, specificity, limit of detection.
+"""Slides that a count calls positive or negative, against the truth: sensitivity, specificity, limit of detection.
 
 Limit of blank and of detection as CLSI EP17 names them: the count that 95 % of negative groups do not exceed, and the
 burden at which 95 % of groups are positive. The second is computed from the model, for few data show it.
