@@ -5,7 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from plugins.openset.inference.fuse import Fused, FusedRule, fuse, overlapping, strangeness_gate, turn_in_class
+from detplug.images.box_geometry import iou
+from detplug.images.overlapping_pairs import overlapping_pairs
+from plugins.openset.inference.fuse import Fused, FusedRule, fuse, strangeness_gate, turn_in_class
 
 K = 3
 seeds = given(seed=st.integers(0, 10**6), count=st.integers(0, 40))
@@ -41,7 +43,7 @@ def by_loop(boxes, scores, labels, ood, objectness, own, rule) -> list[tuple]:
 
     def overlap(first, second):
         pair = np.array([x[5:1:-1] for x in (first, second)], np.float32)
-        return overlapping(pair[:1], pair[1:], rule.iou)[0, 0]
+        return len(overlapping_pairs(pair, rule.iou)[0]) > 0
 
     kept, lost = [], []
     for item in sorted(known + [x[:-1] for x in unknown if x[-1] > 0.5]):
@@ -123,8 +125,8 @@ def test_no_known_score_rises_and_no_object_keeps_two_kinds_of_name(seed, count)
     assert (fused.scores[known] <= scores[fused.index[known]]).all()
     assert (fused.labels[known] == labels[fused.index[known]]).all()
     first, kept = fused.scores > 0.1, boxes[fused.index]
-    assert not overlapping(kept[~known & first], kept[known & first], 0.5).any()
-    assert (overlapping(kept[~known], kept[~known], 0.5).sum(1) == 1).all()  # itself
+    assert not (iou(kept[~known & first], kept[known & first]) > 0.5).any()
+    assert ((iou(kept[~known], kept[~known]) > 0.5).sum(1) == 1).all()  # itself
     assert (np.diff(fused.scores) <= 0).all()
 
 
