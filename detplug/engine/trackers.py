@@ -1,16 +1,17 @@
 """Experiment trackers: the rows of history.jsonl go to TensorBoard, Weights & Biases or MLflow too.
 
-Tried for real: wandb 0.31.0 offline and mlflow-skinny 3.17.2 with its file store, on Python 3.11; see docs/train.md.
+Tried for real: tensorboard 2.21.0, wandb 0.31.0 offline, and mlflow-skinny 3.17.2 with its file store, on Python 3.11; see docs/train.md.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.visualization import LocalVisBackend
+from mmengine.visualization import LocalVisBackend, MLflowVisBackend
 
 from detplug.errors import UserError
 
@@ -73,6 +74,11 @@ def tracker_errors() -> Iterator[None]:
         raise
 
 
+def for_mlflow(values: Mapping[str, float]) -> dict[str, float]:
+    """The figures by names that MLflow takes, ``val/ap/RBC _infected_``: it refuses a row for one other character."""
+    return {re.sub(r'[^\w./: -]', '_', name): value for name, value in values.items()}
+
+
 class Trackers:
     """The back ends of a runner's visualizer, without mmengine's file of scalars: history.jsonl holds them."""
 
@@ -84,7 +90,8 @@ class Trackers:
         """A row of history.jsonl: numbers by name, and ``step``; what is no number is left out."""
         values = {name: value for name, value in row.items() if name != 'step' and isinstance(value, int | float)}
         for backend in self.backends:
-            backend.add_scalars(values, step=row['step'])
+            allowed = for_mlflow(values) if isinstance(backend, MLflowVisBackend) else values
+            backend.add_scalars(allowed, step=row['step'])
 
     def close(self) -> None:
         """Write what back ends have not written yet."""

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization.vis_backend import BaseVisBackend
-from tiny_training import build, write_images
+from tiny_training import MeanScore, build, write_images
 
 from detplug.engine import trackers
 from detplug.engine.history import read_history
@@ -71,6 +71,13 @@ def test_mlflow_gets_the_server_of_the_environment_and_no_copy_of_the_work_folde
     assert trackers.mlflow_options() == dict(artifact_suffix=()) and os.environ['MLFLOW_ALLOW_FILE_STORE'] == 'true'
 
 
+def test_names_that_mlflow_takes():
+    assert trackers.for_mlflow({'val/ap/Würmer x-1.5:': 1, 'val/ap/a (b)': 2}) == {
+        'val/ap/Würmer x-1.5:': 1,
+        'val/ap/a _b_': 2,
+    }
+
+
 def test_what_a_tracker_raises_is_one_line_and_other_errors_stay():
     usage = type('UsageError', (Exception,), dict(__module__='wandb.errors'))
     line = '--log-to wandb: No API key; `wandb login`, or WANDB_MODE=offline'
@@ -81,12 +88,15 @@ def test_what_a_tracker_raises_is_one_line_and_other_errors_stay():
     assert trackers.CURES.keys() == trackers.BACKENDS.keys()
 
 
-@pytest.mark.parametrize('name', ['wandb', 'mlflow'])
+@pytest.mark.parametrize('name', ['tensorboard', 'wandb', 'mlflow'])
 def test_a_training_with_the_real_one(name, tmp_path, monkeypatch):
     """Where it is installed, which no extra of detplug asks for."""
-    package = pytest.importorskip(name)
+    package = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator' if name == 'tensorboard' else name
+    )
     monkeypatch.setenv('WANDB_MODE', 'offline')
     monkeypatch.setenv('WANDB_SILENT', 'true')
+    monkeypatch.setattr(MeanScore, 'compute_metrics', lambda self, results: {'score': 0.5, 'ap/RBC (a, b)': 0.25})
     write_images(tmp_path)
     monkeypatch.delenv('MLFLOW_TRACKING_URI', raising=False)
     monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
@@ -95,6 +105,11 @@ def test_a_training_with_the_real_one(name, tmp_path, monkeypatch):
     for resume in (False, True):
         steps = dict(train_cfg__max_iters=6 if resume else 4, train_cfg__val_interval=2, resume=resume)
         build(tmp_path, visualizer=tracked.visualizer.to_dict(), **steps).train()
+    if name == 'tensorboard':
+        events = package.EventAccumulator(f'{tmp_path}/work/vis_data')
+        events.Reload()
+        assert [event.step for event in events.Scalars('loss')] == [1, 2, 3, 4, 5, 6]
+        return
     if name == 'wandb':
         assert len(list((tmp_path / 'work/vis_data/wandb').glob('offline-run-*/run-*.wandb'))) == 2
         return
@@ -103,4 +118,5 @@ def test_a_training_with_the_real_one(name, tmp_path, monkeypatch):
     )
     found = sorted(x.step for run in runs for x in package.MlflowClient().get_metric_history(run.info.run_id, 'loss'))
     assert found == [1, 2, 3, 4, 5, 6]
+    assert [run.data.metrics['val/ap/RBC _a_ b_'] for run in runs] == [0.25] * 2
     assert len(list((tmp_path / 'work').rglob('artifacts/*'))) == 2, 'the config of each'
