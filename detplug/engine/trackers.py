@@ -1,6 +1,7 @@
 """Experiment trackers: the rows of history.jsonl go to TensorBoard, Weights & Biases or MLflow too.
 
-Tried for real: tensorboard 2.21.0, wandb 0.31.0 offline, and mlflow-skinny 3.17.2 with its file store, on Python 3.11; see docs/train.md.
+Tried for real on Python 3.11: tensorboard 2.21.0, wandb 0.31.0 offline, and mlflow-skinny 3.17.2 with its file store;
+see docs/train.md.
 """
 
 import os
