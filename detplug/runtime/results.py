@@ -51,6 +51,10 @@ class Results:
     failed: dict[str, str]
     class_thr: dict[str, float] = field(default_factory=dict)
 
+    def lowest(self, name: str) -> float:
+        """The lowest score that the run kept of a class."""
+        return self.class_thr.get(name, self.score_thr)
+
     def pictures(self) -> Iterator[Picture]:
         """The pictures that were read, one shard in memory at a time."""
         for number in range(self.shards):

@@ -54,6 +54,7 @@ def test_a_threshold_of_a_class(bundle, tmp_path, capsys):
     assert np.abs(whole - drawn)[16:56, 20:48].max() > 60, 'the box of the worm is not drawn'
     results = read_results(tmp_path / 'out')
     assert results.score_thr == 0.7 and results.class_thr == {'egg': 0.25}, 'from .7 on all is kept'
+    assert (results.lowest('egg'), results.lowest('Würmer')) == (0.25, 0.7)
     assert predict(bundle, tmp_path, '--score-thr', '0.5', '--score-thr', 'egg=0.95')[0] == [WORM]
 
 
