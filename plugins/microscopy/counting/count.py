@@ -11,6 +11,7 @@ from detplug.outcome import note_outcome
 from detplug.runtime.results import Results, read_results
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
+from detplug.runtime.thresholds import parse_thresholds
 
 from ..inspection.appearance import read_profile
 from .burden import Assumptions
@@ -54,7 +55,7 @@ def count(args: argparse.Namespace) -> int:
     results, group = read_results(args.results), group_of(by, args.groups, args.pattern)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     given = assumptions(args, results, calibration)
-    limits = thresholds(results, calibration, given_thresholds(args.score_thr))
+    limits = thresholds(results, calibration, parse_thresholds(args.score_thr or ()))
     groups, pictures = tally(results, limits, group, calibration)
     unlike = unlike_training(args, results, group, limits.of)
     counts = count_rows(groups, calibration, by, method, confidence, unlike)
@@ -96,27 +97,6 @@ def unlike_training(
     for name, lines in found.items():
         print(f'{name}: unlike the training pictures, do not believe its counts: {", ".join(lines)}')
     return found
-
-
-def given_thresholds(texts: list[str] | None) -> dict[str, float]:
-    """Class -> threshold of ``--score-thr``; the name '' for all classes.
-
-    Raises:
-        UserError: not a score, or one class twice.
-    """
-    given: dict[str, float] = {}
-    for text in texts or ():
-        name, _, value = text.rpartition('=')
-        try:
-            score = float(value)
-        except ValueError:
-            score = -1.0
-        if not 0 <= score <= 1:
-            raise UserError(f'--score-thr {text}: {value} is not from 0 to 1; give T or CLASS=T')
-        if name in given:
-            raise UserError(f'--score-thr {text}: is given twice; leave one of them out')
-        given[name] = score
-    return given
 
 
 def assumptions(args: argparse.Namespace, results: Results, calibration: Calibration | None) -> Assumptions:

@@ -7,6 +7,7 @@ import numpy as np
 
 from detplug.errors import UserError
 from detplug.runtime.results import Results
+from detplug.runtime.thresholds import EVERY, check_thresholds
 
 from .calibration import Calibration
 from .estimates import Group
@@ -29,17 +30,15 @@ def thresholds(results: Results, calibration: Calibration | None, given: Mapping
     Raises:
         UserError: a class that the detector does not have, or a threshold below which the run kept nothing.
     """
-    unknown = [name for name in given if name and name not in results.classes]
-    if unknown:
-        raise UserError(f'--score-thr {unknown[0]}: no class of the detector; one of {", ".join(results.classes)}')
+    check_thresholds(given, results.classes)
     calibrated = {} if calibration is None else {name: x.threshold for name, x in calibration.classes.items()}
-    default = {name: given.get('', calibrated.get(name, results.score_thr)) for name in results.classes}
+    default = {name: given.get(EVERY, calibrated.get(name, results.lowest(name))) for name in results.classes}
     chosen = default | {name: value for name, value in given.items() if name}
-    low = [name for name, value in chosen.items() if value < results.score_thr]
+    low = [name for name, value in chosen.items() if value < results.lowest(name)]
     if low:
         raise UserError(
             f'{results.folder}: {low[0]}: threshold {chosen[low[0]]:g}, but the run kept boxes from '
-            f'{results.score_thr:g} on; predict again with --score-thr {chosen[low[0]]:g} or below'
+            f'{results.lowest(low[0]):g} on; predict again with --score-thr {chosen[low[0]]:g} or below'
         )
     origin = 'of --score-thr' if given else 'of the calibration' if calibration is not None else 'of the prediction'
     return Thresholds(chosen, origin)

@@ -114,8 +114,8 @@ def read_results(out: Path, order: str | None = None) -> Results:
     return Results(
         out, pictures, len(items) - len(pictures), _boxes(tables, numbers_of, chosen), chosen, names,
         check_window(engine.get('window'), f'{out}/{RUN}'), _model(engine), _digest([engine, settings]),
-        dict(score_thr=settings['score_thr']) | settings['thresholds'], settings.get('tile', 0),
-        _digest(content),
+        dict(score_thr=settings['score_thr']) | settings.get('class_thr', {}) | settings['thresholds'],
+        settings.get('tile', 0), _digest(content),
     )  # fmt: skip
 
 

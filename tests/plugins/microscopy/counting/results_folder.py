@@ -20,14 +20,20 @@ class Blank:
     size: tuple[int, int]
 
 
-def write_results(folder: Path, pictures: dict, classes=('egg', 'cyst'), score_thr=0.05, side=SIDE) -> Path:
+def write_results(
+    folder: Path, pictures: dict, classes=('egg', 'cyst'), score_thr=0.05, side=SIDE, class_thr=None
+) -> Path:
     """``pictures``: name -> list of (class, score, box xyxy), or a text: the reason why it could not be read."""
     folder.mkdir(parents=True)
     names, shard_size = list(pictures), 2
-    run = dict(files=len(names), shard_size=shard_size, settings=dict(score_thr=score_thr, category_ids=None))
+    run = dict(
+        files=len(names),
+        shard_size=shard_size,
+        settings=dict(score_thr=score_thr, category_ids=None, class_thr=class_thr or {}),
+    )
     (folder / 'run.json').write_text(json.dumps(run | dict(engine=dict(classes=list(classes)))))
     for number, start in enumerate(range(0, len(names), shard_size)):
-        rows = Rows({}, Settings(score_thr=score_thr))
+        rows = Rows({}, Settings(score_thr=score_thr, class_thr=class_thr or {}))
         for place, name in enumerate(names[start : start + shard_size], start=start):
             item = Item(place, name, Path(name))
             if isinstance(pictures[name], str):

@@ -161,6 +161,16 @@ def test_a_calibration_goes_into_a_manifest_and_corrects_counts(validation, tmp_
     assert 'svg' in (run / 'counts.html').read_text()
 
 
+def test_each_class_counts_from_its_lowest_score_of_the_run(tmp_path, capsys):
+    boxes = [('egg', 0.3, [0, 0, 9, 9]), ('egg', 0.6, [20, 0, 29, 9]), ('cyst', 0.7, [40, 0, 49, 9])]
+    run = write_results(tmp_path / 'run', {'a.png': boxes}, score_thr=0.5, class_thr=dict(egg=0.2))
+    assert main(['count', str(run)]) == 0
+    assert [(row['class'], row['count']) for row in rows(run / 'counts.csv')] == [('egg', '2'), ('cyst', '1')]
+    assert main(['count', str(run), '--score-thr', 'egg=0.25', 'cyst=0.5']) == 0
+    assert main(['count', str(run), '--score-thr', 'cyst=0.4']) == 2
+    assert 'cyst: threshold 0.4, but the run kept boxes from 0.5 on' in capsys.readouterr().err
+
+
 def test_sensitivity_specificity_and_limits_against_a_truth(tmp_path, capsys):
     pictures, truth = {}, {}
     for i in range(20):  # ten negative slides, two with a false alarm; ten with four eggs, one of them missed wholly
