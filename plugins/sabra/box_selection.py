@@ -13,7 +13,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from .relations import NO_OBJECT
 
@@ -89,7 +89,7 @@ def original_numbers(triplets: Tensor, positions: Tensor) -> Tensor:
     return torch.stack([positions[subject], object_, predicate], 1)
 
 
-def select_found(found: Found, may_be_subject: Tensor, limits: BoxLimits) -> Found:
+def limit_detections(found: GraphDetections, may_be_subject: Tensor, limits: BoxLimits) -> GraphDetections:
     """:func:`keep_boxes` in an exported graph: at most ``max_boxes`` rows, padding last.
 
     Args:
@@ -102,6 +102,6 @@ def select_found(found: Found, may_be_subject: Tensor, limits: BoxLimits) -> Fou
     number = mask.sum(1)
     valid = torch.arange(rows.shape[1], device=rows.device) < number[:, None]
     boxes = found.boxes.gather(1, rows[..., None].expand(-1, -1, 4)) * valid[..., None]
-    scores, places = found.scores.gather(1, rows) * valid, found.places.gather(1, rows) * valid
+    scores, prior_index = found.scores.gather(1, rows) * valid, found.prior_index.gather(1, rows) * valid
     labels = torch.where(valid, found.labels.gather(1, rows), -1)
-    return Found(number.to(found.count.dtype), boxes, scores, labels, places)
+    return GraphDetections(number.to(found.count.dtype), boxes, scores, labels, prior_index)

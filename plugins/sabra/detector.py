@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from .adapters import adapter_of
-from .box_selection import BoxLimits, SelectedBoxes, original_numbers, select_found, select_of_image
+from .box_selection import BoxLimits, SelectedBoxes, limit_detections, original_numbers, select_of_image
 from .given_boxes import prediction_steps
 from .heads.protocol import check_head, may_be_subject, predicts_without_object
 from .image_boxes import ImageBoxes, pad_boxes
@@ -193,13 +193,13 @@ class RelationDetector(BaseDetector):
         """What replaces the limits of the detector's ``test_cfg`` in the graph."""
         return dict(score_thr=max(self.limits.score_thr, self.bbox_head.test_cfg.get('score_thr', 0.0)))
 
-    def select_found(self, found: Found) -> Found:
+    def limit_detections(self, found: GraphDetections) -> GraphDetections:
         """Those of the graph's detections that the head gets."""
-        return select_found(found, may_be_subject(self.relation_head, found.labels.clamp(min=0)), self.limits)
+        return limit_detections(found, may_be_subject(self.relation_head, found.labels.clamp(min=0)), self.limits)
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
-        """Names of :meth:`describe_found`'s results."""
+        """Names of :meth:`describe_detections`'s results."""
         alone = predicts_without_object(self.relation_head)
         return ('relation_scores', 'solo_scores') if alone else ('relation_scores',)
 
@@ -226,7 +226,9 @@ class RelationDetector(BaseDetector):
                 'PairPooling, which reads maps'
             )
 
-    def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
+    def describe_detections(
+        self, feats: tuple[Tensor, ...], found: GraphDetections, sizes: Tensor
+    ) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
         boxes = ImageBoxes(
             torch.minimum(found.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),

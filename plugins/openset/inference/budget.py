@@ -33,7 +33,7 @@ class KnownObjects(NamedTuple):
     labels: np.ndarray
     ood: np.ndarray
     objectness: np.ndarray
-    own: np.ndarray
+    p_unknown: np.ndarray
     on: np.ndarray
 
     @classmethod
@@ -43,7 +43,7 @@ class KnownObjects(NamedTuple):
 
     def fused(self, rule: FusedRule) -> Fused:
         """The detections after fusion."""
-        return fuse(self.boxes, self.scores, self.labels, self.ood, self.objectness, self.own, rule)
+        return fuse(self.boxes, self.scores, self.labels, self.ood, self.objectness, self.p_unknown, rule)
 
     def named_unknown(self, rule: FusedRule) -> np.ndarray:
         """(G,) bool: the best detection on the object is "unknown" after fusion; an object not found is not."""

@@ -23,9 +23,9 @@ class Shaping(Scorer):
 
     def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
         if head is None or head.weight.shape != self.weight.shape:
-            found = None if head is None else tuple(head.weight.shape)
+            shape = None if head is None else tuple(head.weight.shape)
             raise ValueError(
-                f'{type(self).__name__}.fit: head: weight {found}, wanted {tuple(self.weight.shape)}: (rows, K, D)'
+                f'{type(self).__name__}.fit: head: weight {shape}, wanted {tuple(self.weight.shape)}: (rows, K, D)'
             )
         self.weight.copy_(head.weight)
         self.bias.copy_(head.bias)

@@ -106,20 +106,20 @@ def test_places_are_where_the_detections_come_from(added, kind):
     )
     with torch.no_grad():
         feats = model.extract_feat(image)
-        found = model.places.predict(feats, [sample(), sample()])
-        groups = model.places.groups(feats, found)
+        found = model.adapter.predict(feats, [sample(), sample()])
+        groups = model.adapter.groups(feats, found)
     scores, labels = (torch.cat([x[name] for x in found]) for name in ('scores', 'labels'))
     index = torch.cat([x.index for x in groups])
     assert sorted(index.tolist()) == list(range(len(scores)))
     logits = torch.cat([x.logits for x in groups])[index.argsort()]
     objectness = torch.cat([x.objectness for x in groups])[index.argsort()]
-    own = logits.gather(1, labels[:, None])[:, 0]
+    label_logit = logits.gather(1, labels[:, None])[:, 0]
     if kind == 'faster_rcnn':  # features are pooled again at the predicted box, so the score is another
         assert objectness.min() >= 0 and objectness.max() <= 1
         return
-    want = own.sigmoid() * (objectness if kind == 'yolov5' else 1)
+    want = label_logit.sigmoid() * (objectness if kind == 'yolov5' else 1)
     torch.testing.assert_close(scores, want, atol=1e-5, rtol=1e-4)
-    layers = model.places.layers
+    layers = model.adapter.layers
     if layers is not None:
         for group, layer in zip(groups, layers, strict=True):
             torch.testing.assert_close(layer.logits(group.features, group.rows), group.logits, atol=1e-4, rtol=1e-4)

@@ -28,12 +28,12 @@ def gate_of(ood, tau):
     return gate if ood > tau else min(gate, np.float32(0.5))
 
 
-def by_loop(boxes, scores, labels, ood, objectness, own, rule) -> list[tuple]:
+def by_loop(boxes, scores, labels, ood, objectness, p_unknown, rule) -> list[tuple]:
     """The same box by box."""
     known, unknown = [], []
     for i in range(len(scores)):
         gate = gate_of(ood[i], rule.tau)
-        chance = 1 - (1 - own[i]) * (1 - gate)
+        chance = 1 - (1 - p_unknown[i]) * (1 - gate)
         if labels[i] != rule.classes:
             known.append((-(scores[i] * (1 - gate if gate > 0.5 else 1)), labels[i], *boxes[i, ::-1], i))
         unknown.append((-(objectness[i] * chance), rule.classes, *boxes[i, ::-1], i, chance))
@@ -90,14 +90,14 @@ def one_box(s: float, p: float, tau: float) -> Fused:
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.99))
-def test_unknown_rises_with_strangeness_and_own(first, second, own, other, tau):
+def test_unknown_rises_with_strangeness_and_p_unknown(first, second, p_unknown, other, tau):
     def unknown(s, p):
         fused = one_box(s, p, tau)
         return fused.scores[fused.labels == K].sum()
 
     low, high = sorted((first, second))
-    assert unknown(low, own) <= unknown(high, own)
-    low, high = sorted((own, other))
+    assert unknown(low, p_unknown) <= unknown(high, p_unknown)
+    low, high = sorted((p_unknown, other))
     assert unknown(first, low) <= unknown(first, high)
 
 

@@ -157,7 +157,7 @@ def test_an_unknown_name_is_never_a_known_one(rows, mode):
         assert not (fate == UNKNOWN).any() and not (fate == IGNORED).any()
     else:
         assert (found.ood[known] < 0.95).all()
-        assert (torch.maximum(found.ood, found.own(K))[fate == UNKNOWN] >= 0.9).all()  # 1 - .1 x .1 = .99
+        assert (torch.maximum(found.ood, found.p_unknown(K))[fate == UNKNOWN] >= 0.9).all()  # 1 - .1 x .1 = .99
 
 
 def test_no_box_is_no_fate():

@@ -39,7 +39,7 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
         new = with_unknown_config(config, make_parser().parse_args([*words, '--scorer', scorer]))
         added = MODELS.build(new.model).eval()
         load_detector(added, config, tmp_path / 'weights.pth')
-        assert added.own_unknown and added.classes == 2 and added.places.columns == 3
+        assert added.has_unknown_class and added.classes == 2 and added.adapter.columns == 3
         assert torch.equal(added.detector.bbox_head.convs[0].bias, model.teacher.bbox_head.convs[0].bias)
         added.ood.fitted.fill_(True)
         with torch.no_grad():
@@ -50,13 +50,13 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
     with pytest.raises(UserError, match='cdf: UnknownClass has no score to calibrate; take none'):
         MODELS.build(with_unknown_config(config, args).model)
     rarity, column, logits = (found[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
-    own = logits.labels == 2
-    assert own.any() and not own.all()
-    torch.testing.assert_close(logits.scores[own], (logits.objectness * logits.own_unknown)[own])
-    torch.testing.assert_close(column.ood_scores, logits.objectness * logits.own_unknown)
+    named_unknown = logits.labels == 2
+    assert named_unknown.any() and not named_unknown.all()
+    torch.testing.assert_close(logits.scores[named_unknown], (logits.objectness * logits.p_unknown)[named_unknown])
+    torch.testing.assert_close(column.ood_scores, logits.objectness * logits.p_unknown)
     assert (rarity.ood_scores > column.ood_scores).all()
     for result in (rarity, column):  # both are in the strangeness already
-        assert (result.objectness == 1).all() and (result.own_unknown == 0).all()
+        assert (result.objectness == 1).all() and (result.p_unknown == 0).all()
 
 
 def test_class_unknown_alone_is_exported(tmp_path):
@@ -65,7 +65,7 @@ def test_class_unknown_alone_is_exported(tmp_path):
     columns = detector('yolov5', K + 1)
     preprocessor = columns.pop('data_preprocessor')
     config.model = dict(
-        type='WithUnknown', detector=columns, classes=K, own_unknown=True, scorer=dict(type='UnknownClass'),
+        type='WithUnknown', detector=columns, classes=K, has_unknown_class=True, scorer=dict(type='UnknownClass'),
         data_preprocessor=preprocessor,
     )  # fmt: skip
     config.custom_imports['imports'].append('plugins.openset.register')

@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from tiny_open_set import CHANNELS, CLASSES, ROOT, SIDE, UNKNOWN, sample
 
-from plugins.openset.inference.places import places_of
+from plugins.openset.inference.adapters import adapter_of
 
 IMAGES = dict(train=24, val=16)
 KINDS = ('yolov5', 'retinanet', 'rtmdet', 'faster_rcnn')
@@ -141,7 +141,7 @@ def annotate(folder: Path, model: torch.nn.Module, inputs: torch.Tensor) -> None
         rows, boxes = [], []
         for i in range(start, start + count):
             rows.append(dict(id=i, file_name=f'{i}.png', width=SIDE, height=SIDE))
-            found = places_of(model, len(CLASSES)).predict(model.extract_feat(inputs[i : i + 1]), [sample()])[0]
+            found = adapter_of(model, len(CLASSES)).predict(model.extract_feat(inputs[i : i + 1]), [sample()])[0]
             for turn, (box, label) in enumerate(apart(found)):
                 x1, y1, x2, y2 = box
                 category = int(label) if turn < 3 else len(CLASSES)

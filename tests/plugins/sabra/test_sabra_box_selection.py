@@ -10,8 +10,8 @@ from sabra_detector_cases import BOX, PREDICATES, SHAPE, batch, model, pixels_mo
 
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
-from detplug.export.graph import Found
-from plugins.sabra.box_selection import BoxLimits, keep_boxes, select_found
+from detplug.export.graph import GraphDetections
+from plugins.sabra.box_selection import BoxLimits, keep_boxes, limit_detections
 from plugins.sabra.image_boxes import pad_boxes
 from plugins.sabra.relations import NO_OBJECT
 
@@ -43,8 +43,8 @@ def test_seats_for_both_roles_then_the_highest_scores(rows, limits):
     count = len(rows)  # the same in a graph, whose rows go on with padding
     padded = InstanceData(bboxes=torch.rand(count, 4), labels=may.long(), scores=scores)
     boxes = pad_boxes([padded, padded[:0]], torch.ones(2, 2))
-    found = Found(torch.tensor([count, 0]), boxes.boxes, boxes.scores, boxes.labels, boxes.labels)
-    chosen = select_found(found, boxes.labels > 0, limits)
+    found = GraphDetections(torch.tensor([count, 0]), boxes.boxes, boxes.scores, boxes.labels, boxes.labels)
+    chosen = limit_detections(found, boxes.labels > 0, limits)
     assert chosen.count.tolist() == [len(wanted), 0]
     assert torch.equal(chosen.boxes[0, : len(wanted)], padded.bboxes[wanted])
     assert (chosen.labels[0, len(wanted) :] == -1).all() and not chosen.boxes[1].any() and not chosen.scores[1].any()

@@ -149,8 +149,8 @@ def test_what_is_behind_a_prediction():
         every = dict(score_thr=0, nms=dict(type='nms', iou_threshold=0.9), max_per_img=5000)
         found = model.bbox_head.predict_by_feat(*model.bbox_head(feats), batch_img_metas=metas, cfg=every)
         images = torch.repeat_interleave(torch.tensor([len(x) for x in found]))
-        places = torch.cat([x.places for x in found])
-        levels = model.bbox_head.describe(feats, images, places)
+        prior_index = torch.cat([x.prior_index for x in found])
+        levels = model.bbox_head.describe(feats, images, prior_index)
     scores, labels = (torch.cat([x[name] for x in found]) for name in ('scores', 'labels'))
     assert sorted(torch.cat([level[0] for level in levels]).tolist()) == list(range(len(scores)))
     for (index, z, anchor, logits, objectness), (weight, bias) in zip(

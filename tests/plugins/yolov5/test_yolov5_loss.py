@@ -10,7 +10,7 @@ from plugins.yolov5.box_coding import decode
 from plugins.yolov5.ciou import complete_iou
 from plugins.yolov5.head import ANCHORS
 from plugins.yolov5.loss import ImageBoxes, YOLOv5Loss, balanced_entropy
-from plugins.yolov5.sparse_gradients import ClassEntropy, PickPlaces
+from plugins.yolov5.sparse_gradients import ClassEntropy, GatherPredictions
 
 STRIDES, SIDE, CLASSES, IMAGES = (8, 16, 32), 64, 4, 2
 SIZES = torch.tensor(ANCHORS, dtype=torch.float64)
@@ -48,9 +48,9 @@ def plain_loss(maps, found, ignored, smoothing=0.0):
         raw = raw.view(IMAGES, 3, 5 + CLASSES, *raw.shape[2:])
         x1, y1, x2, y2 = (found.boxes / stride).unbind(1)
         centred = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], 1)
-        places = assign(centred, anchors / stride, raw.shape[3:])
+        positives = assign(centred, anchors / stride, raw.shape[3:])
         boxes, entropies, wanted = [], [], {}
-        for b, a, row, column in zip(*(v.tolist() for v in places), strict=True):
+        for b, a, row, column in zip(*(v.tolist() for v in positives), strict=True):
             n = found.images[b].item()
             values = raw[n, a, :, row, column]
             decoded = decode(values[:4], torch.tensor([column, row]), anchors[a], stride)
@@ -124,8 +124,8 @@ def test_loss_grows_with_the_batch_and_not_with_its_composition():
 def test_gradients_of_the_sparse_expressions_are_right():
     generator = torch.Generator().manual_seed(0)
     raw = torch.randn(2, 1, 8, 2, 2, dtype=torch.float64, generator=generator, requires_grad=True)
-    places = [torch.tensor(x) for x in ([0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 1, 1])]  # the last place twice
-    assert torch.autograd.gradcheck(lambda x: PickPlaces.apply(x, *places), raw)
+    positives = [torch.tensor(x) for x in ([0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 1, 1])]  # the last one twice
+    assert torch.autograd.gradcheck(lambda x: GatherPredictions.apply(x, *positives), raw)
     logits = torch.randn(3, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     labels = torch.tensor([0, 3, 1])
     for smoothing in (0.0, 0.2):
@@ -150,7 +150,7 @@ def test_weights_scale_class_and_objectness_but_not_the_box():
     assert obj[0.0] < obj[1.0]
 
 
-def test_of_boxes_that_share_a_place_the_largest_weight_counts():
+def test_of_boxes_that_share_an_anchor_the_largest_weight_counts():
     maps, one = outputs(), truth(1)
     twice = one._replace(
         **{name: torch.cat([getattr(one, name)] * 2) for name in ('boxes', 'images', 'labels')},
