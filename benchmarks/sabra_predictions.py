@@ -71,7 +71,7 @@ def drawn_counts(config: str, options: list[str], batches: int) -> dict[str, flo
 
 
 def scored_pairs(results: list, kinds: list[np.ndarray]) -> ScoredPairs:
-    """Each pair once, with the score of its best predicate; pairs that nobody judged are left out."""
+    """Each pair once, with the score of its best predicate; pairs that nobody annotated are left out."""
     columns = []
     for number, (result, kind) in enumerate(zip(results, kinds, strict=True)):
         order = np.flatnonzero(kind != INVALID)  # best first

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from detplug.runtime.detections import Detections
-from detplug.runtime.result_field import Queue, ResultField, numbers
+from detplug.errors import UserError
+from detplug.runtime.detections import Detectionsfrom detplug.runtime.result_field import Queue, ResultField, numbers
 
 from .inference.fuse import FusedRule, fuse
 
@@ -42,7 +42,8 @@ def finish(detections: Detections, manifest: Mapping) -> Detections:
     if entries is None:
         return detections
     said = detections.fields['ood_scores']
-    parts = [said[name] for name in ('ood_scores', 'objectness', 'p_unknown')]
+    if 'p_unknown' not in said:
+        raise UserError('manifest.json: outputs.extra: no p_unknown; export the detector again')    parts = [said[name] for name in ('ood_scores', 'objectness', 'p_unknown')]
     index, scores, labels = fuse(detections.boxes, detections.scores, detections.labels, *parts, FusedRule.of(entries))
     fields = detections.fields | {'ood_scores': parts[0]}
     fields = {name: value[index] for name, value in fields.items()}

@@ -110,15 +110,17 @@ class MHGAT(nn.Module):
         self.enter = nn.Sequential(nn.Linear(width, dims), nn.ReLU(), nn.LayerNorm(dims))
         self.layers = nn.ModuleList(MHGATLayer(dims, heads, kinds) for _ in range(layers))
 
-    def forward(self, found: ImageBoxes) -> Tensor:
+    def forward(self, detections: ImageBoxes) -> Tensor:
         """(B, N, D); rows of padding hold no meaning."""
-        inputs = [node_vectors(found.boxes, found.sizes[:, None]), self.classes(found.labels)]
+        inputs = [node_vectors(detections.boxes, detections.sizes[:, None]), self.classes(detections.labels)]
         if self.scores:
-            inputs.append(score_vectors(found.scores))
+            inputs.append(score_vectors(detections.scores))
         x = self.enter(torch.cat(inputs, -1))
         if self.layers:
-            edges = scaled(pair_vectors(found.boxes[:, :, None], found.boxes[:, None], found.sizes[:, None, None]))
-            of_kind, pairs = self.kind_of_label[found.labels], found.pairs
+            edges = scaled(
+                pair_vectors(detections.boxes[:, :, None], detections.boxes[:, None], detections.sizes[:, None, None])
+            )
+            of_kind, pairs = self.kind_of_label[detections.labels], detections.pairs
             for layer in self.layers:
                 x = layer(x, edges, of_kind, pairs)
         return x

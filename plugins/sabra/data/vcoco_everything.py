@@ -25,7 +25,7 @@ from detplug.data.records import finite_number, one_line
 from detplug.errors import UserError
 
 from ..relations import NO_OBJECT, RelationImage, RelationSet, relation_image
-from .vcoco_names import PERSON, VCOCO, judged_objects
+from .vcoco_names import PERSON, VCOCO, annotated_objects
 
 Lines = Iterator[tuple[int, list[str]]]  # number of the line, its words
 
@@ -36,7 +36,7 @@ def read_everything(path: Path, annotated: dict[int, int] | None = None) -> Rela
     Args:
         annotated: COCO image id -> number of persons that V-COCO annotated there (the official json has it): tells
             which persons without an action were annotated, wherever none or all of an image were. Elsewhere, and
-            without it, they count as not annotated (``judged`` False) with a line in the anomalies.
+            without it, they count as not annotated (``annotated`` False) with a line in the anomalies.
 
     Raises:
         UserError: missing file, or a line that is not of this format.
@@ -78,8 +78,8 @@ def _image(lines: Lines, annotated: dict[int, int] | None, anomalies: list[str])
             f'annotated persons without an action not told apart: {one_line(name)}: {extra} of {len(idle)}, all taken '
             'as not annotated'
         )
-    judged = judged_objects(labels, active | set(idle if extra == len(idle) else ()))
-    return relation_image(int(stem), name, (width, height), [thing[1:] for thing in objects], labels, rows, judged)
+    known = annotated_objects(labels, active | set(idle if extra == len(idle) else ()))
+    return relation_image(int(stem), name, (width, height), [thing[1:] for thing in objects], labels, rows, known)
 
 
 def _object(words: list[str]) -> tuple[int, float, float, float, float]:

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from detplug.errors import UserError
+from detplug.runtime.detections import Detections
 from plugins.openset.inference.fuse import Fused, FusedRule, fuse, overlapping, strangeness_gate, turn_in_class
+from plugins.openset.result_fields import finish
 
 K = 3
 seeds = given(seed=st.integers(0, 10**6), count=st.integers(0, 40))
@@ -169,3 +172,10 @@ def test_suppression_between_known_names_is_a_choice():
     for one_name, known in ((False, [0, 1]), (True, [0])):
         fused = fuse(boxes, rest[0], np.array([0, 1]), *rest[1:], FusedRule(2, 0.9, one_name=one_name))
         assert fused.labels.tolist() == [*known, 2]
+
+
+def test_a_bundle_with_the_former_output_name_is_refused():
+    said = dict(ood_scores=np.zeros(1), objectness=np.ones(1), own_unknown=np.zeros(1))
+    detections = Detections(np.zeros((1, 4)), np.ones(1), np.zeros(1, int), ('a', 'unknown'), {'ood_scores': said})
+    with pytest.raises(UserError, match='no p_unknown; export the detector again'):
+        finish(detections, {'openset': {'fusion': {}}})

@@ -64,7 +64,7 @@ def sample(boxes, labels, relations=(), scores=None, truth=None):
     if truth is not None:
         boxes = torch.tensor(truth[0], dtype=torch.float32).reshape(-1, 4)
         labels = torch.tensor(truth[1], dtype=torch.int64)
-    out.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(len(labels), dtype=torch.bool))
+    out.gt_instances = InstanceData(bboxes=boxes, labels=labels, annotated=torch.ones(len(labels), dtype=torch.bool))
     out.gt_relations = InstanceData(triplets=torch.tensor(relations, dtype=torch.int64).reshape(-1, 3))
     return out
 

@@ -106,7 +106,7 @@ def test_a_metric_of_boxes_may_see_every_detection_and_relations_stay_those_of_t
 
 
 def test_a_relation_without_object_keeps_it_so_when_all_detections_are_reported():
-    net = model(max_boxes=2, solo=True)
+    net = model(max_boxes=2, intransitive=True)
     net.all_detections = True
     with torch.no_grad():
         (one,) = net.eval().test_step(batch([sample(BOX, [0, 1, 2, 3], scores=[0.1, 0.9, 0.1, 0.8])]))

@@ -65,5 +65,5 @@ def test_a_step_of_two_processes_is_that_of_both_images_in_one(two):
 def test_the_counts_of_sampled_pairs_are_those_of_all_processes(two):
     for results in two:
         counts = results['counts']
-        assert counts['found/n1'] == counts['found/n2'] == counts['drawn/n1'] == counts['drawn/n2'] == 5
+        assert counts['available/n1'] == counts['available/n2'] == counts['drawn/n1'] == counts['drawn/n2'] == 5
         assert counts['scarce'] == 1

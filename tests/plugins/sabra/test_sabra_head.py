@@ -9,7 +9,7 @@ from plugins.sabra.relation_loss import focal_loss, log_chance
 
 HEADS = {
     'all may be subjects': {},
-    'persons and missing objects': dict(subject_labels=[0], solo=True),
+    'persons and missing objects': dict(subject_labels=[0], intransitive=True),
     'exclusive predicates': dict(exclusive=True),
     'no graph': dict(graph=dict(dims=16, heads=2, layers=0)),
     'no masks': dict(mask_weight=0.0),

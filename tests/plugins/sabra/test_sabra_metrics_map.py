@@ -14,7 +14,7 @@ A, B, FAR = (0, 0, 10, 10), (20, 0, 30, 10), (60, 60, 70, 70)
 
 
 def random_case(seed: int, images: int = 5):
-    return cases.random_case(seed, images, missing=True, unjudged=0.2)
+    return cases.random_case(seed, images, missing=True, unannotated=0.2)
 
 
 def slow_map(images, results):
@@ -42,7 +42,9 @@ def slow_map(images, results):
                         largest, which = overlap, k
                 taken.add(which)
                 silent = any(
-                    not image.judged[n] and image.labels[n] == result.labels[s] and iou(result.boxes[s], box, 0) >= 0.5
+                    not image.annotated[n]
+                    and image.labels[n] == result.labels[s]
+                    and iou(result.boxes[s], box, 0) >= 0.5
                     for n, box in enumerate(image.boxes)
                 )
                 if which is not None or not silent:
@@ -72,8 +74,8 @@ def test_the_truth_is_perfect(seed):
     assert set(relation_map(images, perfect(images), NAMES).values()) <= {1}
 
 
-def one(relations=((0, 1, 0),), img_id=0, judged=None):
-    return relation_image(img_id, '', (99, 99), [A, B], [0, 1], relations, judged)
+def one(relations=((0, 1, 0),), img_id=0, annotated=None):
+    return relation_image(img_id, '', (99, 99), [A, B], [0, 1], relations, annotated)
 
 
 def found(triplets, scores):
@@ -113,9 +115,9 @@ def test_a_missing_object_asks_for_none():
     assert relation_map([one()], [found([(0, NO_OBJECT, 0)], [1])], NAMES)['map'] == 0
 
 
-def test_what_nobody_judged_is_silent():
+def test_what_nobody_annotated_is_silent():
     rows, scores = [(0, 1, 0), (1, 0, 0), (2, 1, 0)], [0.5, 0.9, 0.1]
-    assert relation_map([one(judged=[True, False])], [found(rows, scores)], NAMES)['map'] == 1
+    assert relation_map([one(annotated=[True, False])], [found(rows, scores)], NAMES)['map'] == 1
     assert relation_map([one()], [found(rows, scores)], NAMES)['map'] == 1 / 2
 
 

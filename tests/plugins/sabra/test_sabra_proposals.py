@@ -5,7 +5,7 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 
 from plugins.sabra.image_boxes import ImageBoxes
-from plugins.sabra.proposals import INVALID, Truth, label_proposals, predicate_targets, solo_targets
+from plugins.sabra.proposals import INVALID, Truth, intransitive_targets, label_proposals, predicate_targets
 
 CLASSES, PREDICATES = 2, 3
 
@@ -31,8 +31,8 @@ def random_case(seed: int):
             alone = torch.rand(1, generator=g).item() < 0.3
             rows.append([image, subject, -1 if alone else object_, int(torch.randint(PREDICATES, (1,), generator=g))])
     relations = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
-    judged = torch.rand(2, 4, generator=g) < 0.8
-    return found, Truth(objects, relations, judged)
+    annotated = torch.rand(2, 4, generator=g) < 0.8
+    return found, Truth(objects, relations, annotated)
 
 
 def matches_of(found, truth, image, box, same_class):
@@ -55,7 +55,7 @@ def test_kinds_and_targets_are_their_definitions(seed, same_class):
     labels = label_proposals(found, truth, same_class=same_class, subjects=subjects)
     pairs = (labels.kinds != INVALID).nonzero()
     targets = predicate_targets(labels, truth, pairs, PREDICATES)
-    solo = solo_targets(labels, truth, PREDICATES)
+    intransitive = intransitive_targets(labels, truth, PREDICATES)
     rows = [row for row in truth.relations.tolist() if row[2] >= 0 and row[1] != row[2]]
     at = {tuple(p): k for k, p in enumerate(pairs.tolist())}
     for image in range(2):
@@ -63,11 +63,11 @@ def test_kinds_and_targets_are_their_definitions(seed, same_class):
         own = [matches_of(found, truth, image, k, same_class) for k in range(6)]
         for s in range(6):
             wanted = {p for i, a, o, p in truth.relations.tolist() if i == image and o == -1 and a in own[s]}
-            assert set(solo[image, s].nonzero().flatten().tolist()) == wanted
+            assert set(intransitive[image, s].nonzero().flatten().tolist()) == wanted
             for o in range(6):
                 kind = int(labels.kinds[image, s, o])
-                judged = not own[s] or any(truth.judged[image, k] for k in own[s])
-                if s == o or not (found.valid[image, s] and found.valid[image, o] and subjects[image, s] and judged):
+                annotated = not own[s] or any(truth.annotated[image, k] for k in own[s])
+                if s == o or not (found.valid[image, s] and found.valid[image, o] and subjects[image, s] and annotated):
                     assert kind == INVALID
                     continue
                 right = {p for i, a, b, p in rows if i == image and a in own[s] and b in own[o]}

@@ -18,7 +18,7 @@ from plugins.sabra.sampling import UniformSampler
 
 MODELS = {
     'boxes': model,
-    'boxes, persons and missing objects': partial(model, subject_labels=[0], solo=True),
+    'boxes, persons and missing objects': partial(model, subject_labels=[0], intransitive=True),
     'boxes, exclusive': partial(model, exclusive=True),
     'boxes, no masks': partial(model, mask_weight=0.0),
     'boxes, hard negatives': partial(model, sampler=dict(type='HardNegativeSampler', num_pairs=8)),
