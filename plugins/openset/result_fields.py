@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.runtime.detections import Detectionsfrom detplug.runtime.result_field import Queue, ResultField, numbers
+from detplug.runtime.detections import Detections
+from detplug.runtime.result_field import Queue, ResultField, numbers
 
 from .inference.fuse import FusedRule, fuse
 
@@ -43,7 +44,8 @@ def finish(detections: Detections, manifest: Mapping) -> Detections:
         return detections
     said = detections.fields['ood_scores']
     if 'p_unknown' not in said:
-        raise UserError('manifest.json: outputs.extra: no p_unknown; export the detector again')    parts = [said[name] for name in ('ood_scores', 'objectness', 'p_unknown')]
+        raise UserError('manifest.json: outputs.extra: no p_unknown; export the detector again')
+    parts = [said[name] for name in ('ood_scores', 'objectness', 'p_unknown')]
     index, scores, labels = fuse(detections.boxes, detections.scores, detections.labels, *parts, FusedRule.of(entries))
     fields = detections.fields | {'ood_scores': parts[0]}
     fields = {name: value[index] for name, value in fields.items()}

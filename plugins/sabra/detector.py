@@ -160,14 +160,14 @@ class RelationDetector(BaseDetector):
         pairs, scores, intransitive = self.relation_head.predict(
             self.padded([x.chosen for x in selected], samples), feats, given
         )
-        for number, (sample, own) in enumerate(zip(samples, selected, strict=True)):
+        for number, (sample, selection) in enumerate(zip(samples, selected, strict=True)):
             mine = pairs[:, 0] == number
-            alone = None if intransitive is None else intransitive[number, : len(own.kept)]
+            alone = None if intransitive is None else intransitive[number, : len(selection.kept)]
             triplets, chances = list_relations(pairs[mine, 1:], scores[mine], alone, self.max_relations)
             if self.all_detections:
-                self._report(sample, own.every, original_numbers(triplets, own.kept), chances, rescale)
+                self._report(sample, selection.every, original_numbers(triplets, selection.kept), chances, rescale)
             else:
-                self._report(sample, own.chosen, triplets, chances, rescale)
+                self._report(sample, selection.chosen, triplets, chances, rescale)
         return samples
 
     @staticmethod

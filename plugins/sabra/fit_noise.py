@@ -73,9 +73,9 @@ def fit_noise(
 
 def describe(detected: np.ndarray, objects: np.ndarray, scores: np.ndarray, same: np.ndarray) -> np.ndarray:
     """(M, 6) rows of detections at objects."""
-    side, own = objects[:, 2:] - objects[:, :2], detected[:, 2:] - detected[:, :2]
+    side, detected_side = objects[:, 2:] - objects[:, :2], detected[:, 2:] - detected[:, :2]
     shift = ((detected[:, :2] + detected[:, 2:]) - (objects[:, :2] + objects[:, 2:])) / 2 / side
-    return np.column_stack([scores, shift, np.log(own / side), same])
+    return np.column_stack([scores, shift, np.log(detected_side / side), same])
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -34,8 +34,8 @@ class ImageBoxes(NamedTuple):
     @property
     def pairs(self) -> Tensor:
         """(B, N, N) bool: ordered pairs of two different boxes."""
-        own = torch.eye(self.valid.shape[1], dtype=torch.bool, device=self.valid.device)
-        return self.valid[:, :, None] & self.valid[:, None] & ~own
+        itself = torch.eye(self.valid.shape[1], dtype=torch.bool, device=self.valid.device)
+        return self.valid[:, :, None] & self.valid[:, None] & ~itself
 
 
 def every_pair(detections: ImageBoxes) -> Tensor:

@@ -70,8 +70,8 @@ class MHGATLayer(nn.Module):
         key = torch.einsum('bjd,ydhe,bjy->bjhe', x, self.key, of_kind)
         from_query = torch.einsum('bihe,xyhe,bix,bjy->bijh', query, self.attend_query, of_kind, of_kind)
         from_key = torch.einsum('bjhe,xyhe,bix,bjy->bijh', key, self.attend_key, of_kind, of_kind)
-        own = torch.einsum('xyhf,bix->biyhf', self.attend_edge, of_kind)
-        from_edge = torch.einsum('bijf,biyhf,bjy->bijh', edges, own, of_kind)
+        attended = torch.einsum('xyhf,bix->biyhf', self.attend_edge, of_kind)
+        from_edge = torch.einsum('bijf,biyhf,bjy->bijh', edges, attended, of_kind)
         score = F.leaky_relu(from_query + from_key + from_edge, 0.2)
         score = score.masked_fill(~pairs[..., None], torch.finfo(score.dtype).min)
         return score.softmax(2) * pairs[..., None]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.runtime.detections import Detectionsfrom detplug.runtime.result_field import Option, ResultField
+from detplug.runtime.detections import Detections
+from detplug.runtime.result_field import Option, ResultField
 
 from .relation_drawing import draw_arrows, drawn_boxes
 from .relation_field import NO_OBJECT, Relations, relations_of
@@ -17,7 +18,8 @@ RENAMED = 'solo_scores'  # ALONE in bundles of before
 def make(outputs: Mapping[str, np.ndarray], manifest: Mapping, count: int) -> Relations:
     """The relations of an image from (D, M, C) scores of pairs, M >= D columns, and (D, C) without an object."""
     if RENAMED in outputs:
-        raise UserError(f'manifest.json: outputs.extra: {RENAMED} is now {ALONE}; export the detector again')    return relations_of(outputs[PAIRS][:, :count], outputs.get(ALONE), tuple(manifest['predicates']))
+        raise UserError(f'manifest.json: outputs.extra: {RENAMED} is now {ALONE}; export the detector again')
+    return relations_of(outputs[PAIRS][:, :count], outputs.get(ALONE), tuple(manifest['predicates']))
 
 
 def of_sample(sample, model) -> Relations | None:

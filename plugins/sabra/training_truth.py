@@ -56,11 +56,11 @@ def detector_samples(samples: list[DetDataSample]) -> list[DetDataSample]:
     out = []
     for sample in samples:
         truth, good = sample.gt_instances, are_targets(sample.gt_instances)
-        own = DetDataSample(metainfo=sample.metainfo)
+        boxes_only = DetDataSample(metainfo=sample.metainfo)
         for name, rows in (('gt_instances', good), ('ignored_instances', has_area(truth) & ~good)):
             rows = rows.nonzero()[:, 0]  # once: a mask would make the host wait for each field
-            own.set_field(InstanceData(bboxes=truth.bboxes[rows], labels=truth.labels[rows]), name, InstanceData)
-        out.append(own)
+            boxes_only.set_field(InstanceData(bboxes=truth.bboxes[rows], labels=truth.labels[rows]), name, InstanceData)
+        out.append(boxes_only)
     return out
 
 
@@ -68,7 +68,7 @@ def with_truth(detections: InstanceData, sample: DetDataSample) -> InstanceData:
     """The detector's targets with score 1, then what was found; without features, which the truth does not have."""
     truth, rows = sample.gt_instances, are_targets(sample.gt_instances).nonzero()[:, 0]
     boxes = truth.bboxes[rows]
-    own = InstanceData(bboxes=boxes, labels=truth.labels[rows], scores=torch.ones_like(boxes[:, 0]))
+    truth_boxes = InstanceData(bboxes=boxes, labels=truth.labels[rows], scores=torch.ones_like(boxes[:, 0]))
     return InstanceData.cat(
-        [own, InstanceData(bboxes=detections.bboxes, labels=detections.labels, scores=detections.scores)]
+        [truth_boxes, InstanceData(bboxes=detections.bboxes, labels=detections.labels, scores=detections.scores)]
     )

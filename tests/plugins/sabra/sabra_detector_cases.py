@@ -86,7 +86,7 @@ DEGENERATE = {
     ),
     '300 boxes': dict(boxes=BOX * 75, labels=[0, 1, 2, 3] * 75, relations=[(0, 1, 2)]),
 }
-FOUND = {  # arguments of pixels_model: how many boxes the head gets from the detector
+DETECTOR_LIMITS = {  # arguments of pixels_model: how many boxes the head gets from the detector
     'found and true boxes': {},
     'nothing is found': dict(score_thr=1.1, with_truth=False),
     'one box is found': dict(score_thr=0.0, max_boxes=1, with_truth=False),
@@ -107,10 +107,10 @@ def batch(samples, pictures=False):
 
 def assert_valid(predicted):
     """Boxes and relations of a predicted sample are what they are documented to be."""
-    boxes, found = predicted.pred_instances, predicted.pred_relations
-    assert boxes.bboxes.isfinite().all() and len(found.boxes) == len(boxes)
-    assert len(found.triplets) == len(found.triplet_scores)
-    assert ((found.triplet_scores > 0) & (found.triplet_scores <= 1)).all()
-    assert (found.triplets[:, :2] < max(len(found.boxes), 1)).all()
-    assert (found.triplets[:, 0] != found.triplets[:, 1]).all()
-    assert ((found.triplets[:, 2] >= 0) & (found.triplets[:, 2] < PREDICATES)).all()
+    boxes, relations = predicted.pred_instances, predicted.pred_relations
+    assert boxes.bboxes.isfinite().all() and len(relations.boxes) == len(boxes)
+    assert len(relations.triplets) == len(relations.triplet_scores)
+    assert ((relations.triplet_scores > 0) & (relations.triplet_scores <= 1)).all()
+    assert (relations.triplets[:, :2] < max(len(relations.boxes), 1)).all()
+    assert (relations.triplets[:, 0] != relations.triplets[:, 1]).all()
+    assert ((relations.triplets[:, 2] >= 0) & (relations.triplets[:, 2] < PREDICATES)).all()

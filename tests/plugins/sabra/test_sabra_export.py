@@ -110,13 +110,15 @@ def test_the_graph_predicts_what_torch_predicts(tmp_path, head, size):
     meta = dict(img_shape=size[::-1], ori_shape=size[::-1], scale_factor=(1.0, 1.0))
     with torch.no_grad():
         sample = model.predict(image, [DetDataSample(metainfo=meta)])[0]
-    torch_found, told = sample.pred_instances.numpy(), sample.pred_relations
+    torch_detections, torch_relations = sample.pred_instances.numpy(), sample.pred_relations
     n = count[0]
-    assert n == len(torch_found) == 12
+    assert n == len(torch_detections) == 12
     relations = relations_of(more[0][0, :n, :n], more[1][0, :n] if intransitive else None, PREDICATES)
     ours = Detections(boxes[0, :n].clip(0, size * 2), scores[0, :n], labels[0, :n], (), {'relations': relations})
-    expected = Relations(told.triplets, told.triplet_scores, PREDICATES)
-    there = Detections(torch_found.bboxes, torch_found.scores, torch_found.labels, (), {'relations': expected})
+    expected = Relations(torch_relations.triplets, torch_relations.triplet_scores, PREDICATES)
+    there = Detections(
+        torch_detections.bboxes, torch_detections.scores, torch_detections.labels, (), {'relations': expected}
+    )
     agreement = Agreement()
     agreement.add(there, ours, 0.01, 12)
     assert agreement.passed and agreement.boxes == 12, agreement
@@ -128,13 +130,13 @@ def test_the_graph_predicts_what_torch_predicts(tmp_path, head, size):
 def test_a_difference_of_relations_is_a_failure():
     found = Detections(np.array([[0.0, 0, 9, 9], [20, 20, 30, 30]]), np.ones(2), np.zeros(2, int), ('a',))
 
-    def told(score):
+    def with_score(score):
         relations = Relations(np.array([[0, 1, 0], [1, -1, 1]]), np.array([0.5, score], np.float32), ('x', 'y'))
         return Detections(found.boxes, found.scores, found.labels, found.names, {'relations': relations})
 
     same, other = Agreement(), Agreement()
-    same.add(told(0.4), told(0.4), 0.1, 100)
-    other.add(told(0.4), told(0.3), 0.1, 100)
+    same.add(with_score(0.4), with_score(0.4), 0.1, 100)
+    other.add(with_score(0.4), with_score(0.3), 0.1, 100)
     assert same.passed and not other.passed
 
 

@@ -19,9 +19,9 @@ def losses(case, count=1, **head):
 def scores_of(case, **head):
     """(P, C) scores of all pairs of one image, and the pairs."""
     net = model(**head).eval()
-    found = net.predict([torch.zeros(0)], [sample(**case)])[0].pred_relations
+    relations = net.predict([torch.zeros(0)], [sample(**case)])[0].pred_relations
     table = torch.zeros(4, 4, PREDICATES)
-    table[tuple(torch.tensor(found.triplets).T)] = torch.tensor(found.triplet_scores)
+    table[tuple(torch.tensor(relations.triplets).T)] = torch.tensor(relations.triplet_scores)
     return table
 
 
