@@ -16,7 +16,7 @@ from detplug.export.dense_heads import DENSE_HEADS, MOST, take
 from detplug.export.exportable import (
     Selection,
     check_exportable,
-    has_own_predictions,
+    has_dense_predictions,
     is_two_stage,
     needs_image_sizes,
 )
@@ -100,7 +100,7 @@ class DetectionGraph(nn.Module):
 
     def predictions(self, feats: tuple[Tensor, ...], sizes: Tensor | None) -> tuple[Tensor, Tensor, float]:
         """Boxes (N, A, 4), scores (N, A, K), and the score above which the latter count."""
-        if has_own_predictions(self.model):
+        if has_dense_predictions(self.model):
             boxes, scores = self.model.bbox_head.dense_predictions(feats)
             if not self.selection.multi_label:
                 scores = scores * (scores == scores.amax(dim=-1, keepdim=True))

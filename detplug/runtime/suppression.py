@@ -33,5 +33,5 @@ def _overlapping(boxes: np.ndarray, iou_threshold: float) -> tuple[np.ndarray, n
     first, second = by_left[first], by_left[second]
     a, b = boxes[first], boxes[second]
     common = paired_intersection(a, b)
-    found = common > iou_threshold * (area(a) + area(b) - common)
-    return np.minimum(first[found], second[found]), np.maximum(first[found], second[found])
+    overlapping = common > iou_threshold * (area(a) + area(b) - common)
+    return np.minimum(first[overlapping], second[overlapping]), np.maximum(first[overlapping], second[overlapping])
