@@ -49,8 +49,8 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
         folders = {ALL: [path.parent / 'images' if (path.parent / 'images').is_dir() else path.parent]}
     else:
         annotations.names, folders = _settings(path)
-    for name, places in folders.items():
-        _add_split(annotations, name, places)
+    for name, paths in folders.items():
+        _add_split(annotations, name, paths)
     fill_missing_sizes(annotations)
     for split in annotations.splits:
         for record in split.records:
@@ -91,17 +91,17 @@ def _settings(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
 
 def _place(path: Path, root: Path, key: str, text: Any) -> Path:
     tries = [root / str(text), path.parent / str(text), path.parent / str(text).removeprefix('../')]
-    path = next((path for path in tries if path.exists()), None)
-    if path is None:
+    existing = next((candidate for candidate in tries if candidate.exists()), None)
+    if existing is None:
         raise UserError(f'{path}: {key}: {one_line(text)}: not there; correct the path')
-    return path
+    return existing
 
 
-def _add_split(annotations: AnnotationSet, name: str, places: list[Path]) -> None:
-    root = places[0] if len(places) == 1 and places[0].is_dir() else _common(places)
+def _add_split(annotations: AnnotationSet, name: str, paths: list[Path]) -> None:
+    root = paths[0] if len(paths) == 1 and paths[0].is_dir() else _common(paths)
     records = []
-    for place in places:
-        files = images_in(place) if place.is_dir() else _listed(place)
+    for path in paths:
+        files = images_in(path) if path.is_dir() else _listed(path)
         for image in files:
             relative = image.relative_to(root).as_posix() if image.is_relative_to(root) else str(image)
             record = ImageRecord(relative, relative, None, None)
@@ -115,16 +115,16 @@ def _add_split(annotations: AnnotationSet, name: str, places: list[Path]) -> Non
     annotations.splits.append(Split(name, records, root))
 
 
-def _common(places: list[Path]) -> Path:
-    folders = [place if place.is_dir() else place.parent for place in places]
+def _common(paths: list[Path]) -> Path:
+    folders = [path if path.is_dir() else path.parent for path in paths]
     parents = [folders[0], *folders[0].parents]
     return next(parent for parent in parents if all(folder.is_relative_to(parent) for folder in folders))
 
 
-def _listed(place: Path) -> list[Path]:
+def _listed(path: Path) -> list[Path]:
     """Images of a text file: a path a line, relative to its folder."""
-    lines = [line.strip() for line in _text(place).splitlines() if line.strip()]
-    return [place.parent / line.removeprefix('./') for line in lines]
+    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    return [path.parent / line.removeprefix('./') for line in lines]
 
 
 def label_of(image: Path) -> Path:

@@ -64,8 +64,8 @@ def _image(lines: Lines, annotated: dict[int, int] | None, anomalies: list[str])
     if min(width, height) < 1:
         raise ValueError(f'size {width} {height} is not a size in px')
     objects = [_object(next(lines)[1]) for _ in range(_whole(next(lines)[1], 1)[0])]
-    places = {thing: i for i, thing in reversed(list(enumerate(objects)))}
-    rows = [_row(next(lines)[1], places) for _ in range(_whole(next(lines)[1], 1)[0])]
+    index_of = {thing: i for i, thing in reversed(list(enumerate(objects)))}
+    rows = [_row(next(lines)[1], index_of) for _ in range(_whole(next(lines)[1], 1)[0])]
     labels = [thing[0] for thing in objects]
     stem = Path(name).stem.rpartition('_')[2]
     if not stem.isdecimal():
@@ -90,16 +90,16 @@ def _object(words: list[str]) -> tuple[int, float, float, float, float]:
     return int(numbers[0]) - 1, *numbers[1:]
 
 
-def _row(words: list[str], places: dict[tuple, int]) -> tuple[int, int, int]:
+def _row(words: list[str], index_of: dict[tuple, int]) -> tuple[int, int, int]:
     """(subject, object, predicate)."""
     predicate = _whole(words[:1], 1)[0] - 1
     person, missing = _object(words[1:6]), not np.any([float(word) for word in words[6:]])
     if len(words) != 11 or not 0 <= predicate < len(VCOCO.predicates) or person[0] != PERSON:
         raise ValueError(f'{one_line(" ".join(words), 60)} is not a predicate 1..29, a person and an object')
     thing = None if missing else _object(words[6:])
-    if person not in places or (not missing and thing not in places):
+    if person not in index_of or (not missing and thing not in index_of):
         raise ValueError(f'{one_line(" ".join(words), 60)} has a box that is not in the list of the image')
-    return places[person], NO_OBJECT if missing else places[thing], predicate
+    return index_of[person], NO_OBJECT if missing else index_of[thing], predicate
 
 
 def _whole(words: list[str], count: int) -> list[int]:

@@ -101,18 +101,18 @@ def _whole_numbers(action: dict[str, Any], key: str, where: str, length: int | N
 
 
 def _image(record: ImageRecord, people: list[Person], objects: list[str], where: str) -> RelationImage:
-    places = {item.key: i for i, item in enumerate(record.objects)}
+    index_of = {item.key: i for i, item in enumerate(record.objects)}
     used = {thing for person in people for thing in (person.annotation, *(one for _, one in person.relations))}
-    missing = sorted(used - {None} - set(places))
+    missing = sorted(used - {None} - set(index_of))
     if missing:
         raise UserError(f'{where}: no id {missing[0]}, which V-COCO has; give COCO 2014 (train and val)')
     rows = [
-        (places[person.annotation], NO_OBJECT if thing is None else places[thing], predicate)
+        (index_of[person.annotation], NO_OBJECT if thing is None else index_of[thing], predicate)
         for person in people
         for predicate, thing in person.relations
     ]
     labels = [objects.index(item.name) for item in record.objects]
-    annotated = annotated_objects(labels, {places[person.annotation] for person in people})
+    annotated = annotated_objects(labels, {index_of[person.annotation] for person in people})
     boxes = [item.box for item in record.objects]
     return relation_image(
         record.img_id, record.file_name, (record.width, record.height), boxes, labels, rows, annotated
