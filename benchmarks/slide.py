@@ -145,9 +145,9 @@ class Oracle:
         self.boxes, self.labels, self.tiles = boxes, labels, iter(tiles)
 
     def __call__(self, images) -> list[Answer]:
-        return [self._look(next(self.tiles), image) for image in images]
+        return [self._answer(next(self.tiles), image) for image in images]
 
-    def _look(self, tile: np.ndarray, image: np.ndarray) -> Answer:
+    def _answer(self, tile: np.ndarray, image: np.ndarray) -> Answer:
         assert image.shape[1::-1] == tuple(tile[2:] - tile[:2])
         clipped = np.clip(self.boxes, np.tile(tile[:2], 2), np.tile(tile[2:], 2))
         sides = clipped[:, 2:] - clipped[:, :2]

@@ -239,12 +239,12 @@ VALID = {  # a small file of each json format
 ODD = [None, True, -1, 0, 1e400, float('nan'), '', 'x', '\ud800', [], {}, [1], [[]], {'a': 1}, [None, None], 10**400]
 
 
-def places(content, path=()):
+def addresses(content, path=()):
     """The paths of all values in a json."""
     yield path
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
-        yield from places(value, (*path, key))
+        yield from addresses(value, (*path, key))
 
 
 def replaced(content, path, value):
@@ -261,9 +261,9 @@ def test_any_value_at_any_place_is_a_data_set_or_one_error(form, tmp_path):
     image(tmp_path / 'a.png', 9, 9)
     path.write_text(json.dumps(VALID[form]))
     assert list(read_set(path, form)[1].records)[0].objects
-    for place in places(VALID[form]):
+    for address in addresses(VALID[form]):
         for value in ODD:
-            path.write_text(json.dumps(replaced(VALID[form], place, value)))
+            path.write_text(json.dumps(replaced(VALID[form], address, value)))
             try:
                 read_set(path, form)
             except UserError as error:

@@ -41,8 +41,11 @@ def test_it_trains_and_predicts(path):
     assert total.isfinite() and {name.partition('_')[0] for name in terms} == {'sup', 'unsup'}
     without = [name for name, p in model.student.named_parameters() if p.grad is None]
     assert not without and model.embedding is not None and model.ood is not None
-    found = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
-    assert found.bboxes.shape == (len(found), 4) and ((found.labels >= 0) & (found.labels <= len(names))).all()
+    detections = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
+    assert (
+        detections.bboxes.shape == (len(detections), 4)
+        and ((detections.labels >= 0) & (detections.labels <= len(names))).all()
+    )
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)

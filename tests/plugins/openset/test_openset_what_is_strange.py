@@ -34,7 +34,7 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'weights.pth')
     config = load_config(tmp_path / 'config.py')
     words = [str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'), '--out', 'x']
-    found = {}
+    detections = {}
     for scorer in ('Rarity', 'UnknownClass', 'MaxLogit'):
         new = with_unknown_config(config, make_parser().parse_args([*words, '--scorer', scorer]))
         added = MODELS.build(new.model).eval()
@@ -44,12 +44,12 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
         added.ood.fitted.fill_(True)
         with torch.no_grad():
             feats = added.extract_feat(torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
-            found[scorer] = added.described(feats, [sample()])[0]
+            detections[scorer] = added.described(feats, [sample()])[0]
     assert len(labelled_dataset(config, 'train')[0]) == 6  # the labelled part
     args = make_parser().parse_args([*words, '--scorer', 'UnknownClass', '--calibration', 'cdf'])
     with pytest.raises(UserError, match='cdf: UnknownClass has no score to calibrate; take none'):
         MODELS.build(with_unknown_config(config, args).model)
-    rarity, column, logits = (found[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
+    rarity, column, logits = (detections[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
     named_unknown = logits.labels == 2
     assert named_unknown.any() and not named_unknown.all()
     torch.testing.assert_close(logits.scores[named_unknown], (logits.objectness * logits.p_unknown)[named_unknown])
@@ -83,8 +83,8 @@ def test_class_unknown_alone_is_exported(tmp_path):
     manifest = json.loads((tmp_path / 'b/manifest.json').read_text())
     assert manifest['openset']['fusion']['scorer'] == 'UnknownClass' and manifest['errors']['boxes'] > 50
     bundle = Detector(tmp_path / 'b', device='cpu')
-    found = [bundle(str(tmp_path / 'set/images' / f'{i}.png')) for i in range(24, 30)]
-    assert any((x.labels == K).any() for x in found) and any((x.labels < K).any() for x in found)
+    detections = [bundle(str(tmp_path / 'set/images' / f'{i}.png')) for i in range(24, 30)]
+    assert any((x.labels == K).any() for x in detections) and any((x.labels < K).any() for x in detections)
 
 
 def test_what_is_strange_follows_the_detector_and_the_labels(tmp_path):
