@@ -8,6 +8,7 @@ import numpy as np
 
 from detplug import html_page as page
 from detplug.evaluation.confusion import confusion_matrix
+from detplug.evaluation.count_errors import count_errors
 from detplug.evaluation.curves import ClassCurve, class_curves
 from detplug.evaluation.diagnosis import diagnose
 from detplug.evaluation.image_result import ImageResult
@@ -72,6 +73,7 @@ def write_report(
             _class_tables(metrics, classes, curves),
             kind='tables',
         ),
+        _counts(evaluation, curves),
         *_class_plots(folder, evaluation, curves),
         *diagnosis_sections(folder, diagnose(images, classes, max_dets), split),
         page.section('Objects a class', '', save_plot(folder, 'labels', label_figure(counts, classes))),
@@ -132,6 +134,22 @@ def _class_tables(metrics: Mapping[str, float], classes: Sequence[str], curves: 
     head = ('class', 'objects', 'AP', 'AP50', 'best F1', 'at score')
     step = max(TABLE_ROWS, -(-len(rows) // 2))
     return ''.join(page.table(head, rows[i : i + step]) for i in range(0, len(rows), step))
+
+
+def _counts(evaluation: Evaluation, curves: Sequence[ClassCurve]) -> str:
+    thresholds = [curve.best[0] if curve.best else SCORE_THR for curve in curves[:-1]]
+    errors = count_errors(evaluation.images, thresholds)
+    rows = [
+        (name, f'{score:.2f}', str(error.objects), str(error.counted), f'{error.bias:+.2f}', f'{error.absolute:.2f}',
+         f'{error.limits[0]:+.1f} to {error.limits[1]:+.1f}', figure(error.exact))
+        for name, score, error in zip(evaluation.classes, thresholds, errors, strict=bool(errors))
+    ]  # fmt: skip
+    head = ('class', 'from score', 'objects', 'counted', 'mean error', 'mean |error|', '95 % of errors', 'exact images')
+    note = (
+        f'Detections of an image against its objects, {evaluation.split} split, from the score of best F1 on, '
+        'which was chosen on these images: on others expect more. A missed object and a false one cancel.'
+    )
+    return page.section('Counts', note, page.table(head, rows) if rows else '', kind='wide')
 
 
 def _pictures(folder: Path, images: Sequence[ImageResult], classes: Sequence[str], score_thr: float) -> list[str]:

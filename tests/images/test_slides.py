@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,19 @@ def test_micrometres_a_pixel_are_those_of_the_file(tiffslide, tmp_path, pixels, 
     path = write(tmp_path / 'a.ome.tif', pixels, um, unit, photometric='rgb')
     found = next(iter(list_items([str(path)]))).micrometres
     assert found == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize('suffix', ['svs', 'ndpi'])
+def test_files_of_the_layout_of_scanners_are_slides(tiffslide, tmp_path, suffix):
+    from slide_files import write_ndpi, write_svs
+
+    coarse = np.random.default_rng(0).integers(0, 255, (12, 20, 3), np.uint8)
+    pixels = cv2.resize(coarse, (500, 300), interpolation=cv2.INTER_CUBIC)
+    path = dict(svs=write_svs, ndpi=write_ndpi)[suffix](tmp_path / f'a.{suffix}', pixels, um=0.5)
+    (item,) = list_items([str(path)])
+    assert (item.kind, item.size) == ('slide', (500, 300)) and item.micrometres == pytest.approx((0.5, 0.5))
+    region = item.read_region(100, 30, 257, 200).astype(int)
+    assert np.abs(region - pixels[30:230, 100:357, ::-1]).mean() < 2  # JPEG
 
 
 def test_grey_slides_have_three_equal_channels(tiffslide, tmp_path, pixels):

@@ -48,7 +48,7 @@ def test_one_self_contained_file_and_its_pictures(tmp_path, make_images, classes
     assert page.sources and all(source.startswith('data:image/') for source in page.sources)
     assert not {'script', 'link', 'iframe'} & set(page.tags)
     assert not re.search(r'url\(|@import|https?:', path.read_text())
-    assert set(names) <= set(page.text)
+    assert set(names) <= set(page.text) and 'Counts' in page.text
     written = {file.stem: cv2.imread(str(file)) for file in path.parent.glob('*.png')}
     assert written.keys() == PICTURES
     assert all(picture.std() > 5 for picture in written.values())  # something is drawn

@@ -62,7 +62,7 @@ def count(args: argparse.Namespace) -> int:
     verdict = None
     if args.truth is not None:
         truth = true_counts(args.truth, pictures, group, by, results.classes)
-        verdict = judged(groups, truth, given, args, confidence)
+        verdict = group_diagnosis(groups, truth, given, args, confidence)
     words = ', '.join(f'{name} {value:.3g}' for name, value in limits.of.items())
     facts = [('results', str(results.folder)), ('by', by), (f'thresholds {limits.origin}', words),
              ('confidence', f'{confidence:g}'), *_facts(given)]  # fmt: skip
@@ -140,14 +140,14 @@ def assumptions(args: argparse.Namespace, results: Results, calibration: Calibra
     )
 
 
-def judged(
+def group_diagnosis(
     groups: list[Group],
     truth: dict[str, dict[str, int]],
     given: Assumptions,
     args: argparse.Namespace,
     confidence: float,
 ) -> Diagnosis:
-    """The groups that have a picture, judged by the count of the targets."""
+    """Of the groups that have a picture, by the count of the targets."""
     seen = [group for group in groups if len(group.counts)]
     counts = {group.name: group.count(given.targets) for group in seen}
     true = {group.name: sum(truth[group.name].get(name, 0) for name in given.targets) for group in seen}

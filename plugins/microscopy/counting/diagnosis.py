@@ -1,7 +1,7 @@
-"""Slides judged positive or negative by their count, against the truth: sensitivity, specificity, limit of detection.
+"""Slides that a count calls positive or negative, against the truth: sensitivity, specificity, limit of detection.
 
 Limit of blank and of detection as CLSI EP17 names them: the count that 95 % of negative groups do not exceed, and the
-burden at which 95 % of groups are judged positive. The second is computed from the model, for few data show it.
+burden at which 95 % of groups are positive. The second is computed from the model, for few data show it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Diagnosis:
     """How well counts tell positive groups from negative ones.
 
     Attributes:
-        positive_from: count from which on a group is judged positive.
+        positive_from: count from which on a group is positive.
         false_on_negative: count of each negative group, by name.
         limit_of_blank: None without a negative group.
         limit_of_detection: objects in a group; None where no burden up to :data:`LARGEST` is surely seen, or where

@@ -67,7 +67,7 @@ def score_classes(results: Results, truth: Objects) -> tuple[list[ClassScores], 
             own = picture.names == name
             boxes, ignored = truth.boxes(picture.name, name)
             objects[name] += int((~ignored).sum())
-            parts[name].append(_found(picture.boxes[own], picture.scores[own], boxes, ignored))
+            parts[name].append(_true_positives(picture.boxes[own], picture.scores[own], boxes, ignored))
     if not pictures:
         raise UserError(f'{results.folder}: no picture could be read; see errors.parquet in it')
     return [_joined(name, parts[name], objects[name]) for name in names], pictures, pixels
@@ -103,7 +103,7 @@ def choose(scores: ClassScores, wish: Wish, pictures: int, lowest: float) -> flo
     return float(hits[needed - 1])
 
 
-def _found(
+def _true_positives(
     boxes: np.ndarray, scores: np.ndarray, objects: np.ndarray, ignored: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     iou = np.where(ignored, -1.0, overlaps(boxes, objects))

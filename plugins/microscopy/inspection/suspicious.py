@@ -44,11 +44,11 @@ def suspicious_labels(found: AnnotationSet, results: Results) -> list[Finding]:
         unseen += [(line, (split, name)) for line in of_picture[2]]
     if not compared:
         raise UserError(f'{results.folder}: --results: has none of the images; predict the images of the data set')
-    surest = [[line for _, line in sorted(lines, key=lambda x: -x[0])] for lines in (other, missing)]
+    most_confident = [[line for _, line in sorted(lines, key=lambda x: -x[0])] for lines in (other, missing)]
     deep = results.score_thr <= MISSED_FROM
     return [
-        _finding('labels that a confident detection names otherwise', 'which name is right?', surest[0]),
-        _finding('confident detections without a label', 'was an object left out?', surest[1]),
+        _finding('labels that a confident detection names otherwise', 'which name is right?', most_confident[0]),
+        _finding('confident detections without a label', 'was an object left out?', most_confident[1]),
         _finding('labels that no detection is near to', 'is there an object?', unseen if deep else []),
     ]
 

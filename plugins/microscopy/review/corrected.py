@@ -1,11 +1,12 @@
 """corrected.json: what was decided, as a COCO data set for ``train``.
 
-Pictures on which something was decided, and no others. Boxes that were accepted, renamed, drawn or called unknown are
-labels; rejected ones are background. A box of such a picture on which nothing was decided is written with ``ignore`` 1:
-it is neither learned nor background.
+Pictures on which something was decided, and no others; of a slide the fields of view around what was decided. Boxes
+that were accepted, renamed, drawn or called unknown are labels; rejected ones are background. A box on which nothing
+was decided, or that the edge of a field cuts, is written with ``ignore`` 1: it is neither learned nor background.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from detplug.errors import UserError
 from detplug.images.sources import IMAGE, SLIDE, Item
 from detplug.runtime.run_folder import write_json
 from plugins.microscopy.review.decisions import COMPLETE, OPEN, REJECTED, UNKNOWN
-from plugins.microscopy.review.results import Picture, Results
+from plugins.microscopy.review.fields_of_view import SIDE, Field, fields_around
+from plugins.microscopy.review.results import Picture
 from plugins.microscopy.review.review import Review
 
 CORRECTED, PICTURES = 'corrected.json', 'pictures'
@@ -25,8 +27,8 @@ CORRECTED, PICTURES = 'corrected.json', 'pictures'
 def write_corrected(review: Review, folder: Path) -> dict[str, Any]:
     """Write corrected.json into ``folder``.
 
-    Pages of stacks and frames of videos, which training does not read, become ``pictures/NUMBER.png`` there. Slides,
-    and pages and frames that cannot be read any more, are left out.
+    Pages of stacks, frames of videos and fields of view of slides, which training does not read, become
+    ``pictures/NUMBER.png`` there. Those that cannot be read any more are left out.
 
     Returns:
         how many pictures, labels and ignored boxes it holds; ``left_out``: the reason for each picture that it lacks.
@@ -36,22 +38,34 @@ def write_corrected(review: Review, folder: Path) -> dict[str, Any]:
     """
     with review.lock:
         states, where = dict(review.states), dict(review.picture)
-    chosen = sorted({where[key] for key, state in states.items() if counts(key, state)})
-    images, left_out = {}, []
-    for number in chosen:
-        try:
-            images[number] = _image(review.results.pictures[number], number, folder, review.results)
-        except UserError as error:
-            left_out.append(str(error))
     names = dict(review.names)
     if any(state and state['status'] == UNKNOWN for state in states.values()):
         names.setdefault('unknown', max(names.values(), default=0) + 1)
-    annotations = _annotations(review, states, where, images, names)
+    images, annotations, left_out = [], [], []
+    objects = Objects(review, states, where)
+    ids = numbers_from(
+        max((x.image_id for x in review.results.pictures.values() if type(x.image_id) is int), default=0)
+    )
+    for number in sorted({where[key] for key, state in states.items() if counts(key, state)}):
+        picture = review.results.pictures[number]
+        for field in objects.fields(number):
+            try:
+                path = _file(picture.item, number, field, folder / PICTURES, review.results.window)
+            except UserError as error:
+                left_out.append(str(error))
+                continue
+            image_id = next(ids) if field else picture.image_id
+            width, height = (field.width, field.height) if field else picture.size
+            images.append(dict(id=image_id, file_name=os.path.abspath(path), width=width, height=height))
+            annotations += [
+                dict(id=len(annotations) + i, image_id=image_id, category_id=names[name], **entry)
+                for i, (name, entry) in enumerate(objects.entries(number, field), start=1)
+            ]
     content = dict(
         info=dict(
             model_sha256=review.results.model, config_sha256=review.results.config, decisions=len(review.revision)
         ),
-        images=list(images.values()),
+        images=images,
         annotations=annotations,
         categories=[dict(id=number, name=name) for name, number in names.items()],
     )
@@ -65,59 +79,77 @@ def counts(key: str, state: dict | None) -> bool:
     return state['status'] != OPEN if state else False
 
 
-def _annotations(review: Review, states: dict, where: dict, images: dict[int, dict], names: dict) -> list[dict]:
-    boxes = review.results.boxes
-    rows = np.flatnonzero(np.isin(boxes.picture, list(images)))
-    keys = {f'b{boxes.picture[row]}-{boxes.box[row]}': int(row) for row in rows}
-    drawn = {key: None for key, number in where.items() if key[0] == 'n' and number in images}
-    found = []
-    for key, row in (keys | drawn).items():
-        state = states[key] if key in states else review.detected(key)
-        if state is None or state['status'] in (REJECTED, COMPLETE):
-            continue
-        number = int(boxes.picture[row]) if row is not None else where[key]
-        score = {} if row is None else dict(score=float(boxes.score[row]))
-        found.append(
-            dict(
-                id=len(found) + 1,
-                image_id=images[number]['id'],
-                category_id=names[state['name']],
-                bbox=state['bbox'],
-                area=round(state['bbox'][2] * state['bbox'][3], 2),
-                iscrowd=0,
-                **({'ignore': 1} if state['status'] == OPEN else {}),
-                review=state['status'],
-                **score,
-            )  # fmt: skip
-        )
-    return found
+def numbers_from(last: int) -> Iterator[int]:
+    """The numbers after ``last``."""
+    return iter(range(last + 1, 2**63))
 
 
-def _image(picture: Picture, number: int, folder: Path, results: Results) -> dict[str, Any]:
-    """The entry of a picture.
+class Objects:
+    """What stands on each picture of a review now."""
 
-    Raises:
-        UserError: training cannot read it.
-    """
-    width, height = picture.size
-    if picture.item.kind == SLIDE:
-        raise UserError(f'{picture.item.name}: a slide, which training does not read; its decisions are in audit.jsonl')
-    path = os.path.abspath(picture.item.path)
-    if picture.item.kind != IMAGE:
-        path = os.path.abspath(_as_png(picture.item, folder / PICTURES / f'{number:06d}.png', results))
-    return dict(id=picture.image_id, file_name=path, width=width, height=height)
+    def __init__(self, review: Review, states: dict, where: dict) -> None:
+        self.review, self.states = review, states
+        self._drawn = {}
+        for key, number in where.items():
+            if key[0] == 'n':
+                self._drawn.setdefault(number, []).append(key)
+        self._decided = {}
+        for key, state in states.items():
+            if counts(key, state) and 'bbox' in state:
+                self._decided.setdefault(where[key], []).append(state['bbox'])
+        self._order = np.argsort(review.results.boxes.picture, kind='stable')
+
+    def fields(self, number: int) -> list[Field | None]:
+        """The fields of view of a slide on which something is decided; None, the whole, of another picture."""
+        picture: Picture = self.review.results.pictures[number]
+        if picture.item.kind != SLIDE:
+            return [None]
+        boxes = np.array(self._decided.get(number, []), np.float64).reshape(-1, 4)
+        return fields_around(boxes, picture.size, self.review.results.tile or SIDE)
+
+    def entries(self, number: int, field: Field | None) -> list[tuple[str, dict[str, Any]]]:
+        """(class, fields of an annotation) of each object of a picture, or of those that a field shows."""
+        boxes, found = self.review.results.boxes, []
+        first, last = np.searchsorted(boxes.picture, [number, number + 1], sorter=self._order)
+        chosen = np.sort(self._order[first:last])
+        if field:  # no decision moves a box of the detector
+            chosen = chosen[field.shares(boxes.xywh[chosen]) > 0]
+        rows = {f'b{number}-{boxes.box[row]}': int(row) for row in chosen}
+        for key in (*rows, *self._drawn.get(number, ())):
+            state = self.states[key] if key in self.states else self.review.detected(key)
+            if state is None or state['status'] in (REJECTED, COMPLETE):
+                continue
+            bbox, whole = state['bbox'], True
+            if field:
+                box = np.array([bbox])
+                share = float(field.shares(box)[0])
+                if share <= 0:
+                    continue
+                bbox, whole = field.clip(box)[0].round(2).tolist(), share > 1 - 1e-6
+            ignored = dict(ignore=1) if state['status'] == OPEN or not whole else {}
+            score = dict(score=float(boxes.score[rows[key]])) if key in rows else {}
+            area = round(bbox[2] * bbox[3], 2)
+            found.append(
+                (state['name'], dict(bbox=bbox, area=area, iscrowd=0, **ignored, review=state['status'], **score))
+            )
+        return found
 
 
-def _as_png(item: Item, path: Path, results: Results) -> Path:
-    """A page or a frame as a file of its own.
+def _file(item: Item, number: int, field: Field | None, folder: Path, window: Any) -> Path:
+    """The picture as training reads it; a field, page or frame is written as a file of its own.
 
     Raises:
         UserError: it cannot be read or written.
     """
+    if item.kind == IMAGE:
+        return item.path
+    part_of = f'-{field.x}-{field.y}-{field.width}x{field.height}' if field else ''
+    path = folder / f'{number:06d}{part_of}.png'
     if not path.exists():
+        pixels = item.read_region(field.x, field.y, field.width, field.height) if field else item.read(window)
         path.parent.mkdir(exist_ok=True)
         part = path.with_name(f'.part-{path.name}')
-        if not cv2.imwrite(str(part), item.read(results.window)):
+        if not cv2.imwrite(str(part), pixels):
             raise UserError(f'{path}: not written; check the disk')
         os.replace(part, path)
     return path

@@ -69,6 +69,7 @@ class Results:
         window: how pictures of more than 8 bit become 8 bit.
         model, config: sha256 of the network's file, and of all else that the results depend on.
         thresholds: what ``predict`` kept.
+        tile: side of its tiles, px; 0: whole pictures.
         identity: sha256 of the whole run, list of pictures included.
     """
 
@@ -82,6 +83,7 @@ class Results:
     model: str
     config: str
     thresholds: dict[str, float]
+    tile: int
     identity: str
 
 
@@ -112,7 +114,8 @@ def read_results(out: Path, order: str | None = None) -> Results:
     return Results(
         out, pictures, len(items) - len(pictures), _boxes(tables, numbers_of, chosen), chosen, names,
         check_window(engine.get('window'), f'{out}/{RUN}'), _model(engine), _digest([engine, settings]),
-        dict(score_thr=settings['score_thr']) | settings['thresholds'], _digest(content),
+        dict(score_thr=settings['score_thr']) | settings['thresholds'], settings.get('tile', 0),
+        _digest(content),
     )  # fmt: skip
 
 

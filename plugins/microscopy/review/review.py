@@ -86,7 +86,7 @@ class Review:
         """What pages are told of the decisions after number ``seq``: one entry an object, its state now."""
         with self.lock:
             changed = {record['object']: record for record in self.log.records[max(seq, 0) :]}
-            return [told(record) for record in changed.values()]
+            return [for_pages(record) for record in changed.values()]
 
     def _after(self, request: dict, number: int, before: State) -> State:
         key, action = request['object'], request['action']
@@ -135,7 +135,7 @@ class Review:
         return asked if type(asked) is int and asked in self.results.pictures else None
 
 
-def told(record: dict[str, Any]) -> dict[str, Any]:
+def for_pages(record: dict[str, Any]) -> dict[str, Any]:
     """Of a record, what pages need."""
     keys = ('seq', 'object', 'picture', 'after', 'who', 'tab', 'action', 'id')
     return {key: record[key] for key in keys}

@@ -19,7 +19,7 @@ from plugins.microscopy.review.corrected import CORRECTED, write_corrected
 from plugins.microscopy.review.crops import Crops
 from plugins.microscopy.review.decisions import Conflict, WrongDecision
 from plugins.microscopy.review.guard import Guard
-from plugins.microscopy.review.review import Review, told
+from plugins.microscopy.review.review import Review, for_pages
 
 PAGE = Path(__file__).parent / 'page'
 FILES = ('review.css', 'review.js', 'decisions.js', 'gallery.js', 'field.js', 'names.js', 'review.svg')
@@ -155,7 +155,7 @@ class Answers:
         except OSError as error:
             return answer(dict(error=f'not saved: {error.strerror or error}; check the disk'), 507)
         self.writer.soon()
-        return answer(told(record))
+        return answer(for_pages(record))
 
     def write(self, request: Request) -> Response:
         """Write corrected.json now."""

@@ -1,4 +1,4 @@
-"""The command ``detplug review`` as a process, and a training on what it has written."""
+"""The command ``detplug review`` as a process; a training on what it has written, and a prediction after it."""
 
 import re
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 
 from detplug.cli import train
+from detplug.cli.main import main
 from detplug.cli.run import run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,3 +55,21 @@ def train_on(corrected: Path, folder: Path, monkeypatch) -> int:
                for split in ('train', 'val', 'test')]  # fmt: skip
     names = ['classes=("egg","Würmer")', 'unknown_classes=("unknown",)']
     return run(train.main, ['configs/yolov5/yolov5n_own-data.py', '--smoke', '--cfg-options', *SMALL, *options, *names])
+
+
+def predict_again(pictures: Path, folder: Path) -> Path:
+    """The results of ``pictures`` by the detector that :func:`train_on` left in ``folder``."""
+    name, out = 'yolov5n_own-data', folder / 'again'
+    trained = folder / 'work_dirs' / 'yolov5' / name / 'smoke'
+    words = [
+        trained / 'yolov5n_own-data.py',
+        trained / 'last.pth',
+        pictures,
+        '--out',
+        out,
+        '--score-thr',
+        '0',
+        '--no-pictures',
+    ]
+    assert main(['predict', *map(str, words)]) == 0
+    return out

@@ -17,10 +17,10 @@ PORT, TOKEN = 8421, 'T' * 43
 ADDRESS = f'http://127.0.0.1:{PORT}'
 
 
-def predict(folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'Würmer')) -> Path:
-    """Results of pictures of 64x48 px with smooth noise, under these names."""
+def predict(folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'Würmer'), paths=(), options=()) -> Path:
+    """Results of ``paths``, or of pictures of 64x48 px with smooth noise, under these names."""
     pictures = folder / 'pictures'
-    for number, name in enumerate(names):
+    for number, name in enumerate(() if paths else names):
         path = pictures / name
         path.parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(number).integers(0, 250, (6, 8)).astype(np.uint8)
@@ -29,7 +29,8 @@ def predict(folder: Path, names=('a.png', 'b.png', 'c.png'), classes=('egg', 'W�
         path.write_bytes(cv2.imencode('.png', picture)[1].tobytes())
     bundle = write_bundle(folder / 'bundle', 'ood_scores', [0.2, 0.9, 0.5], classes)
     out = folder / 'out'
-    assert main(['predict', str(bundle), str(pictures), '--out', str(out), '--no-pictures']) == 0
+    words = [bundle, *(paths or [pictures]), '--out', out, '--no-pictures', *options]
+    assert main(['predict', *map(str, words)]) == 0
     return out
 
 

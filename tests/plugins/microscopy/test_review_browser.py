@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from review_process import train_on
+from review_process import predict_again, train_on
 from review_tabs import predict
 
 from benchmarks.labelled_results import write_results
@@ -96,7 +96,7 @@ def test_keys_accept_rename_call_unknown_reject_reopen_and_undo(out, serve, wind
     assert states(server)[keys[0]]['status'] == 'accepted'
 
 
-def test_predict_review_train_in_the_browser(tmp_path, out, serve, window, monkeypatch, capsys):
+def test_predict_review_train_predict_in_the_browser(tmp_path, out, serve, window, monkeypatch, capsys):
     server = serve(out)
     tab = open_tab(window, server)
     tab.keyboard.press('f')
@@ -125,6 +125,10 @@ def test_predict_review_train_in_the_browser(tmp_path, out, serve, window, monke
     tab.wait_for_function('() => document.getElementById("banner").textContent.includes("9 labels in 3 pictures")')
     server.end(signal.SIGTERM)
     assert train_on(out / 'review' / 'corrected.json', tmp_path, monkeypatch) == 0, capsys.readouterr().err
+    again = predict_again(tmp_path / 'pictures', tmp_path)
+    second = serve(again)
+    assert read_results(again).model != read_results(out).model and len(keys_of(second)) > 0
+    open_tab(window, second)
 
 
 def test_two_tabs_see_one_another_and_a_conflict_is_shown(out, serve, window):

@@ -3,10 +3,9 @@
 import json
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
-from review_process import train_on
+from review_process import predict_again, train_on
 from review_tabs import Tab, write_bundle
 
 from detplug.cli.main import main as detplug
@@ -103,7 +102,7 @@ def test_the_labels_are_what_was_decided(opened, out, capsys):
     assert [sum(not item.ignored for item in record.objects) for record in records] == [2, 2]
 
 
-def test_predict_review_train(tmp_path, monkeypatch, capsys):
+def test_predict_review_train_predict(tmp_path, monkeypatch, capsys):
     """The whole way: generated slides, an export's boxes, decisions, and a training on what they say."""
     generate(tmp_path / 'slides', counts=dict(train=2, val=1, test=1), size=64)
     out = tmp_path / 'out'
@@ -121,4 +120,5 @@ def test_predict_review_train(tmp_path, monkeypatch, capsys):
     review.log.close()
     assert main([str(out), '--write']) == 0
     assert train_on(out / 'review' / 'corrected.json', tmp_path, monkeypatch) == 0, capsys.readouterr().err
-    assert Path('work_dirs/yolov5/yolov5n_own-data/smoke/metrics.json').is_file()
+    again = read_results(predict_again(tmp_path / 'slides' / 'images', tmp_path))
+    assert len(again.pictures) == len(results.pictures) and set(again.names) == {'egg', 'Würmer'}
