@@ -12,7 +12,7 @@ MODULES = [
     path
     for package in ('detplug', 'plugins')
     for path in sorted((ROOT / package).rglob('*.py'))
-    if 'microscopy' not in path.parts  # of reviews, where slides are judged
+    if 'microscopy' not in path.parts  # says of what a threshold found how much is right
 ]
 
 

@@ -49,7 +49,7 @@ def test_it_trains_and_predicts(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_no_class_takes_the_places_of_another(path):
+def test_no_class_takes_the_room_of_another(path):
     """As many detections of each class as the metric takes; a head without such a limit is given no other either."""
     config = load_config(ROOT / path)
     detector, teacher, classes = config.model.detector, config.model.teacher_cfg, config.model.classes + 1
