@@ -1,4 +1,4 @@
-"""Measures that see what a sampler of proposals does: how well related pairs are told from each kind of negatives.
+"""Measures that see what a sampler of proposals does: how well related pairs are separated from each kind of negatives.
 
 All are of scored pairs, pooled over the images of a split, and ours. Recall at 50 relations an image hardly sees an
 order of pairs (most images have fewer pairs), and false positives at that recall are counted in the tail of the

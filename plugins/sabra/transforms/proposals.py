@@ -51,7 +51,7 @@ class NoisyProposals(BaseTransform):
         clean: share of the images that get the truth itself.
         score_thr, confused: of BoxNoise.
         file: json of a noise table.
-        most: boxes an image, the surest are kept.
+        most: boxes an image, those of the highest scores are kept.
         fixed: an image gets the same boxes each time, for evaluations; else new ones, from Python's ``random``.
     """
 
