@@ -124,7 +124,7 @@ def drawn(bundle: str) -> tuple[tuple[Path, Truth], tuple[Path, Truth]]:
             truth[slide.name] = draw(slide, eggs, (SEED, name == 'test', number))
         words = ['predict', bundle, FOLDER / name, '--out', FOLDER / f'{name}_results', '--tile', '320',
                  '--overlap', '0.25', '--score-thr', LOWEST, '--no-pictures']  # fmt: skip
-        subprocess.run([sys.executable, '-m', 'detplug.cli.main', *map(str, words)], check=True, cwd=ROOT)
+        subprocess.run([sys.executable, '-m', 'detplug', *map(str, words)], check=True, cwd=ROOT)
         sets.append((FOLDER / f'{name}_results', truth))
     return tuple(sets)
 

@@ -73,3 +73,10 @@ def test_what_needs_torch_says_so_in_one_line(words):
     done = child(*words.split(), forbid=True)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "pip install 'detplug[train]'" in done.stderr
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, '-m', 'detplug']
+    assert 'blood-cells' in subprocess.run([*command, 'models'], check=True, capture_output=True, text=True).stdout
+    wrong = subprocess.run([*command, 'nonsense'], capture_output=True, text=True)
+    assert wrong.returncode == 2 and 'nonsense: no such command' in wrong.stderr

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detplug.images.greedy_suppression import survivors
+from detplug.images.overlapping_pairs import overlapping_pairs
 
 NAMED = 0.5  # u above which a detection is named unknown
 ALTERNATIVE = 0.1  # of objectness times u, the score of an "unknown" that is not named so
@@ -101,9 +102,9 @@ def fuse(
     label = np.concatenate([labels[known], np.full(len(named), rule.classes, labels.dtype)])
     order = ranked(boxes[index], score, label)
     index, score, label = index[order], score[order], label[order]
-    kept = one_kind_of_name(boxes[index], label, rule)
-    lost = suppressed_by_unknown(boxes[index], label, kept, rule)
-    other = alternatives(boxes, unknown, strange, index[kept][label[kept] == rule.classes], rule)
+    pairs = overlapping_pairs(boxes, rule.iou)
+    kept, lost = one_kind_of_name(boxes, index, label, pairs, rule)
+    other = alternatives(boxes, unknown, strange, index[kept][label[kept] == rule.classes], pairs, rule)
     index = np.concatenate([index[kept], index[lost], other])
     score = np.concatenate([score[kept], ALTERNATIVE * score[lost], ALTERNATIVE * unknown[other]])
     label = np.concatenate([label[kept], label[lost], np.full(len(other), rule.classes, labels.dtype)])
@@ -114,25 +115,59 @@ def fuse(
     return Fused(index[kept], score[kept], label[kept])
 
 
-def suppressed_by_unknown(boxes: np.ndarray, labels: np.ndarray, kept: np.ndarray, rule: FusedRule) -> np.ndarray:
-    """Indices of the known boxes that gave way to a kept one of "unknown"; boxes in descending order of score."""
-    lost = np.ones(len(labels), bool)
-    lost[kept] = False
-    lost = np.flatnonzero(lost & (labels != rule.classes))
-    named = kept[labels[kept] == rule.classes]
-    on = overlapping(boxes[named], boxes[lost], rule.iou) & (named[:, None] < lost)
-    return lost[on.any(0)]
+Pairs = tuple[np.ndarray, np.ndarray]  # (P,) indices of two detections that are one object, by overlap
+
+
+def one_kind_of_name(
+    boxes: np.ndarray, index: np.ndarray, labels: np.ndarray, pairs: Pairs, rule: FusedRule
+) -> tuple[np.ndarray, np.ndarray]:
+    """Greedy suppression between names that exclude each other, of E entries in descending order of score.
+
+    "unknown" excludes every other box of the object, another "unknown" too; two known names exclude each other with
+    ``one_name`` only.
+
+    Args:
+        index: (E,) detection of each entry. labels: (E,); a detection may be an entry by its name and by "unknown".
+
+    Returns:
+        what is kept, and the known entries that gave way to a kept one of "unknown"; both ascending.
+    """
+    unknown = labels == rule.classes
+    known_at, unknown_at = np.full((2, len(boxes)), -1)
+    known_at[index[~unknown]], unknown_at[index[unknown]] = np.flatnonzero(~unknown), np.flatnonzero(unknown)
+    first, second = pairs
+    rivals = [(known_at[first], known_at[second])] if rule.one_name else []
+    if unknown.any():
+        same = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))  # by both of its names
+        rivals += [(known_at[first], unknown_at[second]), (known_at[second], unknown_at[first]),
+                   (known_at[same], unknown_at[same]), (unknown_at[first], unknown_at[second])]  # fmt: skip
+    if not rivals:
+        return np.arange(len(labels)), np.zeros(0, np.int64)
+    one, other = (np.concatenate(column) for column in zip(*rivals, strict=True))
+    there = (one >= 0) & (other >= 0)
+    one, other = one[there], other[there]
+    exclude = unknown[one] | unknown[other] | (labels[one] != labels[other])
+    better, worse = np.minimum(one, other)[exclude], np.maximum(one, other)[exclude]
+    stays = survivors(better, worse, len(labels))
+    lost = np.zeros(len(labels), bool)
+    lost[worse[stays[better] & unknown[better]]] = True
+    return np.flatnonzero(stays), np.flatnonzero(lost & ~unknown)
 
 
 def alternatives(
-    boxes: np.ndarray, unknown: np.ndarray, strange: np.ndarray, named: np.ndarray, rule: FusedRule
+    boxes: np.ndarray, unknown: np.ndarray, strange: np.ndarray, named: np.ndarray, pairs: Pairs, rule: FusedRule
 ) -> np.ndarray:
     """(A,) of ``strange``, the boxes that may be unknown: one an object, none on an object of ``named``."""
-    other = np.setdiff1d(best_of_equal(boxes, unknown, strange), named, assume_unique=True)
+    other = best_of_equal(boxes, unknown, strange)
+    other = np.setdiff1d(other, named, assume_unique=True) if len(named) else other
     other = other[ranked(boxes[other], unknown[other], np.zeros(len(other), int))][: rule.max_per_class]
     rows = np.concatenate([named, other])
-    rival = np.triu(overlapping(boxes[rows], boxes[rows], rule.iou), 1)
-    kept = survivors(*np.nonzero(rival), len(rows))
+    at = np.full(len(boxes), -1)
+    at[rows] = np.arange(len(rows))
+    one, two = at[pairs[0]], at[pairs[1]]
+    there = (one >= 0) & (two >= 0)
+    one, two = one[there], two[there]
+    kept = survivors(np.minimum(one, two), np.maximum(one, two), len(rows))
     return rows[kept & (np.arange(len(rows)) >= len(named))]
 
 
@@ -152,37 +187,6 @@ def best_of_equal(boxes: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> 
     chosen = chosen[np.argsort(-scores[chosen], kind='stable')]
     keys = np.ascontiguousarray(boxes[chosen]).view(np.dtype((np.void, boxes.dtype.itemsize * 4))).ravel()
     return chosen[np.unique(keys, return_index=True)[1]]
-
-
-def one_kind_of_name(boxes: np.ndarray, labels: np.ndarray, rule: FusedRule) -> np.ndarray:
-    """Indices kept by greedy suppression between names that exclude each other, of boxes in descending order of score.
-
-    "unknown" excludes every other box of the object, another "unknown" too; two known names exclude each other with
-    ``one_name`` only.
-    """
-    unknown = labels == rule.classes
-    rows = np.arange(len(labels)) if rule.one_name else np.flatnonzero(unknown)
-    if not len(rows):
-        return np.arange(len(labels))
-    rival = overlapping(boxes[rows], boxes, rule.iou)
-    if rule.one_name:
-        rival &= unknown[:, None] | (labels[:, None] != labels)
-    first, second = np.divmod(np.flatnonzero(rival), len(labels))  # much faster than nonzero of two dimensions
-    first = rows[first]
-    return np.flatnonzero(survivors(np.minimum(first, second), np.maximum(first, second), len(labels)))
-
-
-def overlapping(first: np.ndarray, second: np.ndarray, iou: float) -> np.ndarray:
-    """(R, N) bool: IoU of boxes (R, 4) and (N, 4) above ``iou``."""
-    (x1, y1, x2, y2), (a1, b1, a2, b2) = (np.ascontiguousarray(x.T, np.float32) for x in (first, second))
-    width = np.minimum(x2[:, None], a2)
-    width -= np.maximum(x1[:, None], a1)
-    np.maximum(width, 0, out=width)
-    height = np.minimum(y2[:, None], b2)
-    height -= np.maximum(y1[:, None], b1)
-    width *= height  # not positive where either is not
-    share = np.float32(iou / (1 + iou))  # inter > iou (sum - inter), without a division by the union of empty boxes
-    return width > (share * (x2 - x1) * (y2 - y1))[:, None] + share * (a2 - a1) * (b2 - b1)
 
 
 def turn_in_class(labels: np.ndarray) -> np.ndarray:

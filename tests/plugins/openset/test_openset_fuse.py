@@ -6,8 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detplug.errors import UserError
+from detplug.images.box_geometry import iou
+from detplug.images.overlapping_pairs import overlapping_pairs
 from detplug.runtime.detections import Detections
-from plugins.openset.inference.fuse import Fused, FusedRule, fuse, overlapping, strangeness_gate, turn_in_class
+from plugins.openset.inference.fuse import Fused, FusedRule, fuse, strangeness_gate, turn_in_class
 from plugins.openset.result_fields import finish
 
 K = 3
@@ -44,7 +46,7 @@ def by_loop(boxes, scores, labels, ood, objectness, p_unknown, rule) -> list[tup
 
     def overlap(first, second):
         pair = np.array([x[5:1:-1] for x in (first, second)], np.float32)
-        return overlapping(pair[:1], pair[1:], rule.iou)[0, 0]
+        return len(overlapping_pairs(pair, rule.iou)[0]) > 0
 
     kept, lost = [], []
     for item in sorted(known + [x[:-1] for x in unknown if x[-1] > 0.5]):
@@ -126,8 +128,8 @@ def test_no_known_score_rises_and_no_object_keeps_two_kinds_of_name(seed, count)
     assert (fused.scores[known] <= scores[fused.index[known]]).all()
     assert (fused.labels[known] == labels[fused.index[known]]).all()
     first, kept = fused.scores > 0.1, boxes[fused.index]
-    assert not overlapping(kept[~known & first], kept[known & first], 0.5).any()
-    assert (overlapping(kept[~known], kept[~known], 0.5).sum(1) == 1).all()  # itself
+    assert not (iou(kept[~known & first], kept[known & first]) > 0.5).any()
+    assert ((iou(kept[~known], kept[~known]) > 0.5).sum(1) == 1).all()  # itself
     assert (np.diff(fused.scores) <= 0).all()
 
 
