@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from detplug.errors import UserError
+from detplug.images.box_geometry import area, intersection
 
-from .fuse import Fused, FusedRule, fuse, overlapping
+from .fuse import Fused, FusedRule, fuse
 
 IOU = 0.5  # above it a detection is on an object
 
@@ -39,7 +40,8 @@ class KnownObjects(NamedTuple):
     @classmethod
     def of(cls, truth: np.ndarray, classes: np.ndarray, *detections: np.ndarray) -> 'KnownObjects':
         """With ``on`` from the boxes."""
-        return cls(truth, classes, *detections, overlapping(truth, detections[0], IOU))
+        common = intersection(truth, detections[0])
+        return cls(truth, classes, *detections, common > IOU * (area(truth)[:, None] + area(detections[0]) - common))
 
     def fused(self, rule: FusedRule) -> Fused:
         """The detections after fusion."""
