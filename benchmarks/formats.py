@@ -48,14 +48,14 @@ def main(sets: int) -> None:
 
 def round_trip(folder: Path, seed: int, first: str, second: str) -> float:
     """Largest change of a coordinate, px."""
-    found = random_set(folder / 'images', seed)
-    out = FORMATS[first].write(found)
+    annotations = random_set(folder / 'images', seed)
+    out = FORMATS[first].write(annotations)
     prepare(lambda _: Prepared(out.texts, out.links), folder, folder / 'a')
     convert(folder / 'a', folder / 'b', second)
     convert(folder / 'b', folder / 'c', first)
     form, back = read_set(folder / 'c')
     assert form == first
-    worst = difference(found, back)
+    worst = difference(annotations, back)
     assert worst <= PX, worst
     return worst
 

@@ -175,14 +175,14 @@ def step(amounts: Amounts) -> dict[str, float]:
         samples = batch['data_samples']
         for sample in samples:
             sample.proposals.bboxes *= sample.proposals.bboxes.new_tensor(sample.scale_factor).repeat(2)
-        found = RelationDetector.padded([with_truth(x.proposals, x) for x in samples], samples)
+        detections = RelationDetector.padded([with_truth(x.proposals, x) for x in samples], samples)
         truth, maps = truth_of(samples), maps_of(batch['inputs'])
         times = [time.process_time()]
-        labels = label_proposals(found, truth, head.iou_thr, head.same_class, head.subjects(found))
+        labels = label_proposals(detections, truth, head.iou_thr, head.same_class, head.subjects(detections))
         times.append(time.process_time())
         head.sampler(labels.kinds.flatten(1))
         times.append(time.process_time())
-        sum(head.loss(found, truth, maps).values()).backward()
+        sum(head.loss(detections, truth, maps).values()).backward()
         times.append(time.process_time())
         rows.append([1000 * (end - start) for start, end in pairwise(times)])
     means = (sum(column) / len(rows) for column in zip(*rows, strict=True))
@@ -232,7 +232,7 @@ def peak_mb() -> float:
 MEASURES = (prepare_download, read, boxes, pixels, step, evaluation)
 
 
-def in_own_process(measure: Callable[[Amounts], dict], amounts: Amounts) -> dict[str, float]:
+def in_subprocess(measure: Callable[[Amounts], dict], amounts: Amounts) -> dict[str, float]:
     """What ``measure`` returns in a fresh process."""
     command = [sys.executable, __file__, '--measure', measure.__name__, *(str(x) for x in amounts)]
     environment = os.environ | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}  # one thread of torch, too
@@ -266,7 +266,7 @@ def main() -> None:
         figures = write_download(data, Path(root, 'download'), amounts.images, amounts.test_images)
         os.environ |= dict(DETPLUG_DATA=root, DETPLUG_CACHE=str(Path(root, 'cache')))
         for measure in MEASURES:
-            figures |= in_own_process(measure, amounts)
+            figures |= in_subprocess(measure, amounts)
             print(measure.__name__, flush=True)
     figures |= epochs(figures)
     record('hico_scale', {name: round(value, 3) for name, value in figures.items()}, [SEED])

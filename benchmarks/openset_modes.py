@@ -71,10 +71,10 @@ def last_rows(folder: Path) -> list[dict[str, float]]:
     return read_history(folder / 'openset.jsonl')[-LAST_ROWS:]
 
 
-def gains(closed: Path, own: Path) -> dict[str, float]:
-    """What the images in folder ``own`` gain over those of mode closed; empty where either is missing."""
-    files = [folder / 'images.npz' for folder in (closed, own)]
-    if closed == own or not all(file.exists() for file in files):
+def gains(closed: Path, open_set: Path) -> dict[str, float]:
+    """What the images in folder ``open_set`` gain over those of mode closed; empty where either is missing."""
+    files = [folder / 'images.npz' for folder in (closed, open_set)]
+    if closed == open_set or not all(file.exists() for file in files):
         return {}
     (first, classes), (second, _) = map(load_results, files)
     found = paired_bootstrap(first, second, classes)

@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=30)
     args = parser.parse_args()
     folder = Path('work_dirs/benchmarks/openset_tasks') / args.task / args.mode / f'seed{args.seed}'
-    own, out = next((ROOT / folder).glob('*.py')), Path('work_dirs/benchmarks/openset_runtime')
-    plain = export(own.relative_to(ROOT), folder / 'best.pth', out / 'plain')
+    config, out = next((ROOT / folder).glob('*.py')), Path('work_dirs/benchmarks/openset_runtime')
+    plain = export(config.relative_to(ROOT), folder / 'best.pth', out / 'plain')
     fused = export(folder / 'fused/config.py', folder / 'fused/checkpoint.pth', out / 'fused')
     pictures = sorted(np.load(ROOT / folder / 'test/images.npz')['img_path'].tolist())
     record('openset_runtime', measure(plain, fused, pictures, args.rounds), [args.seed])
@@ -76,8 +76,8 @@ def measure(plain: Path, fused: Path, pictures: list[str], rounds: int) -> dict[
     }
 
 
-def _names(found) -> set[str]:
-    return {found.names[label] for label in found.labels}
+def _names(detections) -> set[str]:
+    return {detections.names[label] for label in detections.labels}
 
 
 def seconds(call) -> float:

@@ -37,7 +37,7 @@ class TwoModes(Hook):
     """Seconds of the training step as it is and in mode closed, each step after the burn-in.
 
     Attributes:
-        own, closed: seconds of each step.
+        open_set, closed: seconds of each step.
         fits: seconds of the OOD model's fits.
     """
 
@@ -45,7 +45,7 @@ class TwoModes(Hook):
 
     def __init__(self, other: torch.nn.Module, optimizer: dict):
         self.other, self.wrapper = other, build_optim_wrapper(other, optimizer)
-        self.own, self.closed, self.fits = [], [], []
+        self.open_set, self.closed, self.fits = [], [], []
 
     def before_train(self, runner) -> None:
         step, hook = runner.model.train_step, next(hook for hook in runner.hooks if hasattr(hook, 'refit'))
@@ -73,7 +73,7 @@ class TwoModes(Hook):
         began = time.perf_counter()
         self.other.train_step(data_batch, self.wrapper)
         self.closed.append(time.perf_counter() - began)
-        self.own.append(self.last)
+        self.open_set.append(self.last)
 
 
 def measure(rounds: int, work_dir: Path) -> None:
@@ -86,14 +86,14 @@ def measure(rounds: int, work_dir: Path) -> None:
     modes = TwoModes(other, config.optim_wrapper)
     runner.register_hook(modes)
     runner.train()
-    own, closed = statistics.median(modes.own), statistics.median(modes.closed)
+    open_set, closed = statistics.median(modes.open_set), statistics.median(modes.closed)
     fitting = statistics.median(modes.fits) / load_config(CONFIG, []).custom_hooks[0].refit
     record(
         'openset_step',
         {
-            'ratio': (own + fitting) / closed,
+            'ratio': (open_set + fitting) / closed,
             'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            'oodfc_cce_seconds': own,
+            'oodfc_cce_seconds': open_set,
             'closed_seconds': closed,
             'fitting_seconds_a_step': fitting,
             'rounds': rounds,

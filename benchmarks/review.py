@@ -147,7 +147,7 @@ def until_answered(server: Server, *words) -> tuple[bytes, float]:
 
 
 def decide(
-    server: Server, tab: int, objects: list[str], told: list[dict], seconds: list[float], ids: list[str]
+    server: Server, tab: int, objects: list[str], acknowledged: list[dict], seconds: list[float], ids: list[str]
 ) -> None:
     """A tab: a decision on each of its objects."""
     rng = random.Random(tab)
@@ -158,7 +158,7 @@ def decide(
         )
         ids.append(request['id'])
         content, time_taken = until_answered(server, 'POST', '/decide', request | dict(action=action, revision=0))
-        told.append(json.loads(content))
+        acknowledged.append(json.loads(content))
         seconds.append(time_taken)
 
 
@@ -174,13 +174,16 @@ def decisions(out: Path) -> dict[str, float]:
     """Two tabs decide, a third thread loads crops, this one kills."""
     server, rng, stopped = Server(out), random.Random(0), threading.Event()
     keys = [f'b{box[0]}-{box[1]}' for box in server.run['boxes']][:DECISIONS]
-    told, seconds, ids = [], [], []
-    tabs = [threading.Thread(target=decide, args=(server, i, keys[i::TABS], told, seconds, ids)) for i in range(TABS)]
+    acknowledged, seconds, ids = [], [], []
+    tabs = [
+        threading.Thread(target=decide, args=(server, i, keys[i::TABS], acknowledged, seconds, ids))
+        for i in range(TABS)
+    ]
     loader = threading.Thread(target=load, args=(server, stopped))
     for thread in (*tabs, loader):
         thread.start()
     for number in range(1, KILLS + 1):
-        while len(told) < number * DECISIONS / (KILLS + 1):
+        while len(acknowledged) < number * DECISIONS / (KILLS + 1):
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.05))
         server.kill()
@@ -192,11 +195,13 @@ def decisions(out: Path) -> dict[str, float]:
     server.process.wait()
     lines = [json.loads(line) for line in (out / 'review' / 'audit.jsonl').read_text().splitlines()[1:]]
     logged = {line['id']: line for line in lines}
-    wrong = [x for x in told if any(logged.get(x['id'], {}).get(key) != x[key] for key in ('seq', 'object', 'after'))]
+    wrong = [
+        x for x in acknowledged if any(logged.get(x['id'], {}).get(key) != x[key] for key in ('seq', 'object', 'after'))
+    ]
     shutil.rmtree(out / 'review')
     ordered = sorted(seconds)
     return {
-        'decisions': len(logged), 'kills': KILLS, 'lost': len(wrong) + len(set(ids) - {x['id'] for x in told}),
+        'decisions': len(logged), 'kills': KILLS, 'lost': len(wrong) + len(set(ids) - {x['id'] for x in acknowledged}),
         'doubled': len(lines) - len(logged), 'torn': server.torn,
         'p95_ms': 1000 * ordered[int(0.95 * len(ordered))], 'median_ms': 1000 * statistics.median(seconds),
         'start_s': statistics.median(server.starts),

@@ -5,7 +5,7 @@ seeds, and so the same numbers of positives and negatives a step. The last check
 that are fixed, so that all samplers are asked about the same pairs: V-COCO val with the noise of a detector, or VRD's
 held-out images with dense noise.
 
-found_nK, drawn_nK  shares of the negatives that were there and that were drawn, in percent
+available_nK, drawn_nK  shares of the negatives that were there and that were drawn, in percent
 related_ap          pooled average precision of "related", and against one kind of negatives (related_ap_nK), in percent
 fp_RR               negatives above the score at which RR % of the related pairs are found; of one kind fp_RR_nK
 recall_N            share of the related pairs among the best N of their image, in percent
@@ -94,7 +94,7 @@ def queue(settings: Sequence[str], samplers: Sequence[str], seeds: Sequence[int]
 
 
 def shares(counts: Mapping[str, float], what: str) -> dict[str, float]:
-    """Of N1..N5, percent of the negatives that were 'found' or 'drawn'."""
+    """Of N1..N5, percent of the negatives that were 'available' or 'drawn'."""
     negatives = sum(counts[f'{what}/{name}'] for name in NAMES[1:])
     return {f'{what}_{name}': 100 * counts[f'{what}/{name}'] / negatives for name in NAMES[1:]}
 
@@ -111,21 +111,21 @@ def refuse_untreated(rows: Sequence[Mapping]) -> None:
         rows: with setting, sampler, seed and figures, among which drawn_n1 .. drawn_n5.
     """
     figures = {(row['setting'], row['seed'], row['sampler']): row['figures'] for row in rows}
-    for (setting, seed, sampler), found in figures.items():
+    for (setting, seed, sampler), figures_of_run in figures.items():
         uniform = figures.get((setting, seed, 'uniform'))
-        if sampler == 'bnps' and uniform is not None and variation(found, uniform) < SAME:
+        if sampler == 'bnps' and uniform is not None and variation(figures_of_run, uniform) < SAME:
             raise SystemExit(
                 f'{setting}, seed {seed}: bnps and uniform draw the same (N1..N5 differ by '
-                f'{variation(found, uniform):.1f} points): nothing is compared'
+                f'{variation(figures_of_run, uniform):.1f} points): nothing is compared'
             )
 
 
 def drawn(setting: str, sampler: str, batches: int = BATCHES) -> dict[str, float]:
-    """found_nK and drawn_nK of batches of the training's loader, without training."""
+    """available_nK and drawn_nK of batches of the training's loader, without training."""
     use_prepared_data()
     config, options, _ = SETTINGS[setting]
     counts = drawn_counts(config, [*options, *SAMPLERS[sampler]], batches)
-    return shares(counts, 'found') | shares(counts, 'drawn')
+    return shares(counts, 'available') | shares(counts, 'drawn')
 
 
 def measure(setting: str, sampler: str, seed: int) -> dict[str, float]:
@@ -137,7 +137,7 @@ def measure(setting: str, sampler: str, seed: int) -> dict[str, float]:
     figures = pair_figures(scored_pairs(results, kinds))
     figures = {name: value if name.startswith(COUNTED) else 100 * value for name, value in figures.items()}
     counts = total(read_history(ROOT / folder / 'relations.jsonl'))
-    for what in ('found', 'drawn'):
+    for what in ('available', 'drawn'):
         negatives = sum(counts[f'{what}/{name}'] for name in NAMES[1:])
         figures |= shares(counts, what) | {f'{what}_negatives_a_positive': negatives / counts[f'{what}/positive']}
     validations = [row for row in read_history(ROOT / folder / 'history.jsonl') if f'val/{TASK[config]}' in row]
@@ -172,7 +172,7 @@ def summarise(rows: list[dict]) -> dict[str, float]:
         for name in next(iter(runs.values()), ()):
             where = f'{setting}.{sampler}.{name}'
             figures[where] = statistics.mean(run[name] for run in runs.values())
-            if paired and not name.startswith(('found', 'drawn')):
+            if paired and not name.startswith(('available', 'drawn')):
                 changes = [change(name, runs[seed][name], uniform[seed][name]) for seed in paired]
                 limits = interval(changes)
                 figures |= dict(zip((f'{where}_change{end}' for end in ('', '_low', '_high')), limits, strict=True))
@@ -197,7 +197,7 @@ def main() -> None:
 
 
 def record_drawn(settings: Sequence[str], samplers: Sequence[str]) -> None:
-    """results/sabra_bnps_drawn.json: SETTING.SAMPLER.found_nK and drawn_nK, without training."""
+    """results/sabra_bnps_drawn.json: SETTING.SAMPLER.available_nK and drawn_nK, without training."""
     (runs, *_) = queue(settings, [x for x in samplers if x in DECIDING], [0])
     rows = [run | dict(figures=drawn(run['setting'], run['sampler'])) for run in runs]
     named = {f'{row["setting"]}.{row["sampler"]}.{name}': x for row in rows for name, x in row['figures'].items()}

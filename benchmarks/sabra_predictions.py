@@ -41,14 +41,14 @@ def predict(config: str, checkpoint: Path, options: list[str], split: str) -> tu
         batch = pseudo_collate([dataset[i] for i in range(start, min(start + BATCH, len(dataset)))])
         with torch.no_grad():
             samples = model.test_step(batch)
-        found = [x.pred_instances for x in samples]
-        boxes = pad_boxes(found, image_sizes(samples, found[0].bboxes))
+        detections = [x.pred_instances for x in samples]
+        boxes = pad_boxes(detections, image_sizes(samples, detections[0].bboxes))
         labels = label_proposals(boxes, truth_of(samples)).kinds.numpy()
-        for own, sample in zip(labels, samples, strict=True):
+        for kinds_of_image, sample in zip(labels, samples, strict=True):
             subject, object_, _ = sample.pred_relations.triplets.T
             truths.append(sample.relation_truth)
             results.append(sample.pred_relations)
-            kinds.append(np.where(object_ == NO_OBJECT, INVALID, own[subject, object_]))
+            kinds.append(np.where(object_ == NO_OBJECT, INVALID, kinds_of_image[subject, object_]))
     return truths, results, kinds
 
 
@@ -63,15 +63,15 @@ def drawn_counts(config: str, options: list[str], batches: int) -> dict[str, flo
     head = model.relation_head
     for batch in islice(DetplugRunner.build_dataloader(config.train_dataloader, seed=0), batches):
         samples = batch['data_samples']
-        _, found = model.find(batch['inputs'], samples)
-        boxes = model.padded([x.chosen for x in model.select(found)], samples)
+        _, detections = model.find(batch['inputs'], samples)
+        boxes = model.padded([x.chosen for x in model.select(detections)], samples)
         labels = label_proposals(boxes, truth_of(samples), head.iou_thr, head.same_class, head.subjects(boxes))
         head.sampler(labels.kinds.flatten(1))
     return head.sampler.counts.take()
 
 
 def scored_pairs(results: list, kinds: list[np.ndarray]) -> ScoredPairs:
-    """Each pair once, with the score of its best predicate; pairs that nobody judged are left out."""
+    """Each pair once, with the score of its best predicate; pairs that nobody annotated are left out."""
     columns = []
     for number, (result, kind) in enumerate(zip(results, kinds, strict=True)):
         order = np.flatnonzero(kind != INVALID)  # best first

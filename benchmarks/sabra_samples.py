@@ -35,9 +35,9 @@ def test(folder: Path) -> dict[str, float]:
     """Figures of the best checkpoint in ``folder``, and the minutes of its training."""
     out = folder / 'test.json'
     run_tool('test', CONFIG, str(folder / 'best.pth'), '--out', str(out), '--work-dir', str(folder / 'test'))
-    trained, found = (json.loads((ROOT / path).read_text()) for path in (folder / 'metrics.json', out))
-    verbs = {name.replace('/', '_').replace(' ', '_'): x for name, x in found.items() if name.startswith('ap/')}
-    return dict(map=found['map'], minutes=trained['minutes'], val_map=trained['map']) | verbs
+    trained, figures = (json.loads((ROOT / path).read_text()) for path in (folder / 'metrics.json', out))
+    verbs = {name.replace('/', '_').replace(' ', '_'): x for name, x in figures.items() if name.startswith('ap/')}
+    return dict(map=figures['map'], minutes=trained['minutes'], val_map=trained['map']) | verbs
 
 
 def main() -> None:

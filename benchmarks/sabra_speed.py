@@ -70,7 +70,7 @@ def bnps(generator: torch.Generator) -> Callable[[], PairDraw]:
     drawn = step()
     counts = sampler.counts.take()
     counts.pop('scarce')
-    assert sum(counts[name] for name in counts if name.startswith('found/')) == DETECTIONS * (DETECTIONS - 1)
+    assert sum(counts[name] for name in counts if name.startswith('available/')) == DETECTIONS * (DETECTIONS - 1)
     assert drawn.weight.sum() == PAIRS and all(counts.values()), 'every kind of pair is there'
     return step
 

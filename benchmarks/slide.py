@@ -145,9 +145,9 @@ class Oracle:
         self.boxes, self.labels, self.tiles = boxes, labels, iter(tiles)
 
     def __call__(self, images) -> list[Answer]:
-        return [self._look(next(self.tiles), image) for image in images]
+        return [self._answer(next(self.tiles), image) for image in images]
 
-    def _look(self, tile: np.ndarray, image: np.ndarray) -> Answer:
+    def _answer(self, tile: np.ndarray, image: np.ndarray) -> Answer:
         assert image.shape[1::-1] == tuple(tile[2:] - tile[:2])
         clipped = np.clip(self.boxes, np.tile(tile[:2], 2), np.tile(tile[2:], 2))
         sides = clipped[:, 2:] - clipped[:, :2]
@@ -164,7 +164,7 @@ class Sure:
         self.device, self.batch, self.window = engine.device, engine.batch, engine.window
 
     def __call__(self, images):
-        return [found.above(0.25) for found in self.engine(images)]
+        return [detections.above(0.25) for detections in self.engine(images)]
 
 
 def predict(args: argparse.Namespace) -> dict:
@@ -175,12 +175,12 @@ def predict(args: argparse.Namespace) -> dict:
     tile = args.tile
     tiles = tile_grid(slide.size, tile, OVERLAP)
     engine = Sure(OnnxEngine(args.bundle)) if args.bundle else Oracle(truth['boxes'], truth['labels'], tiles)
-    found = TiledEngine(engine, tile, OVERLAP)([slide])[0]
+    detections = TiledEngine(engine, tile, OVERLAP)([slide])[0]
     seconds = time.monotonic() - began
     return {
         'centred': centred(engine, slide, truth['boxes'], tile) if args.bundle else [],
-        'boxes': found.boxes.tolist(),
-        'labels': [list(Oracle.names).index(engine.names[label]) for label in found.labels],
+        'boxes': detections.boxes.tolist(),
+        'labels': [list(Oracle.names).index(engine.names[label]) for label in detections.labels],
         'seconds': seconds,
         'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         'um': check_slide(slide),
@@ -192,9 +192,9 @@ def centred(engine: Sure, slide: Item, truth: np.ndarray, tile: int) -> list[dic
     corners = np.clip((truth[:, :2] + truth[:, 2:] - tile) // 2, 0, np.array(slide.size) - tile).astype(int)
     answers = []
     for x, y in corners.tolist():
-        (found,) = engine([slide.read_region(x, y, tile, tile)])
-        labels = [list(Oracle.names).index(engine.names[label]) for label in found.labels]
-        answers.append({'boxes': (found.boxes + np.tile([x, y], 2)).tolist(), 'labels': labels})
+        (detections,) = engine([slide.read_region(x, y, tile, tile)])
+        labels = [list(Oracle.names).index(engine.names[label]) for label in detections.labels]
+        answers.append({'boxes': (detections.boxes + np.tile([x, y], 2)).tolist(), 'labels': labels})
     return answers
 
 
@@ -220,10 +220,10 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return both / (areas[0][:, None] + areas[1] - both)
 
 
-def matched(truth: np.ndarray, labels: np.ndarray, found: dict, least: float) -> tuple[np.ndarray, np.ndarray]:
+def matched(truth: np.ndarray, labels: np.ndarray, detections: dict, least: float) -> tuple[np.ndarray, np.ndarray]:
     """(eggs with a box of their own, boxes with an egg of their own), bool; the best pairs first."""
-    boxes = np.array(found['boxes']).reshape(-1, 4)
-    overlap = iou(truth, boxes) * (labels[:, None] == np.array(found['labels'], int))
+    boxes = np.array(detections['boxes']).reshape(-1, 4)
+    overlap = iou(truth, boxes) * (labels[:, None] == np.array(detections['labels'], int))
     rows, columns = np.nonzero(overlap >= least)
     has, used = np.zeros(len(truth), bool), np.zeros(len(boxes), bool)
     for k in np.argsort(-overlap[rows, columns], kind='stable'):
@@ -241,16 +241,16 @@ def at_seams(boxes: np.ndarray, side: int, tile: int, near: float = 0) -> np.nda
 
 
 def figures_of(
-    name: str, found: dict, truth: np.ndarray, labels: np.ndarray, side: int, tile: int, least: float
+    name: str, detections: dict, truth: np.ndarray, labels: np.ndarray, side: int, tile: int, least: float
 ) -> dict:
     """Flat figures of one engine."""
-    has, used = matched(truth, labels, found, least)
+    has, used = matched(truth, labels, detections, least)
     seam = at_seams(truth, side, tile)
-    boxes = np.array(found['boxes']).reshape(-1, 4)
+    boxes = np.array(detections['boxes']).reshape(-1, 4)
     seam_boxes = at_seams(boxes, side, tile, near=60)
     return {
-        f'{name}_seconds': round(found['seconds'], 1),
-        f'{name}_peak_mb': round(found['peak_mb']),
+        f'{name}_seconds': round(detections['seconds'], 1),
+        f'{name}_peak_mb': round(detections['peak_mb']),
         f'{name}_tiles': len(tile_grid((side, side), tile, OVERLAP)),
         f'{name}_seam_eggs': int(seam.sum()),
         f'{name}_seam_misses': int((seam & ~has).sum()),
@@ -258,28 +258,28 @@ def figures_of(
         f'{name}_boxes_of_no_egg': int((~used).sum()),
         f'{name}_seam_recall': round(float(has[seam].mean()), 4),
         f'{name}_other_recall': round(float(has[~seam].mean()), 4),
-    } | centred_figures(name, found, truth, labels, seam, least)
+    } | centred_figures(name, detections, truth, labels, seam, least)
 
 
 def centred_figures(
-    name: str, found: dict, truth: np.ndarray, labels: np.ndarray, seam: np.ndarray, least: float
+    name: str, detections: dict, truth: np.ndarray, labels: np.ndarray, seam: np.ndarray, least: float
 ) -> dict:
     """Recall of the eggs at seams in tiles around their middle; further boxes on an egg, a hundred eggs, both ways."""
-    if not found['centred']:
+    if not detections['centred']:
         return {}
-    rows = enumerate(found['centred'])
+    rows = enumerate(detections['centred'])
     has = np.array([matched(truth[i : i + 1], labels[i : i + 1], answer, least)[0][0] for i, answer in rows])
-    extra = [further_boxes(truth[i : i + 1], answer, least) for i, answer in enumerate(found['centred'])]
+    extra = [further_boxes(truth[i : i + 1], answer, least) for i, answer in enumerate(detections['centred'])]
     return {
         f'{name}_seam_recall_centred': round(float(has[seam].mean()), 4),
-        f'{name}_further_boxes': round(100 * further_boxes(truth, found, least) / len(truth), 1),
+        f'{name}_further_boxes': round(100 * further_boxes(truth, detections, least) / len(truth), 1),
         f'{name}_further_boxes_centred': round(100 * sum(extra) / len(truth), 1),
     }
 
 
-def further_boxes(truth: np.ndarray, found: dict, least: float) -> int:
+def further_boxes(truth: np.ndarray, detections: dict, least: float) -> int:
     """Boxes on an egg, of any name, that another box is on."""
-    on = (iou(truth, np.array(found['boxes']).reshape(-1, 4)) >= least).sum(1)
+    on = (iou(truth, np.array(detections['boxes']).reshape(-1, 4)) >= least).sum(1)
     return int(np.maximum(on - 1, 0).sum())
 
 
@@ -308,9 +308,9 @@ def main() -> None:
             write_slide(slide, args.side, eggs)
             figures[f'{name}_slide_mb'] = round(slide.stat().st_size / 2**20)
             figures[f'{name}_write_seconds'] = round(time.monotonic() - began, 1)
-            found = in_process(slide, truth, tile, bundle)
-            figures['um_a_pixel'] = round(found['um'], 4)
-            figures |= figures_of(name, found, boxes, labels, args.side, tile, least)
+            detections = in_process(slide, truth, tile, bundle)
+            figures['um_a_pixel'] = round(detections['um'], 4)
+            figures |= figures_of(name, detections, boxes, labels, args.side, tile, least)
     record('slide', figures, seeds=[SEED])
 
 

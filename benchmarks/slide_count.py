@@ -141,8 +141,10 @@ def draw(path: Path, eggs: int, seed: tuple) -> np.ndarray:
         slide, boxes = np.empty((SIDE, SIDE, 3), np.uint8), []
         for place, count in enumerate(counts.tolist()):
             x, y = place % side * FIELD, place // side * FIELD
-            slide[y : y + FIELD, x : x + FIELD], found = draw_slide([0] * count, FIELD, rng)
-            boxes += [[x + b[0], y + b[1], x + b[0] + b[2], y + b[1] + b[3]] for b in (label.box for label in found)]
+            slide[y : y + FIELD, x : x + FIELD], detections = draw_slide([0] * count, FIELD, rng)
+            boxes += [
+                [x + b[0], y + b[1], x + b[0] + b[2], y + b[1] + b[3]] for b in (label.box for label in detections)
+            ]
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), slide[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
         labels.write_text(json.dumps(boxes))  # last: with it the slide is whole
@@ -190,11 +192,11 @@ def review(results: Path, truth: Truth, name: str, threshold: float, order: str)
     for picture in read_results(results).pictures():
         boxes = truth[Path(picture.name).name]
         own = picture.names == name
-        scores, found = picture.scores[own], matched(picture, own, boxes)
+        scores, detections = picture.scores[own], matched(picture, own, boxes)
         uncertain = orders()['uncertain'].priority(dict(score=scores.tolist()))
         rank = np.argsort(-uncertain, kind='stable') if order == 'reviewed' else rng.permutation(len(scores))
         verdict = scores >= threshold
-        verdict[rank[:DECISIONS]] = found[rank[:DECISIONS]]
+        verdict[rank[:DECISIONS]] = detections[rank[:DECISIONS]]
         verdicts.append((len(boxes) > 0, bool(verdict.any())))
     hits = [said for is_positive, said in verdicts if is_positive]
     passed = [not said for is_positive, said in verdicts if not is_positive]

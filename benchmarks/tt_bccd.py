@@ -81,10 +81,10 @@ def run(ratio: str, selection: str, seed: int, options: list[str], with_test: bo
     return row
 
 
-def losses(dense: Path, own: Path) -> dict[str, float]:
-    """mAP that the images in ``own`` lose against the dense detector's, with its interval; empty without either."""
-    files = [folder / 'images.npz' for folder in (own, dense)]
-    if dense == own or not all(file.exists() for file in files):
+def losses(dense: Path, compressed: Path) -> dict[str, float]:
+    """mAP that the images in ``compressed`` lose against the dense one, with interval; empty without either."""
+    files = [folder / 'images.npz' for folder in (compressed, dense)]
+    if dense == compressed or not all(file.exists() for file in files):
         return {}
     (first, classes), (second, _) = map(load_results, files)
     return dict(zip(('loss', 'loss_low', 'loss_high'), paired_bootstrap(first, second, classes)['all'], strict=True))

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/schedules/semi.py',
 ]
 custom_imports = dict(imports=['plugins.yolov5.register', 'plugins.openset.register'], allow_failed_imports=False)
-# cls_weight: six cells in seven are RBC; with 1.5 the white cells are not told apart (val, supervised: .326, .418)
+# cls_weight: six cells in seven are RBC; with 1.5 the white cells are not separated (val, supervised: .326, .418)
 # max_per_img: 300 a class x 6
 model = dict(
     classes=5,

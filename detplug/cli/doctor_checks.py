@@ -97,13 +97,13 @@ def _of_extra(requires: Iterable[str], extra: str) -> list[Requirement]:
 
 def _check_range(wanted: Requirement, installed: Mapping[str, str], asked_by: str) -> Finding:
     name = canonicalize_name(wanted.name)
-    found = installed.get(name)
+    version = installed.get(name)
     cure = f"{PIP} install '{wanted.name}{wanted.specifier}'"
-    if found is None:
+    if version is None:
         return Finding(name, 'not installed', f'{cure} (in a checkout: make clean setup)')
-    if wanted.specifier.contains(found, prereleases=True):
-        return Finding(name, found)
-    return Finding(name, f'{found}, {asked_by} needs {wanted.specifier}', cure)
+    if wanted.specifier.contains(version, prereleases=True):
+        return Finding(name, version)
+    return Finding(name, f'{version}, {asked_by} needs {wanted.specifier}', cure)
 
 
 def check_pins(installed: Mapping[str, str], pins: Mapping[str, str]) -> list[Finding]:
@@ -115,11 +115,11 @@ def check_pins(installed: Mapping[str, str], pins: Mapping[str, str]) -> list[Fi
     """
     findings = []
     for name, wanted in pins.items():
-        found = installed.get(name)
-        if found is None or (name != 'torch' and found.partition('+')[0] != wanted):
+        version = installed.get(name)
+        if version is None or (name != 'torch' and version.partition('+')[0] != wanted):
             remake = name in ('torch', 'onedl-mmcv')
             cure = 'make clean setup' if remake else f'{PIP} install --no-deps {name}=={wanted}'
-            what = 'not installed' if found is None else f'{found}, measured to work is {wanted}'
+            what = 'not installed' if version is None else f'{version}, measured to work is {wanted}'
             findings.append(Finding(name, what, cure))
     return findings
 

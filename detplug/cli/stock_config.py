@@ -117,8 +117,8 @@ def _train_loader(config: Config) -> list[str]:
     batches = loader.get('batch_sampler')
     if sampler not in SAMPLERS or loader.get('num_batch_per_epoch') or 'collate_fn' in loader and batches is not None:
         return [f'train_dataloader: {sampler} stays; a resumed training sees other images than an uninterrupted one']
-    own = dict(type='EpochBatchSampler', drop_last=loader.pop('drop_last', False))
-    loader.batch_sampler = own if batches is None else dict(own, batch_sampler=batches)
+    batch_sampler = dict(type='EpochBatchSampler', drop_last=loader.pop('drop_last', False))
+    loader.batch_sampler = batch_sampler if batches is None else dict(batch_sampler, batch_sampler=batches)
     loader.dataset = dict(type='SeededDataset', dataset=loader.dataset)
     lines = [f'train_dataloader: {sampler} in EpochBatchSampler, data set in SeededDataset: any step can be resumed']
     cached = sorted({_kind(part) for part in _parts(loader.dataset) if _kind(part).startswith('Cached')})
@@ -171,9 +171,9 @@ def _hooks(config: Config) -> list[str]:
         hooks |= dict(logger=None, timer=None)
         lines.append('LoggerHook -> progress on the screen; history.jsonl, which backends of the visualizer get too')
     config.default_hooks = hooks
-    own = list(config.get('custom_hooks') or [])
-    if metric and not any(_kind(hook) == 'ReportHook' for hook in own):
-        config.custom_hooks = [*own, dict(type='ReportHook', key=metric)]
+    given_hooks = list(config.get('custom_hooks') or [])
+    if metric and not any(_kind(hook) == 'ReportHook' for hook in given_hooks):
+        config.custom_hooks = [*given_hooks, dict(type='ReportHook', key=metric)]
     return lines
 
 

@@ -109,7 +109,7 @@ def prepare(settings: RecipeSettings) -> Path:
     if numbered_checkpoints(folder):
         raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
                         'or give another --work-dir')  # fmt: skip
-    check_own(folder / CONFIG)
+    check_replaceable(folder / CONFIG)
     chosen = read_options(settings.plugin_options)
     recipe = compute(settings)
     for option, value in chosen.values():
@@ -129,7 +129,7 @@ def prepare(settings: RecipeSettings) -> Path:
     return path
 
 
-def check_own(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     """Refuse to write over a config that somebody wrote by hand.
 
     Raises:

@@ -146,19 +146,19 @@ def parse_budget(text: str) -> float | dict[str, float]:
     Raises:
         UserError: a share that is no number, or a kind twice.
     """
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for part in text.split(','):
         kind, _, share = part.rpartition('=')
-        if kind in found:
+        if kind in shares:
             raise UserError(
                 f'--budget {text}: {kind or "a share"} twice; write each kind once, as params=0.25,macs=0.5'
             )
         try:
-            found[kind] = float(share)
+            shares[kind] = float(share)
         except ValueError:
             raise UserError(f'--budget {text}: {share!r} is no number; write 0.25, or params=0.25,macs=0.5') from None
-    if '' not in found:
-        return found
-    if len(found) > 1:
+    if '' not in shares:
+        return shares
+    if len(shares) > 1:
         raise UserError(f'--budget {text}: a share without its kind; write params=0.25,macs=0.5')
-    return found['']
+    return shares['']

@@ -88,10 +88,10 @@ class CheckedDataset(BaseDetDataset):
             return self._data_list()
 
     def _data_list(self) -> list[dict]:
-        found, records, self.anomalies = self.read()
-        self.label_of = check_names(found, source=self.source, complete=not self.test_mode, **self.names)
+        names, records, self.anomalies = self.read()
+        self.label_of = check_names(names, source=self.source, complete=not self.test_mode, **self.names)
         self.anomalies += [
-            f'class without annotation: {self.source}: {one_line(name)}' for name in self.label_of if name not in found
+            f'class without annotation: {self.source}: {one_line(name)}' for name in self.label_of if name not in names
         ]
         records = self._split(records)
         self.anomalies += fill_sizes(records, self.data_prefix.get('img', ''), self.source)

@@ -115,8 +115,8 @@ def _annotation(entry: Annotation, index: int, names: dict[Any, str]) -> tuple[A
     """(image id, object) of one annotation; COCO's x, y, width, height becomes xyxy."""
     image_id, category = _identity(entry.image_id, 'image_id'), _identity(entry.category_id, 'category_id')
     if category not in names:
-        found = f'{_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}'
-        raise FieldError(f'category_id: {found}')
+        reason = f'{_brief(category)} is not in categories (ids {_some(names)}){_other_type(category, names)}'
+        raise FieldError(f'category_id: {reason}')
     numbers = [finite_number(x) for x in entry.bbox] if isinstance(entry.bbox, list) else []
     if len(numbers) != 4 or None in numbers:
         raise FieldError(f'bbox: {_brief(entry.bbox)} is not 4 finite numbers x, y, width, height in pixels')

@@ -149,8 +149,8 @@ class ImageCache:
             self._stop(f'not written ({error.strerror or error})')
             return image
         self.writes += 1
-        found = self.read(key)
-        return image if found is None else found[0]
+        cached = self.read(key)
+        return image if cached is None else cached[0]
 
     def _shape(self, height: int, width: int) -> tuple[int, int, int] | None:
         """Shape of the resized image; None where the entry was not filled."""

@@ -42,11 +42,11 @@ class NamedCOCO(COCO):
         if not cat_names:
             return super().get_cat_ids(list(cat_names), list(sup_names), list(cat_ids))
         categories = self.dataset['categories']
-        found = category_ids(categories, cat_names, self.source)
+        ids = category_ids(categories, cat_names, self.source)
         others = [entry['name'] for entry in categories if entry['name'] not in set(cat_names)]
         if others and is_main_process():
             print(f'{self.source}: left out, in no list of classes: {", ".join(others[:20])}', flush=True)
-        return found
+        return ids
 
 
 @DATASETS.register_module()

@@ -15,7 +15,7 @@ SHOWN = 20  # names of a long list that fit in one readable line
 
 
 def check_names(
-    found: Sequence[str],
+    declared: Sequence[str],
     classes: Sequence[str],
     unknown_classes: Sequence[str] = (),
     ignore_classes: Sequence[str] = (),
@@ -28,12 +28,12 @@ def check_names(
     does. A misspelt class does not pass either way: its right spelling is then in no list.
 
     Args:
-        found: names the annotation file declares, in any order.
+        declared: names the annotation file declares, in any order.
         classes: names the detector learns.
         unknown_classes: names whose boxes are kept apart (``unknown_instances``) and are never training targets.
         ignore_classes: names whose boxes become ignore regions.
         source: the annotation file, for the message.
-        complete: every class must be in ``found``.
+        complete: every class must be in ``declared``.
 
     Returns:
         ``{name: index in classes}``.
@@ -44,17 +44,19 @@ def check_names(
     """
     check_lists(classes, unknown_classes, ignore_classes, source)
     listed = [*classes, *unknown_classes, *ignore_classes]
-    sides = f'the file has {_show(found)}; the config has {_show(listed)}'
-    _refuse(_twice(found), f'{source}: categories: named twice', f'{sides}; rename or merge them in the file')
+    sides = f'the file has {_show(declared)}; the config has {_show(listed)}'
+    _refuse(_twice(declared), f'{source}: categories: named twice', f'{sides}; rename or merge them in the file')
     _refuse(
         _twice(listed),
         f'{source}: classes, unknown_classes, ignore_classes: listed twice',
         f'{sides}; keep each name in one list',
     )
-    surplus = [name for name in found if name not in set(listed)]
-    missing = [name for name in classes if name not in set(found)] if complete or surplus else []
+    surplus = [name for name in declared if name not in set(listed)]
+    missing = [name for name in classes if name not in set(declared)] if complete or surplus else []
     _refuse(
-        _near(missing, found), f'{source}: classes: not in the annotations', f'{sides}; correct the config or the file'
+        _near(missing, declared),
+        f'{source}: classes: not in the annotations',
+        f'{sides}; correct the config or the file',
     )
     _refuse(
         _near(surplus, listed),

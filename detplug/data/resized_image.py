@@ -71,9 +71,9 @@ class LoadResizedImage(BaseTransform):
     def _pixels(self, path: str | Path) -> tuple[np.ndarray, tuple[int, int]]:
         """(resized image, read-only; (height, width) of the original)."""
         key = self._key(path)
-        found = self.cache.read(key) if key else None
-        if found is not None:
-            return found
+        cached = self.cache.read(key) if key else None
+        if cached is not None:
+            return cached
         image = read_image(path, self.window)
         original = image.shape[:2]
         size = fit_size(original, self.scale)

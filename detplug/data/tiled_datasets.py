@@ -132,9 +132,9 @@ class LoadResizedTile(LoadResizedImage):
             return super()._source(results)
         path, mine, size = results['img_path'], results['tile'], results['picture_size']
         base = self._key(path)
-        found = self.cache.read(_tile_key(base, mine, size)) if base else None
-        if found is not None:
-            return found
+        cached = self.cache.read(_tile_key(base, mine, size)) if base else None
+        if cached is not None:
+            return cached
         picture = read_image(path)
         check_size(dict(img_path=path, width=size[0], height=size[1]), picture.shape[:2])
         if base and base == image_key(path):  # the file was the same while it was read

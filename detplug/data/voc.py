@@ -78,8 +78,8 @@ def read_subtypes(path: str | Path) -> dict[str, list[str]]:
 def name_subtypes(records: list[ImageRecord], name: str, subtypes: Mapping[str, list[str]]) -> None:
     """Rename, in place, the objects called ``name`` in images that have exactly one subtype."""
     for record in records:
-        found = subtypes.get(record.img_id, [])
-        if len(found) == 1:
+        names_of_image = subtypes.get(record.img_id, [])
+        if len(names_of_image) == 1:
             for item in record.objects:
                 if item.name == name:
-                    item.name = found[0]
+                    item.name = names_of_image[0]

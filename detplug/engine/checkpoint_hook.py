@@ -20,8 +20,8 @@ TRAINING_STATE = ('optimizer', 'param_schedulers', 'ema_state_dict', 'rng', 'mes
 
 def numbered_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
     """(step, path) of every ``iter_N.pth`` in ``folder``, newest first."""
-    found = [(re.fullmatch(r'iter_(\d+)\.pth', path.name), path) for path in Path(folder).glob('iter_*.pth')]
-    return sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
+    checkpoints = [(re.fullmatch(r'iter_(\d+)\.pth', path.name), path) for path in Path(folder).glob('iter_*.pth')]
+    return sorted(((int(match[1]), path) for match, path in checkpoints if match), reverse=True)
 
 
 @HOOKS.register_module()

@@ -45,8 +45,8 @@ class ForeachEMA(BaseAveragedModel):
         steps = int(self.steps)
         averages, sources = self._pairs
         if steps == 0:
-            own, new = self.avg_parameters, model.state_dict()
-            torch._foreach_copy_(list(own.values()), [new[name].to(x.device) for name, x in own.items()])
+            averaged, new = self.avg_parameters, model.state_dict()
+            torch._foreach_copy_(list(averaged.values()), [new[name].to(x.device) for name, x in averaged.items()])
         elif steps % self.interval == 0:
             weight = (1 - self.momentum) * math.exp(-(1 + steps) / self.gamma) + self.momentum
             if averages and averages[0].device != sources[0].device:

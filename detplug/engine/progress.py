@@ -48,9 +48,9 @@ class Meter:
 
 def memory_gib() -> float:
     """Resident memory of this process and its loader processes, GiB; shared pages count in each of them."""
-    own = psutil.Process()
+    this_process = psutil.Process()
     total = 0
-    for process in (own, *own.children(recursive=True)):
+    for process in (this_process, *this_process.children(recursive=True)):
         try:
             total += process.memory_info().rss
         except psutil.NoSuchProcess:  # a loader process that has just ended

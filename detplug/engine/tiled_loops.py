@@ -96,14 +96,14 @@ def join_samples(samples: Sequence[DetDataSample], tiles: np.ndarray, size: tupl
     if len(tiles) == 1:
         return picture
     counts = [len(part) for part in predictions]
-    found = InstanceData.cat([part for part in predictions if len(part)] or predictions[:1])
+    detections = InstanceData.cat([part for part in predictions if len(part)] or predictions[:1])
     tile = np.repeat(np.arange(len(tiles)), counts)
-    boxes = get_box_tensor(found.bboxes)
+    boxes = get_box_tensor(detections.bboxes)
     moved = boxes.detach().cpu().numpy().astype(np.float64).reshape(-1, 4) + np.tile(tiles[tile, :2], 2)
-    scores, labels = (found[name].detach().cpu().numpy() for name in ('scores', 'labels'))
+    scores, labels = (detections[name].detach().cpu().numpy() for name in ('scores', 'labels'))
     joined = join_tiles(moved, scores, labels, tile, tiles, size)
-    found = found[torch.as_tensor(joined.view, device=boxes.device)]
-    found.bboxes = boxes.new_tensor(joined.boxes)
-    found.scores = found.scores.new_tensor(joined.scores)
-    picture.pred_instances = found
+    detections = detections[torch.as_tensor(joined.view, device=boxes.device)]
+    detections.bboxes = boxes.new_tensor(joined.boxes)
+    detections.scores = detections.scores.new_tensor(joined.scores)
+    picture.pred_instances = detections
     return picture

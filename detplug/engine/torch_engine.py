@@ -59,18 +59,18 @@ class TorchEngine:
         ]
         results: dict[int, Detections] = {}
         for shape in dict.fromkeys(item['inputs'].shape for item in packed):  # padding would change what is detected
-            own = [i for i, item in enumerate(packed) if item['inputs'].shape == shape]
-            batch = {key: [packed[i][key] for i in own] for key in ('inputs', 'data_samples')}
+            of_shape = [i for i, item in enumerate(packed) if item['inputs'].shape == shape]
+            batch = {key: [packed[i][key] for i in of_shape] for key in ('inputs', 'data_samples')}
             with torch.inference_mode(), self._padding():
                 samples = self.model.test_step(batch)
-            results |= {i: self._result(x, images[i].shape) for i, x in zip(own, samples, strict=True)}
+            results |= {i: self._result(x, images[i].shape) for i, x in zip(of_shape, samples, strict=True)}
         return [results[i] for i in range(len(images))]
 
     def _result(self, sample: DetDataSample, shape: tuple[int, ...]) -> Detections:
         """torch's result of an image in numpy."""
-        found = sample.pred_instances = sample.pred_instances.cpu().numpy()
-        boxes = np.clip(found.bboxes, 0, np.array(shape[1::-1] * 2, np.float32))
-        return Detections(boxes, found.scores, found.labels, self.names, fields_of_sample(sample, self.model))
+        detections = sample.pred_instances = sample.pred_instances.cpu().numpy()
+        boxes = np.clip(detections.bboxes, 0, np.array(shape[1::-1] * 2, np.float32))
+        return Detections(boxes, detections.scores, detections.labels, self.names, fields_of_sample(sample, self.model))
 
     @contextmanager
     def _padding(self) -> Iterator[None]:

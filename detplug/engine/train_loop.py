@@ -30,8 +30,8 @@ class ResumableBatches:
     @property
     def _draw_source(self) -> Any:
         """What says which images come next: a batch sampler of our own, or the loader with a DrawSampler."""
-        own = getattr(self.dataloader, 'batch_sampler', None)
-        return own if hasattr(own, 'start_at') else self.dataloader
+        sampler = getattr(self.dataloader, 'batch_sampler', None)
+        return sampler if hasattr(sampler, 'start_at') else self.dataloader
 
     def _next(self, batches: Iterator[Any]) -> Any:
         started = time.perf_counter()

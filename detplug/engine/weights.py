@@ -35,18 +35,26 @@ def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path
     """
     if is_model_wrapper(model):
         model = model.module
-    found, own = state_of(checkpoint), model.state_dict()
+    checkpoint_state, model_state = state_of(checkpoint), model.state_dict()
     for parts in PARTS:
-        if any(name.startswith(parts) for name in own) and not any(name.startswith(parts) for name in found):
-            found = {part + name: x for part in parts for name, x in found.items()}
+        if any(name.startswith(parts) for name in model_state) and not any(
+            name.startswith(parts) for name in checkpoint_state
+        ):
+            checkpoint_state = {part + name: x for part in parts for name, x in checkpoint_state.items()}
     other_shape = [
-        f'{name} {tuple(found[name].shape)} for {tuple(own[name].shape)}'
-        for name in own
-        if name in found and found[name].shape != own[name].shape
+        f'{name} {tuple(checkpoint_state[name].shape)} for {tuple(model_state[name].shape)}'
+        for name in model_state
+        if name in checkpoint_state and checkpoint_state[name].shape != model_state[name].shape
     ]
-    missing = [name for name in own if name not in found and not name.endswith('num_batches_tracked')]
-    unexpected = [name for name in found if name not in own]
-    fits = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
+    missing = [
+        name for name in model_state if name not in checkpoint_state and not name.endswith('num_batches_tracked')
+    ]
+    unexpected = [name for name in checkpoint_state if name not in model_state]
+    fits = {
+        name: checkpoint_state[name]
+        for name in model_state
+        if name in checkpoint_state and checkpoint_state[name].shape == model_state[name].shape
+    }
     problems = [
         f'{len(names)} {what} ({_first(names)})'
         for names, what in ((other_shape, 'of another shape'), (missing, 'missing'), (unexpected, 'unexpected'))
@@ -57,10 +65,10 @@ def fit_weights(model: nn.Module, checkpoint: dict[str, Any], source: str | Path
             f'{source}: checkpoint of another config: tensors: {", ".join(problems)}'
             f'{_classes(checkpoint)}; give the config that it was trained with'
         )
-    complete = OrderedDict((name, fits.get(name, value)) for name, value in own.items())
-    complete._metadata = getattr(own, '_metadata', OrderedDict())
+    complete = OrderedDict((name, fits.get(name, value)) for name, value in model_state.items())
+    complete._metadata = getattr(model_state, '_metadata', OrderedDict())
     checkpoint['state_dict'] = complete
-    return f'{len(fits)} of {len(own)} tensors loaded; {", ".join(problems)}' if problems else ''
+    return f'{len(fits)} of {len(model_state)} tensors loaded; {", ".join(problems)}' if problems else ''
 
 
 def _first(names: list[str], shown: int = 3) -> str:
@@ -71,8 +79,8 @@ def classes_of(checkpoint: dict[str, Any]) -> tuple[str, ...] | None:
     """Class names that the checkpoint was trained with, in label order; None where it does not say."""
     meta = checkpoint.get('meta')
     parts = [meta.get('dataset_meta'), meta] if isinstance(meta, dict) else []  # the last: mmdet 2.x, of its model zoo
-    found = [data.get(key) for data in parts if isinstance(data, dict) for key in ('classes', 'CLASSES')]
-    names = next((x for x in found if x), None)
+    named = [data.get(key) for data in parts if isinstance(data, dict) for key in ('classes', 'CLASSES')]
+    names = next((x for x in named if x), None)
     return tuple(map(str, names)) if isinstance(names, list | tuple) else None
 
 

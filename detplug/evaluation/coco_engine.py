@@ -71,8 +71,8 @@ def by_faster_coco_eval(
     """As :func:`by_hotcoco`, by faster-coco-eval."""
     from faster_coco_eval import COCO, COCOeval_faster
 
-    objects, found = coco_dicts(num_images, classes, truth, detections)
-    evaluation = COCOeval_faster(COCO(objects), COCO(found), iouType='bbox', print_function=_silent)
+    objects, predictions = coco_dicts(num_images, classes, truth, detections)
+    evaluation = COCOeval_faster(COCO(objects), COCO(predictions), iouType='bbox', print_function=_silent)
     evaluation.params.maxDets = list(limits)
     return _tables(evaluation)
 

@@ -39,8 +39,8 @@ def class_matches(images: Sequence[ImageResult], classes: int) -> list[ClassMatc
     """The K tables of matches from which AP is made for any draw of images."""
     rows = []
     for number, image in enumerate(images):
-        found = [match_image(image, threshold) for threshold in IOUS]
-        right, silent = (np.stack([x[k] for x in found], 1) for k in (0, 1))
+        matches = [match_image(image, threshold) for threshold in IOUS]
+        right, silent = (np.stack([x[k] for x in matches], 1) for k in (0, 1))
         in_order = detection_order(image)
         columns = (np.full(len(image.scores), number), image.labels, image.scores, right >= 0, ~silent)
         rows.append([column[in_order] for column in columns])

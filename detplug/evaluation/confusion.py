@@ -30,12 +30,12 @@ def confusion_matrix(
         order = detection_order(image)
         order = order[kept[order]]
         match = match_by_overlap(overlaps(image.boxes[order], objects), iou_thr)
-        found = match >= 0
-        extra = ~found & ~on_ignored(image, iou_thr, any_class=True)[order]
+        matched = match >= 0
+        extra = ~matched & ~on_ignored(image, iou_thr, any_class=True)[order]
         missed = np.setdiff1d(np.arange(len(truth)), match)
-        rows = np.concatenate([truth[match[found]], truth[missed], np.full(extra.sum(), num_classes)])
+        rows = np.concatenate([truth[match[matched]], truth[missed], np.full(extra.sum(), num_classes)])
         columns = np.concatenate(
-            [image.labels[order][found], np.full(len(missed), num_classes), image.labels[order][extra]]
+            [image.labels[order][matched], np.full(len(missed), num_classes), image.labels[order][extra]]
         )
         counts += np.bincount(rows * size + columns, minlength=size * size)
     return counts.reshape(size, size)

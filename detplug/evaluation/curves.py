@@ -64,5 +64,5 @@ def _curve(scores: np.ndarray, right: np.ndarray, objects: int) -> ClassCurve:
     order = np.argsort(-scores, kind='stable')
     scores = scores[order]
     last = np.flatnonzero(np.diff(scores, append=-np.inf))  # equal scores count together
-    found = right[order].cumsum()[last]
-    return ClassCurve(objects, scores[last], found / (last + 1), found / max(objects, 1))
+    true_positives = right[order].cumsum()[last]
+    return ClassCurve(objects, scores[last], true_positives / (last + 1), true_positives / max(objects, 1))

@@ -9,32 +9,32 @@ from detplug.evaluation.matching import match_image, overlaps
 
 @dataclass(frozen=True)
 class ImageScore:
-    """Counts of one image: objects found, objects missed, detections that find nothing, detections on unknown objects.
+    """Counts of one image: true positives, objects missed, false positives, detections on unknown objects.
 
     The last count neither as right nor as false: nobody taught the detector what lies there.
     """
 
-    found: int
+    true_positives: int
     missed: int
     false: int
     unknown: int = 0
 
     @property
     def f1(self) -> float:
-        """2 found / (2 found + missed + false); 1 for an image without objects and detections."""
-        total = 2 * self.found + self.missed + self.false
-        return 2 * self.found / total if total else 1.0
+        """2 TP / (2 TP + missed + false); 1 for an image without objects and detections."""
+        total = 2 * self.true_positives + self.missed + self.false
+        return 2 * self.true_positives / total if total else 1.0
 
 
 def score_image(image: ImageResult, score_thr: float, iou_thr: float = 0.5) -> ImageScore:
     """Counts over the detections with at least ``score_thr``; ignored objects do not count."""
     match, ignored = match_image(image, iou_thr)
     kept = image.scores >= score_thr
-    found = int((kept & (match >= 0)).sum())
+    true_positives = int((kept & (match >= 0)).sum())
     nothing = kept & (match < 0) & ~ignored
     unknown = (overlaps(image.boxes, image.unknown_boxes) >= iou_thr).any(axis=1)
-    missed = int((~image.gt_ignored).sum()) - found
-    return ImageScore(found, missed, int((nothing & ~unknown).sum()), int((nothing & unknown).sum()))
+    missed = int((~image.gt_ignored).sum()) - true_positives
+    return ImageScore(true_positives, missed, int((nothing & ~unknown).sum()), int((nothing & unknown).sum()))
 
 
 def worst_first(

@@ -45,27 +45,34 @@ class Agreement:
     max_extra_diff: float = 0.0
 
     def add(
-        self, torch_found: Detections, found: Detections, score_thr: float, limit: int, per_class: int | None = None
+        self,
+        torch_detections: Detections,
+        detections: Detections,
+        score_thr: float,
+        limit: int,
+        per_class: int | None = None,
     ) -> None:
         """Count one image; ``score_thr``, ``limit`` (detections an image) and ``per_class`` (of one class) are what
         both were selected with."""
-        i, j = mutual_nearest(torch_found, found)
+        i, j = mutual_nearest(torch_detections, detections)
         self.images += 1
         self.boxes += len(i)
         if len(i):
-            self.max_box_px = max(self.max_box_px, float(np.abs(torch_found.boxes[i] - found.boxes[j]).max()))
-            self.max_score_diff = max(self.max_score_diff, float(np.abs(torch_found.scores[i] - found.scores[j]).max()))
-            for name, value in found.fields.items():
+            self.max_box_px = max(self.max_box_px, float(np.abs(torch_detections.boxes[i] - detections.boxes[j]).max()))
+            self.max_score_diff = max(
+                self.max_score_diff, float(np.abs(torch_detections.scores[i] - detections.scores[j]).max())
+            )
+            for name, value in detections.fields.items():
                 known = result_fields().get(name, ResultField())
-                difference = known.difference(torch_found.fields[name], value, i, j)
+                difference = known.difference(torch_detections.fields[name], value, i, j)
                 self.max_extra_diff = max(self.max_extra_diff, difference)
-        both = (torch_found, found)
+        both = (torch_detections, detections)
         classes = 1 + max((int(x.labels.max()) for x in both if len(x)), default=0)
         decisive = np.maximum(score_thr, np.maximum(*(last_scores(x, classes, limit, per_class) for x in both)))
         alone = [np.delete(np.arange(len(x)), matched) for x, matched in zip(both, (i, j), strict=True)]
         excused = sum(
-            int((x.scores[own] <= decisive[x.labels[own]] + SCORE_TOLERANCE).sum())
-            for x, own in zip(both, alone, strict=True)
+            int((x.scores[unmatched] <= decisive[x.labels[unmatched]] + SCORE_TOLERANCE).sum())
+            for x, unmatched in zip(both, alone, strict=True)
         )
         self.near_threshold += excused
         self.unmatched += sum(map(len, alone)) - excused
@@ -96,12 +103,12 @@ class Agreement:
         return asdict(self)
 
 
-def last_scores(found: Detections, classes: int, limit: int, per_class: int | None) -> np.ndarray:
+def last_scores(detections: Detections, classes: int, limit: int, per_class: int | None) -> np.ndarray:
     """(classes,) of each the last score of a list that is full: it decides as the threshold does; 0 where none is."""
-    last = np.full(classes, float(found.scores[-1]) if len(found) >= limit else 0.0)
+    last = np.full(classes, float(detections.scores[-1]) if len(detections) >= limit else 0.0)
     if per_class is not None:
-        for label in np.flatnonzero(np.bincount(found.labels, minlength=classes) >= per_class):
-            last[label] = max(last[label], float(found.scores[found.labels == label].min()))
+        for label in np.flatnonzero(np.bincount(detections.labels, minlength=classes) >= per_class):
+            last[label] = max(last[label], float(detections.scores[detections.labels == label].min()))
     return last
 
 
@@ -139,22 +146,23 @@ def compare(reference: TorchEngine, detector: Detector, paths: Sequence[str | Pa
     return agreement
 
 
-def require(found: Agreement, what: str) -> None:
+def require(agreement: Agreement, what: str) -> None:
     """Refuse a bundle that differs from the torch model.
 
     Raises:
         UserError: the agreement is outside the tolerances.
     """
-    if found.tied:
+    if agreement.tied:
         raise UserError(
-            f'{what}: {found.near_threshold} of {2 * found.boxes + found.near_threshold} boxes have equal scores at '
-            'the end of the list of detections, as those of an untrained detector have: which of them are kept is '
-            'chance, so nothing can be compared; give a trained checkpoint'
+            f'{what}: {agreement.near_threshold} of {2 * agreement.boxes + agreement.near_threshold} boxes have equal '
+            'scores at the end of the list of detections, as those of an untrained detector have: which of them are '
+            'kept is chance, so nothing can be compared; give a trained checkpoint'
         )
-    if not found.passed:
+    if not agreement.passed:
         raise UserError(
-            f'{what}: differs from the torch model: {found.unmatched} boxes unmatched of {found.boxes}, '
-            f'{found.near_threshold} at the threshold, max_box_px {found.max_box_px:.3g} (limit {BOX_TOLERANCE}), '
-            f'max_score_diff {found.max_score_diff:.3g} (limit {SCORE_TOLERANCE}), '
-            f'max_extra_diff {found.max_extra_diff:.3g} (limit {EXTRA_TOLERANCE}); nothing was written'
+            f'{what}: differs from the torch model: {agreement.unmatched} boxes unmatched of {agreement.boxes}, '
+            f'{agreement.near_threshold} at the threshold, max_box_px {agreement.max_box_px:.3g} '
+            f'(limit {BOX_TOLERANCE}), '
+            f'max_score_diff {agreement.max_score_diff:.3g} (limit {SCORE_TOLERANCE}), '
+            f'max_extra_diff {agreement.max_extra_diff:.3g} (limit {EXTRA_TOLERANCE}); nothing was written'
         )

@@ -58,8 +58,8 @@ def bundle_map(folder: Path, cfg: Config, split: str = 'val', most: int | None =
     Raises:
         UserError: the split is missing or its files are.
     """
-    found = mean_precision({'map': OnnxEngine(folder, 'cpu')}, cfg, split, most)
-    return found['map'], found['images']
+    precisions = mean_precision({'map': OnnxEngine(folder, 'cpu')}, cfg, split, most)
+    return precisions['map'], precisions['images']
 
 
 def drawn(items: Sequence[dict], most: int | None, seed: int = 0) -> list[dict]:
@@ -76,14 +76,14 @@ def detections_that_count(cfg: Config, split: str) -> int:
     return int(stated[0]) if stated else 300
 
 
-def _result(found: Detections, item: dict) -> ImageResult:
+def _result(detections: Detections, item: dict) -> ImageResult:
     return ImageResult(
         item['img_id'],
         item['img_path'],
         item['width'],
         item['height'],
         *truth_arrays(item['instances']),
-        found.boxes,
-        found.labels,
-        found.scores,
+        detections.boxes,
+        detections.labels,
+        detections.scores,
     )

@@ -82,7 +82,7 @@ def is_two_stage(model: nn.Module) -> bool:
     return getattr(model, 'bbox_head', None) is None and hasattr(model, 'roi_head')
 
 
-def has_own_predictions(model: nn.Module) -> bool:
+def has_dense_predictions(model: nn.Module) -> bool:
     """Whether its head has ``dense_predictions`` itself."""
     return hasattr(getattr(model, 'bbox_head', None), 'dense_predictions')
 
@@ -92,7 +92,7 @@ def needs_image_sizes(model: nn.Module) -> bool:
     if getattr(model, 'needs_image_sizes', False):
         return True
     clips = type(getattr(model, 'bbox_head', None)).__name__ not in WITHOUT_CLIPPING
-    return not has_own_predictions(model) and clips
+    return not has_dense_predictions(model) and clips
 
 
 def check_exportable(model: nn.Module, raw: bool) -> None:
@@ -111,7 +111,7 @@ def check_exportable(model: nn.Module, raw: bool) -> None:
         return
     if is_two_stage(model):
         _check_two_stage(model)
-    elif not has_own_predictions(model):
+    elif not has_dense_predictions(model):
         _check_head(model, head)
     Selection.of(model)
 

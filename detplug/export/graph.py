@@ -16,7 +16,7 @@ from detplug.export.dense_heads import DENSE_HEADS, MOST, take
 from detplug.export.exportable import (
     Selection,
     check_exportable,
-    has_own_predictions,
+    has_dense_predictions,
     is_two_stage,
     needs_image_sizes,
 )
@@ -52,22 +52,24 @@ class InputSize:
         return torch.zeros(2 if batch else 1, 3, height, width)
 
 
-class Found(NamedTuple):
+class GraphDetections(NamedTuple):
     """Detections in the graph: ``count`` (N,), ``boxes`` (N, D, 4) xyxy input pixels, ``scores``, ``labels`` and
-    ``places`` (N, D). Rows from ``count`` on are padding: zero boxes with score 0, label -1, place 0."""
+    ``prior_index`` (N, D), which prior (anchor, point or proposal) of the image each came from. Rows from ``count`` on
+    are padding: zero boxes with score 0, label -1, prior 0."""
 
     count: Tensor
     boxes: Tensor
     scores: Tensor
     labels: Tensor
-    places: Tensor
+    prior_index: Tensor
 
 
 class DetectionGraph(nn.Module):
     """Images (N, 3, H, W) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
-    A model with ``extra_outputs`` (names) has ``describe_found(feats, found: Found, sizes) -> tuple of (N, D, ...)``.
-    One with ``select_found(found) -> found`` reports fewer detections than suppression leaves.
+    A model with ``extra_outputs`` (names) has ``describe_detections(feats, detections, sizes)``, which gives a tuple of
+    (N, D, ...) for :class:`GraphDetections`.
+    One with ``limit_detections(detections) -> detections`` reports fewer detections than suppression leaves.
     One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
     second input of the graph.
     """
@@ -86,15 +88,19 @@ class DetectionGraph(nn.Module):
         else:
             scores, anchors = best_of_each_class(scores), None
         limits = chosen.max_per_img, chosen.max_per_class or chosen.max_per_img
-        found = Found(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, *limits))
-        found = found if anchors is None else found._replace(places=anchors.gather(1, found.places))
-        found = self.model.select_found(found) if hasattr(self.model, 'select_found') else found
-        more = self.model.describe_found(feats, found, sizes) if self.describes else ()
-        return (*found[:-1], *more)
+        detections = GraphDetections(*select_detections(boxes, scores, score_thr, chosen.iou_threshold, *limits))
+        detections = (
+            detections
+            if anchors is None
+            else detections._replace(prior_index=anchors.gather(1, detections.prior_index))
+        )
+        detections = self.model.limit_detections(detections) if hasattr(self.model, 'limit_detections') else detections
+        more = self.model.describe_detections(feats, detections, sizes) if self.describes else ()
+        return (*detections[:-1], *more)
 
     def predictions(self, feats: tuple[Tensor, ...], sizes: Tensor | None) -> tuple[Tensor, Tensor, float]:
         """Boxes (N, A, 4), scores (N, A, K), and the score above which the latter count."""
-        if has_own_predictions(self.model):
+        if has_dense_predictions(self.model):
             boxes, scores = self.model.bbox_head.dense_predictions(feats)
             if not self.selection.multi_label:
                 scores = scores * (scores == scores.amax(dim=-1, keepdim=True))
@@ -130,7 +136,7 @@ def best_of_each_class(scores: Tensor) -> Tensor:
     """Scores (N, A, K) that are 0 where an anchor is not among the 3840 best of the class.
 
     :func:`best_anchors` orders anchors by the best of their classes: thousands of boxes of a frequent class would take
-    the places of a rare one, which a limit of detections a class is to prevent.
+    the room of a rare one, which a limit of detections a class is to prevent.
     """
     count = scores.shape[1]
     if isinstance(count, int) and count <= MOST:

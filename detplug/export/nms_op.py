@@ -23,12 +23,12 @@ def select_detections(
     max_per_img: int,
     max_per_class: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Boxes (N, A, 4) xyxy and scores (N, A, K) -> count (N,), boxes (N, D, 4), scores, labels, places (N, D) each.
+    """Boxes (N, A, 4) xyxy, scores (N, A, K) -> count (N,), boxes (N, D, 4), scores, labels, prior_index (N, D) each.
 
     At most ``max_per_class`` detections are of one class, the best; ``max_per_img`` or more is no limit.
 
-    Rows are in descending order of score; a place is the index among the A. Rows from ``count`` on are zero boxes with
-    score 0, label -1 and place 0.
+    Rows are in descending order of score; ``prior_index`` is that among the A. Rows from ``count`` on are zero boxes
+    with score 0, label -1 and index 0.
 
     Raises:
         NotImplementedError: always; the operator is for tracing only.
@@ -69,15 +69,15 @@ def onnx_select_detections(boxes, scores, score_thr: float, iou_threshold: float
     image = op.Unsqueeze(op.Range(zero, images, one), last)  # (N, 1)
     of_image = op.Equal(op.Unsqueeze(op.Gather(chosen, zero, axis=1), first), image)  # (N, M + D)
     best, row = op.TopK(op.Where(of_image, score, op.Constant(value_float=0.0)), op.Constant(value_ints=[max_per_img]))
-    found = op.Greater(best, op.Constant(value_float=0.0))  # (N, D)
+    valid = op.Greater(best, op.Constant(value_float=0.0))  # (N, D)
     picked = op.Gather(chosen, row, axis=0)  # (N, D, 3)
-    anchor = op.Where(found, op.Gather(picked, op.Constant(value_int=2), axis=2), zero)
-    label = op.Where(found, op.Gather(picked, one, axis=2), op.Constant(value_int=-1))
+    anchor = op.Where(valid, op.Gather(picked, op.Constant(value_int=2), axis=2), zero)
+    label = op.Where(valid, op.Gather(picked, one, axis=2), op.Constant(value_int=-1))
     corners = op.GatherElements(
         boxes, op.Expand(op.Unsqueeze(anchor, minus), op.Constant(value_ints=[1, 1, 4])), axis=1
     )
-    corners = op.Where(op.Unsqueeze(found, minus), corners, op.Constant(value_float=0.0))
-    count = op.ReduceSum(op.Cast(found, to=7), last, keepdims=0)
+    corners = op.Where(op.Unsqueeze(valid, minus), corners, op.Constant(value_float=0.0))
+    count = op.ReduceSum(op.Cast(valid, to=7), last, keepdims=0)
     return count, corners, best, label, anchor
 
 

@@ -52,13 +52,13 @@ def metrics_of(request: ExportRequest, reference: TorchEngine, detector: Detecto
         UserError: they differ.
     """
     both = {'map_torch': reference, 'map_onnx': OnnxEngine.of(detector)}
-    found = mean_precision(both, request.cfg, 'val', request.map_images)
-    if found['map_torch'] is not None and abs(found['map_torch'] - found['map_onnx']) > MAP_TOLERANCE:
+    precisions = mean_precision(both, request.cfg, 'val', request.map_images)
+    if precisions['map_torch'] is not None and abs(precisions['map_torch'] - precisions['map_onnx']) > MAP_TOLERANCE:
         raise UserError(
-            f'{request.cfg.filename}: onnx: mAP {found["map_onnx"]:.4f}, of torch {found["map_torch"]:.4f} on '
-            f'{found["images"]} images of the val split, more than {MAP_TOLERANCE} apart; nothing was written'
+            f'{request.cfg.filename}: onnx: mAP {precisions["map_onnx"]:.4f}, of torch {precisions["map_torch"]:.4f} '
+            f'on {precisions["images"]} images of the val split, more than {MAP_TOLERANCE} apart; nothing was written'
         )
-    return found
+    return precisions
 
 
 def reference_of(request: ExportRequest) -> TorchEngine:

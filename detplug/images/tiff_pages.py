@@ -93,12 +93,12 @@ def _number(file: BinaryIO, form: str) -> int:
 
 def _entries(data: bytes, size: int, order: str) -> dict[int, tuple[int, int, bytes]]:
     """tag -> (type, count, value or offset)."""
-    found = {}
+    entries = {}
     for start in range(0, len(data), size):
         tag, kind = struct.unpack_from(order + 'HH', data, start)
         count = struct.unpack_from(order + ('Q' if size == 20 else 'I'), data, start + 4)[0]
-        found[tag] = kind, count, data[start + (12 if size == 20 else 8) : start + size]
-    return found
+        entries[tag] = kind, count, data[start + (12 if size == 20 else 8) : start + size]
+    return entries
 
 
 def _page(file: BinaryIO, tags: dict, order: str, big: bool) -> Page | None:

@@ -62,8 +62,10 @@ def panes(image: ImageResult, classes: Sequence[str], score_thr: float) -> tuple
     others = np.repeat([-1, classes.index(KEPT_APART)], [len(ignored), len(image.unknown_boxes)])
     labels = np.concatenate([image.gt_labels[counted], others])
     truth = draw_boxes(small, boxes * factor, labels, None, classes, MAX_LABELS, {KEPT_APART: BLACK})
-    found = draw_boxes(small, image.boxes[kept] * factor, image.labels[kept], image.scores[kept], classes, MAX_LABELS)
-    return truth, found
+    predicted = draw_boxes(
+        small, image.boxes[kept] * factor, image.labels[kept], image.scores[kept], classes, MAX_LABELS
+    )
+    return truth, predicted
 
 
 def readable(path: str) -> np.ndarray | None:
@@ -75,10 +77,10 @@ def readable(path: str) -> np.ndarray | None:
 
 
 def caption(image: ImageResult, score_thr: float) -> str:
-    """File name and counts, such as ``slide7.png  F1 0.80: 4 found, 1 missed, 1 false, 2 on unknown objects``."""
+    """File name and counts, such as ``slide7.png  F1 0.80: 4 correct, 1 missed, 1 false, 2 on unknown objects``."""
     score = score_image(image, score_thr)
     name = Path(image.img_path).name or str(image.img_id)
     name = name if len(name) <= 48 else f'{name[:22]}…{name[-22:]}'
-    counts = f'{score.found} found, {score.missed} missed, {score.false} false'
+    counts = f'{score.true_positives} correct, {score.missed} missed, {score.false} false'
     unknown = f', {score.unknown} on unknown objects' if score.unknown else ''
     return f'{name}   F1 {score.f1:.2f}: {counts}{unknown}'

@@ -21,8 +21,8 @@ def series(history: Sequence[Mapping], key: str) -> tuple[np.ndarray, np.ndarray
 
 def loss_figure(history: Sequence[Mapping]) -> Figure | None:
     """The total loss and its terms against the step; None where the history has none."""
-    found = {key for row in history for key in row if key.startswith('loss')}
-    keys = sorted(found, key=lambda key: (key != 'loss', key))
+    names = {key for row in history for key in row if key.startswith('loss')}
+    keys = sorted(names, key=lambda key: (key != 'loss', key))
     lines = {key: series(history, key) for key in keys}
     lines = {key: line for key, line in lines.items() if line[0].size}
     if not lines:
@@ -82,13 +82,15 @@ def pace_figure(history: Sequence[Mapping]) -> Figure | None:
         'seconds a step': {'time': 'whole', 'data_time': 'waiting for data'},
         'memory, GiB': {'memory': ''},
     }
-    found = {title: {key: series(history, key) for key in keys} for title, keys in panels.items()}
-    found = {title: lines for title, lines in found.items() if any(steps.size for steps, _ in lines.values())}
-    if 'learning rate' not in found:
+    panels_with_data = {title: {key: series(history, key) for key in keys} for title, keys in panels.items()}
+    panels_with_data = {
+        title: lines for title, lines in panels_with_data.items() if any(steps.size for steps, _ in lines.values())
+    }
+    if 'learning rate' not in panels_with_data:
         return None
-    figure = Figure(figsize=(7, 1.8 * len(found)), layout='constrained')
-    column = figure.subplots(len(found), sharex=True, squeeze=False)[:, 0]
-    for axes, (title, lines) in zip(column, found.items(), strict=True):
+    figure = Figure(figsize=(7, 1.8 * len(panels_with_data)), layout='constrained')
+    column = figure.subplots(len(panels_with_data), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, lines) in zip(column, panels_with_data.items(), strict=True):
         for position, (key, (steps, values)) in enumerate(lines.items()):
             colour = [x / 255 for x in class_colour(position)]
             smooth = values if key in ('lr', 'memory') else running_mean(values)

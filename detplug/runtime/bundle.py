@@ -1,8 +1,8 @@
 """The runtime of an exported detector: onnxruntime, numpy and OpenCV, nothing else.
 
-found = Detector('bundle')('image.jpg').above(0.25)
-print(found.boxes, found.scores, [found.names[i] for i in found.labels])
-found.fields holds what else the model says.
+detections = Detector('bundle')('image.jpg').above(0.25)
+print(detections.boxes, detections.scores, [detections.names[i] for i in detections.labels])
+detections.fields holds what else the model says.
 """
 
 import hashlib
@@ -72,10 +72,10 @@ class Detector:
         groups: dict[tuple, list[int]] = {}
         for i, item in enumerate(prepared):
             groups.setdefault(item.pixels.shape if self.dynamic_batch else (i,), []).append(i)
-        found = {}
+        detections = {}
         for rows in groups.values():
-            found |= zip(rows, self._batch([prepared[i] for i in rows]), strict=True)
-        return [found[i] for i in range(len(images))]
+            detections |= zip(rows, self._batch([prepared[i] for i in rows]), strict=True)
+        return [detections[i] for i in range(len(images))]
 
     def prepare(self, image: str | Path | np.ndarray) -> Prepared:
         """The network's input of an image, and where the image lies in it."""
@@ -93,8 +93,8 @@ class Detector:
         """Per image boxes (D, 4) xyxy input pixels, scores, labels (D,), extra outputs (D, ...)."""
         outputs = self.session.run(self.manifest['outputs']['names'], self.feed(batch))
         if self.manifest['outputs']['kind'] == 'detections':
-            count, *found = outputs
-            return [tuple(values[i, :n] for values in found) for i, n in enumerate(count)]
+            count, *detections = outputs
+            return [tuple(values[i, :n] for values in detections) for i, n in enumerate(count)]
         rule = self.manifest['outputs']['decode']
         return [
             select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
@@ -112,13 +112,13 @@ class Detector:
 
     def _batch(self, batch: Sequence[Prepared]) -> list[Detections]:
         extra = self.manifest['outputs'].get('extra', [])
-        found = []
+        detections = []
         for (boxes, scores, labels, *more), item in zip(self.run(batch), batch, strict=True):
             named = dict(zip(extra, more, strict=True))
             fields = fields_of_outputs(named, self.manifest, len(scores))
             boxes = item.placement.to_original(boxes)
-            found.append(finished(Detections(boxes, scores, labels, self.names, fields), self.manifest))
-        return found
+            detections.append(finished(Detections(boxes, scores, labels, self.names, fields), self.manifest))
+        return detections
 
 
 def read_image(image: str | Path | np.ndarray, window: Window | None = None) -> np.ndarray:

@@ -104,9 +104,9 @@ def fields_of_outputs(outputs: Mapping[str, np.ndarray], manifest: Mapping, coun
     if not left:
         return fields
     for name, field in result_fields().items():
-        own = {key: left.pop(key) for key in field.outputs if key in left}
-        if own:
-            fields[name] = field.make(own, manifest, count)
+        of_field = {key: left.pop(key) for key in field.outputs if key in left}
+        if of_field:
+            fields[name] = field.make(of_field, manifest, count)
     return left | fields
 
 

@@ -19,7 +19,7 @@ from detplug.images.sources import SLIDE, Item
 from detplug.images.tiled_engine import crop
 from detplug.images.window import Window
 from detplug.runtime.collect import BOX
-from detplug.runtime.review_queue import Order, Place
+from detplug.runtime.review_queue import Order, QueueEntry
 from detplug.runtime.run_folder import QUEUE, RunFolder, crops_in, write_json
 from detplug.runtime.shard import table_path
 from detplug.runtime.tables import part_of, read_table
@@ -36,7 +36,7 @@ figcaption {{ overflow-wrap: anywhere; }}</style>"""
 
 
 def write_queue(
-    run: RunFolder, places: Sequence[Place], order: Order, categories: dict[str, int], window: Window | None
+    run: RunFolder, entries: Sequence[QueueEntry], order: Order, categories: dict[str, int], window: Window | None
 ) -> list[str]:
     """queue.csv, queue.json, queue.html and queue/0001.jpg ... of the boxes in their order.
 
@@ -51,28 +51,28 @@ def write_queue(
     folder.mkdir(exist_ok=True)
     for path in crops_in(run.out):  # of an earlier queue of the same run
         path.unlink()
-    frames: list[tuple | None] = [None] * len(places)
+    frames: list[tuple | None] = [None] * len(entries)
     reasons = []
-    for item, ranks in by_picture(run, places):
+    for item, ranks in by_picture(run, entries):
         try:
             picture = item.open_slide() if item.kind == SLIDE else item.read(window)
             for rank in ranks:
-                frames[rank] = write_crop(folder / f'{rank + 1:04d}.jpg', picture, places[rank].values)
+                frames[rank] = write_crop(folder / f'{rank + 1:04d}.jpg', picture, entries[rank].values)
         except (UserError, OSError, MemoryError) as error:
             reasons.append(str(error) or f'{item.name}: needs more memory than there is')
-    write_text(run.out / f'{QUEUE}.csv', table_text(places, order))
-    write_json(run.out / f'{QUEUE}.json', coco_of(run, places, order, categories))
-    write_text(run.out / f'{QUEUE}.html', gallery(places, order, frames))
+    write_text(run.out / f'{QUEUE}.csv', table_text(entries, order))
+    write_json(run.out / f'{QUEUE}.json', coco_of(run, entries, order, categories))
+    write_text(run.out / f'{QUEUE}.html', gallery(entries, order, frames))
     return reasons
 
 
-def by_picture(run: RunFolder, places: Sequence[Place]) -> Iterator[tuple[Item, list[int]]]:
+def by_picture(run: RunFolder, entries: Sequence[QueueEntry]) -> Iterator[tuple[Item, list[int]]]:
     """Each picture of the queue, once, with the ranks (from 0) of its boxes."""
-    ranks = sorted(range(len(places)), key=lambda rank: (places[rank].shard, places[rank].values['file_name']))
-    for shard, of_shard in groupby(ranks, key=lambda rank: places[rank].shard):
+    ranks = sorted(range(len(entries)), key=lambda rank: (entries[rank].shard, entries[rank].values['file_name']))
+    for shard, of_shard in groupby(ranks, key=lambda rank: entries[rank].shard):
         items = {item.name: item for item in run.items.part_of(shard * run.shard_size, run.shard_size)}
-        for name, own in groupby(of_shard, key=lambda rank: places[rank].values['file_name']):
-            yield items[name], list(own)
+        for name, ranks_of_picture in groupby(of_shard, key=lambda rank: entries[rank].values['file_name']):
+            yield items[name], list(ranks_of_picture)
 
 
 def write_crop(path: Path, picture: np.ndarray | Slide, row: dict[str, Any]) -> tuple[float, ...]:
@@ -109,31 +109,31 @@ def crop_window(size: Sequence[int], row: dict[str, Any]) -> tuple[np.ndarray, n
     return low, np.clip(np.ceil(corner + side + around), low + 1, limit).astype(int)
 
 
-def table_text(places: Sequence[Place], order: Order) -> str:
+def table_text(entries: Sequence[QueueEntry], order: Order) -> str:
     """csv: rank, file_name, box (its number in the picture), x, y, width, height (px), name, score, order's column."""
     text = StringIO()
     columns = (*BOX, 'category_name', 'score', order.queue.column)
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['rank', 'file_name', 'box', *('name' if name == 'category_name' else name for name in columns)])
-    for rank, place in enumerate(places, start=1):
-        values = [place.values[name] for name in columns]
+    for rank, entry in enumerate(entries, start=1):
+        values = [entry.values[name] for name in columns]
         rounded = [round(value, 5) if isinstance(value, float) else value for value in values]
-        writer.writerow([rank, place.values['file_name'], place.values['box'], *rounded])
+        writer.writerow([rank, entry.values['file_name'], entry.values['box'], *rounded])
     return text.getvalue()
 
 
-def coco_of(run: RunFolder, places: Sequence[Place], order: Order, categories: dict[str, int]) -> dict[str, list]:
+def coco_of(run: RunFolder, entries: Sequence[QueueEntry], order: Order, categories: dict[str, int]) -> dict[str, list]:
     """A COCO data set of the queue's pictures with its boxes alone, under the names that the detector gave."""
     images = {}
-    for shard in sorted({place.shard for place in places}):
+    for shard in sorted({entry.shard for entry in entries}):
         table = read_table(table_path(run.out, 'images', shard))
-        wanted = {place.values['file_name'] for place in places if place.shard == shard}
+        wanted = {entry.values['file_name'] for entry in entries if entry.shard == shard}
         for number, name, width, height in zip(*(table[key] for key in IMAGE), strict=True):
             if name in wanted:
                 images[name] = dict(id=number, file_name=name, width=int(width), height=int(height))
     return dict(
         images=list(images.values()),
-        annotations=[annotation(number, place.values, order) for number, place in enumerate(places, start=1)],
+        annotations=[annotation(number, entry.values, order) for number, entry in enumerate(entries, start=1)],
         categories=[dict(id=number, name=name) for name, number in categories.items()],
     )
 
@@ -146,11 +146,11 @@ def annotation(number: int, row: dict[str, Any], order: Order) -> dict[str, Any]
     return names | dict(area=round(bbox[2] * bbox[3], 2), iscrowd=0) | more
 
 
-def gallery(places: Sequence[Place], order: Order, frames: Sequence[tuple | None]) -> str:
+def gallery(entries: Sequence[QueueEntry], order: Order, frames: Sequence[tuple | None]) -> str:
     """The page: a crop for each box, framed, with its rank, name, score, value and file."""
     figures = []
-    for rank, (place, frame) in enumerate(zip(places, frames, strict=True), start=1):
-        row = place.values
+    for rank, (entry, frame) in enumerate(zip(entries, frames, strict=True), start=1):
+        row = entry.values
         figure = '<p>no crop</p>'
         if frame is not None:
             left, top, width, height = (f'{100 * share:.2f}%' for share in frame[:4])
@@ -161,7 +161,7 @@ def gallery(places: Sequence[Place], order: Order, frames: Sequence[tuple | None
         words = f'{row["category_name"]} {row["score"]:.2f}, {order.queue.column} {row[order.queue.column]:.3f}'
         text = f'{rank}. {escape(words)}<br>{escape(row["file_name"])}, box {row["box"]}'
         figures.append(f'<figure>{figure}<figcaption>{text}</figcaption></figure>')
-    title = f'{len(places)} boxes to look at: {order.queue.name}'
+    title = f'{len(entries)} boxes to look at: {order.queue.name}'
     return page(title, [STYLE, section(order.queue.name, f'Boxes {order.queue.help}.', *figures, kind='queue')])
 
 

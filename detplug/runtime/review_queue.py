@@ -70,7 +70,7 @@ def check_order(order: Order, engine: Engine) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class QueueEntry:
     """Where a box of the queue stands: its shard, and its row in the shard's table with the values of that row."""
 
     shard: int
@@ -78,7 +78,7 @@ class Place:
     values: dict[str, Any]
 
 
-def first_boxes(run: RunFolder, order: Order, top: int) -> list[Place]:
+def first_boxes(run: RunFolder, order: Order, top: int) -> list[QueueEntry]:
     """The ``top`` boxes of all finished shards in order; of equals the better score, then the earlier picture.
 
     Raises:
@@ -94,7 +94,7 @@ def first_boxes(run: RunFolder, order: Order, top: int) -> list[Place]:
             raise UserError(f'{path}: no {order.field}, by which --queue {order.queue.name} orders boxes; '
                             f'give --queue {UNCERTAIN.name}')  # fmt: skip
         best = heapq.nsmallest(top, chain(best, _of_shard(table, number, order, top)), key=lambda entry: entry[:4])
-    return [Place(shard, row, values) for _, _, shard, row, values in best]
+    return [QueueEntry(shard, row, values) for _, _, shard, row, values in best]
 
 
 def _of_shard(table: dict[str, list], number: int, order: Order, top: int) -> list[tuple]:

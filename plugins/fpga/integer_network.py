@@ -61,7 +61,7 @@ class Conv(Op):
 
 @dataclass(frozen=True)
 class MaxPool(Op):
-    """The largest of ``kernel`` x ``kernel`` places around each place, stride 1; places outside do not count."""
+    """The largest of ``kernel`` x ``kernel`` pixels around each pixel, stride 1; pixels outside do not count."""
 
     kernel: int
 
@@ -74,7 +74,7 @@ class MaxPool(Op):
 
 @dataclass(frozen=True)
 class Upsample(Op):
-    """Every place ``factor`` times in each direction."""
+    """Every pixel ``factor`` times in each direction."""
 
     factor: int = 2
 

@@ -44,7 +44,7 @@ from .scores import SCORERS
 
 CONFIG, CHECKPOINT = 'config.py', 'checkpoint.pth'
 CLASS_SHARE = 0.1  # chosen on val of BCCD, benchmarks/openset_budget.py
-MOST = 1000  # training images that are looked at
+MOST = 1000  # training images that are read
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--one-name', choices=('auto', 'on', 'off'), default='auto',
                         help='two boxes of different known classes are one object; auto: where known mAP of val '
                              'does not fall by it')  # fmt: skip
-    parser.add_argument('--images', type=int, default=MOST, help='training images, at most, that are looked at')
+    parser.add_argument('--images', type=int, default=MOST, help='training images, at most, that are read')
     parser.add_argument('--device', default=AUTO, help=HELP)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     return parser
@@ -138,17 +138,17 @@ def with_unknown_config(config: Config, args: argparse.Namespace) -> Config:
     model = config.model.to_dict() if hasattr(config.model, 'to_dict') else dict(config.model)
     if model['type'] == 'WithUnknown':
         raise UserError(f'{config.filename}: model: is WithUnknown already; give the config that it was made from')
-    own = model['type'] == 'OpenSetDetector'
-    detector = model['detector'] if own else model
+    open_set = model['type'] == 'OpenSetDetector'
+    detector = model['detector'] if open_set else model
     preprocessor = detector.pop('data_preprocessor', None)
-    if own:
+    if open_set:
         preprocessor = model['data_preprocessor']['data_preprocessor']
     new = Config(config.to_dict(), filename=config.filename)
     new.model = dict(
         type='WithUnknown',
         detector=detector,
-        classes=model['classes'] if own else len(config_classes(config)),
-        own_unknown=own,
+        classes=model['classes'] if open_set else len(config_classes(config)),
+        has_unknown_class=open_set,
         scorer=dict(type=args.scorer),
         calibration=args.calibration or ('none' if SCORERS.get(args.scorer).is_probability else 'conformal'),
         budget=args.budget,
@@ -184,7 +184,7 @@ def load_detector(model: WithUnknown, config: Config, checkpoint: str) -> None:
     """
     saved = load_file(checkpoint)
     check_classes(saved, config, checkpoint)
-    if model.own_unknown:
+    if model.has_unknown_class:
         prefix = f'{config.model.get("predict_on", "teacher")}.'
         state = {name.removeprefix(prefix): x for name, x in state_of(saved).items() if name.startswith(prefix)}
         if not state:
@@ -201,11 +201,11 @@ def fit(model: WithUnknown, config: Config, args: argparse.Namespace) -> None:
         UserError: no labelled images, too few labelled objects, or a budget that they cannot bound.
     """
     train, val = (labelled_dataset(config, split) for split in ('train', 'val'))
-    found, objects = fit_strangeness(model, samples_of(train, args.images))
-    print(f'{found} of {objects} labelled objects of training images found by the detector')
+    matched, objects = fit_strangeness(model, samples_of(train, args.images))
+    print(f'{matched} of {objects} labelled objects of training images found by the detector')
     if not model.ood.fitted.any():
         raise UserError(
-            f'{config.filename}: train_dataloader: the detector finds {found} of {objects} labelled objects, too '
+            f'{config.filename}: train_dataloader: the detector finds {matched} of {objects} labelled objects, too '
             'few to say what is strange; give a trained checkpoint or more labelled images'
         )
     for level in (~model.ood.fitted).nonzero()[:, 0].tolist():

@@ -29,8 +29,8 @@ class BatchEmbedding:
         number: fewest and most crops an image.
         slots, eta, momentum, chimeras: of the :class:`ForegroundLibrary`.
         sure: probability of its class, given an object, from which on a teacher box is kept.
-        ordinary: OOD score below which it is kept; what too few labelled boxes judge (0.5) is not, by default. A wrong
-            known name passes both where the teacher is sure and the OOD score blind; where nothing judges teacher
+        ordinary: OOD score below which it is kept; with too few labelled boxes (0.5) it is not, by default. A wrong
+            known name passes both where the teacher is sure and the OOD score blind; where nothing scores teacher
             boxes, none is kept.
         unknown: "unknown" is a class like another (ours): objects pseudo-labelled so are kept, drawn and embedded.
         **rule: of :class:`EmbedRule`.
@@ -66,15 +66,15 @@ class BatchEmbedding:
         self.library.start(counts, len(images))
 
     def teacher_crops(
-        self, image: Tensor, found: TeacherBoxes, fate: Tensor, sample: DetDataSample, preprocessor: nn.Module
+        self, image: Tensor, detections: TeacherBoxes, fate: Tensor, sample: DetDataSample, preprocessor: nn.Module
     ) -> list[Crop]:
-        """Whole objects of one weak view of which teacher and OOD score are sure; ``found.ood`` is a judge's."""
-        certain = (found.scores >= self.sure * found.objectness) & (found.ood < self.ordinary)
+        """Whole objects of one weak view of which teacher and OOD score (or oracle) are sure."""
+        certain = (detections.scores >= self.sure * detections.objectness) & (detections.ood < self.ordinary)
         kept = (fate == KNOWN) & certain
         if self.unknown:
             kept = kept | (fate == UNKNOWN)
-        labels = torch.where(fate == UNKNOWN, self.classes, found.labels)
-        boxes, labels, scores = (x[kept].numpy(force=True) for x in (found.boxes, labels, found.scores))
+        labels = torch.where(fate == UNKNOWN, self.classes, detections.labels)
+        boxes, labels, scores = (x[kept].numpy(force=True) for x in (detections.boxes, labels, detections.scores))
         inside = np.flatnonzero(whole(boxes, sample.img_shape[:2]))
         newest = [i for k in np.unique(labels[inside]) for i in inside[labels[inside] == k][:AN_IMAGE]]
         if not newest:
@@ -88,8 +88,8 @@ class BatchEmbedding:
 
     def learn(self, crops: list[Crop], counts: Tensor, images: int) -> None:
         """Keep teacher crops and count (K + 1,) pseudo-labels of ``images`` weak views, of all processes alike."""
-        own = crops, counts.cpu().numpy()
-        parts = all_gather_object(own) if get_world_size() > 1 else [own]
+        local = crops, counts.cpu().numpy()
+        parts = all_gather_object(local) if get_world_size() > 1 else [local]
         for part, _ in parts:
             self.library.add(part)
         self.library.observe(sum(x for _, x in parts), images * len(parts))

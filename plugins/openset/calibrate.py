@@ -35,11 +35,11 @@ def fit_ood_model(detector, batches: Iterable[dict]) -> int:
         batches: as of :func:`labelled_boxes`.
     """
     preprocessor = detector.data_preprocessor.data_preprocessor
-    found = labelled_boxes(detector.teacher, detector.probe, batches, preprocessor, detector.teacher_cfg)
-    if found is None:
+    labelled = labelled_boxes(detector.teacher, detector.probe, batches, preprocessor, detector.teacher_cfg)
+    if labelled is None:
         return 0
-    detector.ood.fit(*found, detector.probe.layers)
-    return len(found.labels)
+    detector.ood.fit(*labelled, detector.probe.layers)
+    return len(labelled.labels)
 
 
 @torch.no_grad()
@@ -63,17 +63,17 @@ def labelled_boxes(
     for batch in batches:
         batch = preprocessor(batch, False)
         feats = teacher.extract_feat(batch['inputs'])
-        found = []
+        detections = []
         samples = batch['data_samples']
         for result, sample in zip(predict_boxes(teacher, feats, samples, cfg), samples, strict=True):
             kept, names = matched(result, sample)
-            found.append(result[kept])
+            detections.append(result[kept])
             labels.append(names)
             halves.append(torch.full_like(kept, image_number % 2 == 0, dtype=torch.bool))
             image_number += 1
-        count = sum(len(x) for x in found)
+        count = sum(len(x) for x in detections)
         if count:
-            parts.append([group._replace(index=group.index + start) for group in probe.groups(feats, found)])
+            parts.append([group._replace(index=group.index + start) for group in probe.groups(feats, detections)])
             start += count
     if not start:
         return None

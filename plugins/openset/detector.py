@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from .batch_embedding import BatchEmbedding
 from .cce import Crop
 from .discovery import DiscoveryRate
 from .fusion import Decision, FusionRule, TeacherBoxes, fates, gated
-from .hidden_labels import judged_by_hidden
+from .hidden_labels import oracle_boxes
 from .imbalance import PseudoMarginal
 from .ood_model import OODModel
 from .pictures import EVERY, RecentPictures
@@ -55,7 +55,7 @@ class OpenSetDetector(SemiBaseDetector):
         teacher_cfg: test_cfg for pseudo-labels, over the detector's own.
         thresholds, fusion, cce, scorer: arguments of ClassThresholds, FusionRule, BatchEmbedding; config of a scorer.
         imbalance: m of PseudoMarginal; 0 is without.
-        ood_by_class: OOD scores compare with labelled boxes of the same look; otherwise with all.
+        ood_by_class: OOD scores compare with labelled boxes of the same predicted class; otherwise with all.
         predict_on: 'teacher' or 'student'.
     """
 
@@ -80,7 +80,7 @@ class OpenSetDetector(SemiBaseDetector):
         if mode not in PLANS:
             raise UserError(f'config: model.mode: {mode!r} is none of {", ".join(MODES)}')
         plan = PLANS[mode]
-        if plan.judge == SCORES and predict_on != 'teacher':
+        if plan.ood_source == SCORES and predict_on != 'teacher':
             raise UserError(
                 f"config: model.predict_on: {predict_on!r}: the OOD scores of mode {mode} are the teacher's; "
                 "give 'teacher', or a mode without them"
@@ -91,7 +91,7 @@ class OpenSetDetector(SemiBaseDetector):
         self.teacher_cfg = teacher_cfg
         self.thresholds = ClassThresholds(classes, **(thresholds or {}))
         self.fusion = FusionRule(**(fusion or {}))
-        fdr = plan.unknown and plan.judge == SCORES
+        fdr = plan.unknown and plan.ood_source == SCORES
         if self.fusion.asks_discovery and not fdr:
             raise UserError(
                 f'config: model.fusion: weigh_unknown, max_false_discovery: mode {mode} has no "unknown" pseudo-labels '
@@ -113,9 +113,9 @@ class OpenSetDetector(SemiBaseDetector):
         self.step = self.last_pseudo = 0
         self.mean_objects = 0.0  # of a labelled image; OpenSetHook counts them
         self.last_answers: list[TeacherBoxes] = []
-        self.probe = make_probe(self.teacher, classes) if plan.judge or imbalance else None
+        self.probe = make_probe(self.teacher, classes) if plan.ood_source or imbalance else None
         self.ood = None
-        if plan.judge == SCORES:
+        if plan.ood_source == SCORES:
             layers = self.probe.layers
             widths, rows = [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
             self.ood = OODModel(widths, rows, classes, scorer, self.probe.sigmoid, ood_by_class)
@@ -168,20 +168,20 @@ class OpenSetDetector(SemiBaseDetector):
     ) -> None:
         self.last_answers = self.ask_teacher(feats, weak)
         decisions, crops = [], []
-        for number, (found, source, target) in enumerate(zip(self.last_answers, weak, strong, strict=True)):
-            if self.plan.judge == HIDDEN:
-                found = judged_by_hidden(found, source, self.plan, self.classes)
-            decision = fates(found, self.thresholds.values, self.plan, self.fusion, self.mean_objects)
+        for number, (detections, source, target) in enumerate(zip(self.last_answers, weak, strong, strict=True)):
+            if self.plan.ood_source == HIDDEN:
+                detections = oracle_boxes(detections, source, self.plan, self.classes)
+            decision = fates(detections, self.thresholds.values, self.plan, self.fusion, self.mean_objects)
             if self.discovery is not None:
                 decision = gated(decision, self.discovery.rate, self.fusion)
             decisions.append(decision)
-            set_targets(found, decision, source, target, self.classes, self.fusion.weigh_unknown)
-            self.log.pseudo(found, decision.fate, source)
+            set_targets(detections, decision, source, target, self.classes, self.fusion.weigh_unknown)
+            self.log.pseudo(detections, decision.fate, source)
             if self.step % EVERY == 0 and not number:
-                self.pictures.keep_fates(inputs[0], found, decision.fate, self.classes, self.data_preprocessor)
-            if self.embedding is not None and self.plan.judge is not None:  # else nothing vouches for a known name
+                self.pictures.keep_fates(inputs[0], detections, decision.fate, self.classes, self.data_preprocessor)
+            if self.embedding is not None and self.plan.ood_source is not None:  # else nothing vouches for a known name
                 crops += self.embedding.teacher_crops(
-                    inputs[number], found, decision.fate, source, self.data_preprocessor
+                    inputs[number], detections, decision.fate, source, self.data_preprocessor
                 )
         self._learn(decisions, crops, torch.cat([x.gt_instances.labels for x in strong]))
 
@@ -216,8 +216,8 @@ class OpenSetDetector(SemiBaseDetector):
                 chances[group.index] = group.logits.sigmoid() if self.probe.sigmoid else group.logits.softmax(1)
             scores = self.marginal.rescored(scores, torch.cat([x.labels for x in results]), chances)
         return [
-            TeacherBoxes(x.bboxes, score, x.labels, own, sure)
-            for x, score, own, sure in zip(
+            TeacherBoxes(x.bboxes, score, x.labels, strange, sure)
+            for x, score, strange, sure in zip(
                 results, scores.split(counts), ood.split(counts), objectness.split(counts), strict=True
             )
         ]
@@ -239,8 +239,8 @@ class OpenSetDetector(SemiBaseDetector):
         results = predict_boxes(detector, feats, samples)
         groups = make_probe(detector, self.classes).groups(feats, results)
         ood, _ = self.ood(groups, sum(map(len, results)))
-        for result, sample, own in zip(results, samples, ood.split([len(x) for x in results]), strict=True):
-            result.ood_scores = own
+        for result, sample, scores in zip(results, samples, ood.split([len(x) for x in results]), strict=True):
+            result.ood_scores = scores
             if rescale:
                 result.bboxes = original_boxes(result.bboxes, sample.metainfo)
         return self.add_pred_to_datasample(samples, results)
@@ -254,7 +254,7 @@ class OpenSetDetector(SemiBaseDetector):
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
-        """Names of :meth:`describe_found`'s results."""
+        """Names of :meth:`describe_detections`'s results."""
         return () if self.ood is None or not self.ood.fitted.any() else ('ood_scores',)
 
     def prepare_export(self) -> None:
@@ -262,9 +262,9 @@ class OpenSetDetector(SemiBaseDetector):
         if self.ood is not None:
             self.ood.prepare_export()
 
-    def describe_found(self, feats: Sequence[Tensor], found: Found, sizes: None) -> tuple[Tensor]:
+    def describe_detections(self, feats: Sequence[Tensor], detections: GraphDetections, sizes: None) -> tuple[Tensor]:
         """(N, D) OOD scores of the detections of a one-stage head; traced into the exported graph."""
-        return (self.ood.at_places(self.bbox_head.describe_all(feats, found.places), self.classes),)
+        return (self.ood.of_detections(self.bbox_head.describe_all(feats, detections.prior_index), self.classes),)
 
     def manifest_entries(self) -> dict:
         """Which label is "unknown", the class thresholds T_c, and how OOD scores are read."""
@@ -272,7 +272,7 @@ class OpenSetDetector(SemiBaseDetector):
         if self.extra_outputs:
             entry['ood'] = dict(
                 scorer=type(self.ood.scorers[0]).__name__,
-                meaning='share of labelled boxes of the same level and look that look less strange',
+                meaning='share of labelled boxes of the same level and predicted class that score lower',
                 tau_low=self.fusion.tau_low,
                 tau_high=self.fusion.tau_high,
                 fitted=self.ood.fitted.tolist(),

@@ -50,17 +50,17 @@ class EnergyYOLOv5Head(YOLOv5Head):
             tied.append(torch.cat([x[:, :, :-1], unknown], 2).flatten(1, 2))
         return tuple(tied)
 
-    def describe(self, feats: Sequence[Tensor], images: Tensor, places: Tensor) -> list[tuple[Tensor, ...]]:
+    def describe(self, feats: Sequence[Tensor], images: Tensor, prior_index: Tensor) -> list[tuple[Tensor, ...]]:
         """As the head's; the last logit with its energy."""
-        described = super().describe(feats, images, places)
+        described = super().describe(feats, images, prior_index)
         return [
             (index, z, anchor, self._tied(logits, scale), objectness)
             for (index, z, anchor, logits, objectness), scale in zip(described, self.scales, strict=True)
         ]
 
-    def describe_all(self, feats: Sequence[Tensor], places: Tensor) -> list[tuple[Tensor, ...]]:
+    def describe_all(self, feats: Sequence[Tensor], prior_index: Tensor) -> list[tuple[Tensor, ...]]:
         """As the head's; the last logit with its energy."""
-        described = super().describe_all(feats, places)
+        described = super().describe_all(feats, prior_index)
         return [
             (inside, z, anchor, self._tied(logits, scale))
             for (inside, z, anchor, logits), scale in zip(described, self.scales, strict=True)

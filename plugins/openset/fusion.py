@@ -37,7 +37,7 @@ class TeacherBoxes(NamedTuple):
         """The chosen boxes, by (D,) bool or by index."""
         return TeacherBoxes(*(x[chosen] for x in self))
 
-    def own(self, classes: int) -> Tensor:
+    def p_unknown(self, classes: int) -> Tensor:
         """(D,) probability of class "unknown" given an object, where that is the label; else 0."""
         chance = self.scores / self.objectness.clamp(min=1e-6)
         return torch.where(self.labels == classes, chance.clamp(max=1), 0.0)
@@ -89,39 +89,39 @@ class Decision(NamedTuple):
 
 
 def fates(
-    found: TeacherBoxes, thresholds: Tensor, plan: ModePlan, rule: FusionRule, mean_objects: float = 0.0
+    detections: TeacherBoxes, thresholds: Tensor, plan: ModePlan, rule: FusionRule, mean_objects: float = 0.0
 ) -> Decision:
     """KNOWN, UNKNOWN, IGNORED or DROPPED (learned as background); one box an object has a fate, the rest is dropped.
 
-    Without a judge: known from T_c on. With one that drops: unless u, or the OOD score of the very box that gives the
-    name, is tau_low or more. With class "unknown": three ways; what is neither clearly known nor clearly unknown, and
-    an object of two names of which one looks strange, is ignored. In all of them known boxes beyond ``rule.most`` are
-    ignored.
+    Without an OOD source: known from T_c on. With one that drops: unless u, or the OOD score of the very box that gives
+    the name, is tau_low or more. With class "unknown": three ways; what is neither clearly known nor clearly unknown,
+    and an object of two names of which one looks strange, is ignored. In all of them known boxes beyond ``rule.most``
+    are ignored.
 
     Args:
         thresholds: (K,) T_c.
         mean_objects: of a labelled image; 0 where it is not known, which sets no limit.
     """
     classes = len(thresholds)
-    threshold = torch.cat([thresholds, thresholds.amin()[None]])[found.labels]
-    owner = leaders(found.boxes, found.scores, rule.iou)
+    threshold = torch.cat([thresholds, thresholds.amin()[None]])[detections.labels]
+    owner = leaders(detections.boxes, detections.scores, rule.iou)
     leads = owner == torch.arange(len(owner), device=owner.device)
-    least, own = by_object(found, owner, threshold, classes)
-    u = 1 - (1 - least) * (1 - own)
-    known = leads & (found.labels < classes) & (found.scores >= threshold)
-    if plan.judge is not None:
-        known &= (u < rule.tau_low) & (found.ood < rule.tau_low)
-    surplus = known & ~best(found.scores, known, limit(rule, mean_objects))
+    least, p_unknown = by_object(detections, owner, threshold, classes)
+    u = 1 - (1 - least) * (1 - p_unknown)
+    known = leads & (detections.labels < classes) & (detections.scores >= threshold)
+    if plan.ood_source is not None:
+        known &= (u < rule.tau_low) & (detections.ood < rule.tau_low)
+    surplus = known & ~best(detections.scores, known, limit(rule, mean_objects))
     ignored, unknown = surplus, torch.zeros_like(known)
     if plan.unknown:
         strange = leads & ~known & (u >= rule.tau_low)
-        unknown = strange & (u >= rule.tau_high) & (found.objectness >= rule.objectness)
-        unsure = leads & (found.scores >= rule.floor * threshold)
-        ignored = ignored | ((unsure | strange & (found.objectness >= rule.floor * rule.objectness)) & ~known)
+        unknown = strange & (u >= rule.tau_high) & (detections.objectness >= rule.objectness)
+        unsure = leads & (detections.scores >= rule.floor * threshold)
+        ignored = ignored | ((unsure | strange & (detections.objectness >= rule.floor * rule.objectness)) & ~known)
     fate = torch.full_like(owner, DROPPED)
     for value, chosen in ((IGNORED, ignored), (KNOWN, known & ~surplus), (UNKNOWN, unknown)):
         fate = fate.masked_fill(chosen, value)
-    objects = leads & (found.objectness >= rule.objectness)
+    objects = leads & (detections.objectness >= rule.objectness)
     return Decision(fate, u, objects.sum(), (objects & (least >= rule.tau_high)).sum())
 
 
@@ -146,7 +146,7 @@ def gated(decision: Decision, rate: Tensor, rule: FusionRule) -> Decision:
     return decision._replace(fate=fate, weights=decision.weights * (1 - rate))
 
 
-def by_object(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+def by_object(detections: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """s and p, (D,) each, of each box's object; its strangeness is u = 1 - (1 - s)(1 - p).
 
     s: least OOD score of its leader and of its boxes that score at least half the threshold: one sure ordinary box
@@ -156,11 +156,11 @@ def by_object(found: TeacherBoxes, owner: Tensor, thresholds: Tensor, classes: i
         owner: (D,) of :func:`leaders`.
         thresholds: (D,) threshold of each box's label; that of "unknown" is the smallest of the known classes'.
     """
-    counts = (owner == torch.arange(len(owner), device=owner.device)) | (found.scores >= thresholds / 2)
-    own = torch.where(counts, found.own(classes), 0.0)
-    ood = torch.where(counts, found.ood, 1.0)
+    counts = (owner == torch.arange(len(owner), device=owner.device)) | (detections.scores >= thresholds / 2)
+    p_unknown = torch.where(counts, detections.p_unknown(classes), 0.0)
+    ood = torch.where(counts, detections.ood, 1.0)
     least = torch.ones_like(ood).scatter_reduce_(0, owner, ood, 'amin')[owner]
-    return least, torch.zeros_like(own).scatter_reduce_(0, owner, own, 'amax')[owner]
+    return least, torch.zeros_like(p_unknown).scatter_reduce_(0, owner, p_unknown, 'amax')[owner]
 
 
 def limit(rule: FusionRule, mean_objects: float) -> int | None:

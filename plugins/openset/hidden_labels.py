@@ -28,7 +28,7 @@ def on_any(boxes: Tensor, objects: Tensor) -> Tensor:
     return (bbox_overlaps(boxes, objects) > IOU).any(1)
 
 
-def judged_by_hidden(found: TeacherBoxes, sample: DetDataSample, plan: ModePlan, classes: int) -> TeacherBoxes:
+def oracle_boxes(detections: TeacherBoxes, sample: DetDataSample, plan: ModePlan, classes: int) -> TeacherBoxes:
     """The teacher's boxes without those on unknown objects; if the plan has class "unknown", the objects themselves.
 
     These are certain (score, objectness and OOD score 1, label K), all other boxes ordinary (OOD score 0): what is then
@@ -37,13 +37,13 @@ def judged_by_hidden(found: TeacherBoxes, sample: DetDataSample, plan: ModePlan,
     Raises:
         UserError: the image has no hidden labels.
     """
-    objects = hidden_unknown(sample, found.boxes)
+    objects = hidden_unknown(sample, detections.boxes)
     if objects is None:
         raise UserError(
             f'{sample.metainfo.get("img_path", "unlabelled image")}: no hidden labels, which the modes with oracle in '
             'their name need; take an annotated data set as the unlabelled part, or another model.mode'
         )
-    kept = found.select(~on_any(found.boxes, objects))
+    kept = detections.select(~on_any(detections.boxes, objects))
     kept = kept._replace(ood=torch.zeros_like(kept.ood))
     if not plan.unknown:
         return kept

@@ -169,8 +169,8 @@ class OpenSetHook(Hook):
         if model.ood is None:
             return
         self._fitted_at = runner.iter if step is None else step
-        found = fit_ood_model(model, batches_of(labelled_images(runner.train_dataloader.dataset)))
-        runner.logger.info(f'step {self._fitted_at}: OOD model fitted on {found} labelled boxes')
+        count = fit_ood_model(model, batches_of(labelled_images(runner.train_dataloader.dataset)))
+        runner.logger.info(f'step {self._fitted_at}: OOD model fitted on {count} labelled boxes')
 
     def _warn(self, runner, model: OpenSetDetector) -> None:
         """No pseudo-label for long in any process is said once, with the cause."""

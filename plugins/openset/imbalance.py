@@ -39,5 +39,5 @@ class PseudoMarginal(nn.Module):
         """
         raised = probabilities / self.shares.clamp(min=self.smallest) ** self.power
         gain = raised / probabilities.clamp(min=1e-9) * (probabilities.sum(1) / raised.sum(1).clamp(min=1e-9))[:, None]
-        own = torch.cat([gain, torch.ones_like(gain[:, :1])], 1)[torch.arange(len(labels)), labels]
-        return (scores * own).clamp(max=1)
+        ratio = torch.cat([gain, torch.ones_like(gain[:, :1])], 1)[torch.arange(len(labels)), labels]
+        return (scores * ratio).clamp(max=1)

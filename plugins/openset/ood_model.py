@@ -16,16 +16,16 @@ CALIBRATIONS = ('none', 'cdf', 'conformal')
 class RawScore(nn.Module):
     """No calibration."""
 
-    def forward(self, scores: Tensor, look: Tensor | None = None) -> Tensor:
+    def forward(self, scores: Tensor, predicted: Tensor | None = None) -> Tensor:
         return scores
 
 
 class OODModel(nn.Module):
     """Scores in 0..1: how strange a box is among the labelled boxes of its group.
 
-    Calibration ``cdf``: the share of labelled boxes of the same look that look less strange; what a box looks like is
-    the known class with the highest logit. ``conformal``: 1 - the largest p-value of a class, by annotation, shrunk for
-    rare classes; see :class:`ConformalStrangeness`. ``none``: the raw score, of scorers that give a probability.
+    Calibration ``cdf``: the share of labelled boxes of the same predicted class (highest known logit) that score lower.
+    ``conformal``: 1 - the largest p-value of a class, by annotation, shrunk for rare classes; see
+    :class:`ConformalStrangeness`. ``none``: the raw score, of scorers that give a probability.
 
     The calibration is crossed: each half of the labelled images is scored by what was fitted on the other half, because
     a box scored by a bank that holds it looks too familiar.
@@ -36,7 +36,7 @@ class OODModel(nn.Module):
         classes: K.
         scorer: config of one of ``plugins.openset.scores``.
         sigmoid: the head's classes are independent sigmoids.
-        by_class: compare with labelled boxes of the same look or class; otherwise with all.
+        by_class: compare with labelled boxes of the same predicted or annotated class; otherwise with all.
         calibration: 'none', 'cdf' or 'conformal'.
         tail: of ClassCDF.
     """
@@ -88,24 +88,28 @@ class OODModel(nn.Module):
             layers: last layer of each group.
         """
         for number, (group, layer) in enumerate(zip(groups, layers, strict=True)):
-            own = labels[group.index]
+            true_labels = labels[group.index]
             half = halves[group.index]
             enough = min(int(half.sum()), int((~half).sum())) * 2 >= FEWEST
             self.fitted[number] = enough
             if not enough:
                 continue
             if self.calibrated:
-                self._calibrate(number, group, own, half, layer)
-            self.scorers[number].fit(group.features, group.logits, own, layer)
+                self._calibrate(number, group, true_labels, half, layer)
+            self.scorers[number].fit(group.features, group.logits, true_labels, layer)
 
-    def _calibrate(self, number: int, group: Group, own: Tensor, half: Tensor, layer: Head) -> None:
+    def _calibrate(self, number: int, group: Group, true_labels: Tensor, half: Tensor, layer: Head) -> None:
         """Fit the calibration of a group on scores of each half by what was fitted on the other."""
         scorer = self.scorers[number]
-        crossed = torch.empty(len(own), device=group.features.device)
+        crossed = torch.empty(len(true_labels), device=group.features.device)
         for part in (half, ~half):
-            scorer.fit(group.features[part], group.logits[part], own[part], layer)
-            crossed[~part] = self._of_class(scorer, group, ~part, own[~part])
-        compared = (own if self.by_class else torch.zeros_like(own)) if self.conformal else self._look(group.logits)
+            scorer.fit(group.features[part], group.logits[part], true_labels[part], layer)
+            crossed[~part] = self._of_class(scorer, group, ~part, true_labels[~part])
+        compared = (
+            (true_labels if self.by_class else torch.zeros_like(true_labels))
+            if self.conformal
+            else self._predicted_class(group.logits)
+        )
         self.calibrations[number].fit(crossed, compared)
 
     def forward(self, groups: Sequence[Group], count: int) -> tuple[Tensor, Tensor]:
@@ -124,8 +128,8 @@ class OODModel(nn.Module):
         score = scorer(features, logits, rows)
         if not (self.conformal and self.by_class):
             return score
-        own = scorer.class_scores(features, logits, rows).gather(1, labels[:, None])[:, 0]
-        return torch.where(own.isfinite(), own, score)
+        of_class = scorer.class_scores(features, logits, rows).gather(1, labels[:, None])[:, 0]
+        return torch.where(of_class.isfinite(), of_class, score)
 
     def _strangeness(self, number: int, features: Tensor, logits: Tensor, rows: Tensor) -> Tensor:
         """(N,) calibrated scores of the boxes of a group."""
@@ -133,12 +137,12 @@ class OODModel(nn.Module):
         if self.conformal and self.by_class:
             return calibration(scorer.class_scores(features, logits, rows))
         score = scorer(features, logits, rows)
-        return calibration(score[:, None] if self.conformal else score, self._look(logits))
+        return calibration(score[:, None] if self.conformal else score, self._predicted_class(logits))
 
-    def _look(self, logits: Tensor) -> Tensor:
+    def _predicted_class(self, logits: Tensor) -> Tensor:
         """(N, K) logits of the known classes -> (N,) which distribution a box is compared with."""
-        look = logits.argmax(1)
-        return look if self.by_class else torch.zeros_like(look)
+        predicted = logits.argmax(1)
+        return predicted if self.by_class else torch.zeros_like(predicted)
 
     def prepare_export(self) -> None:
         """Make what a trace cannot ask of tensors constant: which groups are fitted, how full banks are."""
@@ -146,12 +150,12 @@ class OODModel(nn.Module):
         for scorer in self.scorers:
             scorer.prepare_export()
 
-    def at_places(self, described: Sequence[tuple[Tensor, ...]], classes: int) -> Tensor:
+    def of_detections(self, described: Sequence[tuple[Tensor, ...]], classes: int) -> Tensor:
         """(N, D) OOD scores as :meth:`forward` gives, without an index that depends on data: for exported graphs.
 
         Args:
-            described: for each group whether a place is in it (N, D), features (N, D, width), rows (N, D) and logits
-                (N, D, K') of every place, whatever group it is in; K' >= K, known classes first.
+            described: for each group whether a detection is in it (N, D), features (N, D, width), rows (N, D) and
+                logits (N, D, K') of every detection, whatever group it is in; K' >= K, known classes first.
             classes: K.
         """
         ood = torch.full_like(described[0][3][..., 0], UNSURE)

@@ -26,12 +26,12 @@ class RecentPictures:
         self.embedded: deque = deque(maxlen=KEPT)
 
     def keep_fates(
-        self, image: Tensor, found: TeacherBoxes, fate: Tensor, classes: int, preprocessor: nn.Module
+        self, image: Tensor, detections: TeacherBoxes, fate: Tensor, classes: int, preprocessor: nn.Module
     ) -> None:
         """One weak view with what became of the teacher's boxes; dropped ones are not shown."""
-        labels = torch.where(fate == KNOWN, found.labels, torch.where(fate == UNKNOWN, classes, -1))
+        labels = torch.where(fate == KNOWN, detections.labels, torch.where(fate == UNKNOWN, classes, -1))
         shown = fate != DROPPED
-        boxes, labels = (x[shown].numpy(force=True) for x in (found.boxes, labels))
+        boxes, labels = (x[shown].numpy(force=True) for x in (detections.boxes, labels))
         self.by_fate.append((to_picture(image, preprocessor), boxes, labels))
 
     def keep_embedded(self, image: Tensor, sample: DetDataSample, preprocessor: nn.Module) -> None:

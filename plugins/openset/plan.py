@@ -15,13 +15,13 @@ class ModePlan:
 
     Args:
         unlabelled: the teacher's boxes of unlabelled images are learned.
-        judge: what says that a box is out-of-distribution: ``SCORES``, ``HIDDEN`` or None (nothing does).
+        ood_source: what says that a box is out-of-distribution: ``SCORES``, ``HIDDEN`` or None (nothing does).
         unknown: such a box becomes the class "unknown", or is ignored where in doubt; otherwise it is dropped.
         embeds: class control and embedding (CCE).
     """
 
     unlabelled: bool = True
-    judge: str | None = None
+    ood_source: str | None = None
     unknown: bool = False
     embeds: bool = False
 
@@ -29,12 +29,12 @@ class ModePlan:
 PLANS = dict(
     supervised=ModePlan(unlabelled=False),
     closed=ModePlan(),
-    filter=ModePlan(judge=SCORES),
-    oodfc=ModePlan(judge=SCORES, unknown=True),
+    filter=ModePlan(ood_source=SCORES),
+    oodfc=ModePlan(ood_source=SCORES, unknown=True),
     cce=ModePlan(embeds=True),
-    oodfc_cce=ModePlan(judge=SCORES, unknown=True, embeds=True),
-    oracle=ModePlan(judge=HIDDEN),
-    oodfc_oracle=ModePlan(judge=HIDDEN, unknown=True),
-    oodfc_cce_oracle=ModePlan(judge=HIDDEN, unknown=True, embeds=True),
+    oodfc_cce=ModePlan(ood_source=SCORES, unknown=True, embeds=True),
+    oracle=ModePlan(ood_source=HIDDEN),
+    oodfc_oracle=ModePlan(ood_source=HIDDEN, unknown=True),
+    oodfc_cce_oracle=ModePlan(ood_source=HIDDEN, unknown=True, embeds=True),
 )
 MODES = tuple(PLANS)

@@ -37,8 +37,8 @@ def planted_ap(detector, images, number: int, batch: int = 4) -> float:
         items = [images[i] for i in range(start, min(start + batch, number, len(images)))]
         planted = [plant(item, detector.embedding, preprocessor, generator) for item in items]
         data = preprocessor(pseudo_collate(items), False)
-        for boxes, found in zip(planted, ask(detector, data['inputs'], data['data_samples']), strict=True):
-            results.append(as_result(boxes, *strangest(found, detector)))
+        for boxes, detections in zip(planted, ask(detector, data['inputs'], data['data_samples']), strict=True):
+            results.append(as_result(boxes, *strangest(detections, detector)))
     if not any(len(x.gt_boxes) for x in results):
         return 0.0
     return float(box_metrics(results, ['unknown'], 300)['map50'])
@@ -90,15 +90,15 @@ def ask(detector, inputs: Tensor, samples: list[DetDataSample]) -> list[TeacherB
     return detector.ask_teacher(detector.teacher.extract_feat(inputs), samples)
 
 
-def strangest(found: TeacherBoxes, detector) -> tuple[np.ndarray, np.ndarray]:
+def strangest(detections: TeacherBoxes, detector) -> tuple[np.ndarray, np.ndarray]:
     """(O, 4) boxes of the objects and (O,) objectness times strangeness."""
-    thresholds = detector.thresholds.values.to(found.scores)
-    owner = leaders(found.boxes, found.scores, detector.fusion.iou)
-    own = torch.cat([thresholds, thresholds.amin()[None]])[found.labels]
-    least, most = by_object(found, owner, own, detector.classes)
+    thresholds = detector.thresholds.values.to(detections.scores)
+    owner = leaders(detections.boxes, detections.scores, detector.fusion.iou)
+    label_threshold = torch.cat([thresholds, thresholds.amin()[None]])[detections.labels]
+    least, most = by_object(detections, owner, label_threshold, detector.classes)
     lead = owner == torch.arange(len(owner), device=owner.device)
-    scores = found.objectness * (1 - (1 - least) * (1 - most))
-    return found.boxes[lead].double().numpy(force=True), scores[lead].double().numpy(force=True)
+    scores = detections.objectness * (1 - (1 - least) * (1 - most))
+    return detections.boxes[lead].double().numpy(force=True), scores[lead].double().numpy(force=True)
 
 
 def as_result(truth: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> ImageResult:

@@ -1,6 +1,6 @@
 """What OOD scores are made from: the features and known-class logits behind each predicted box.
 
-D boxes of a batch, K known classes. A one-stage head gives them at the predicted place if it has ``describe`` and
+D boxes of a batch, K known classes. A one-stage head gives them at the predicted cell if it has ``describe`` and
 ``last_layer`` (YOLOv5Head has); a two-stage head at the box, pooled again.
 """
 
@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 class OneStageProbe:
-    """Features at the places that the predictions name; one group a level."""
+    """Features at the cells that the predictions come from; one group a level."""
 
     sigmoid = True
 
@@ -46,14 +46,14 @@ class OneStageProbe:
         """The last layer of each group: known classes only."""
         return [Head(weight[:, : self.classes], bias[:, : self.classes]) for weight, bias in self.head.last_layers()]
 
-    def groups(self, feats: Sequence[Tensor], found: Sequence[InstanceData]) -> list[Group]:
+    def groups(self, feats: Sequence[Tensor], detections: Sequence[InstanceData]) -> list[Group]:
         """The groups of the boxes of a batch, image after image."""
-        counts = torch.tensor([len(x) for x in found], device=feats[0].device)
-        images = torch.repeat_interleave(counts, output_size=sum(map(len, found)))  # without it the host waits
-        places = torch.cat([x.places for x in found])
+        counts = torch.tensor([len(x) for x in detections], device=feats[0].device)
+        images = torch.repeat_interleave(counts, output_size=sum(map(len, detections)))  # without it the host waits
+        prior_index = torch.cat([x.prior_index for x in detections])
         return [
             Group(index, features, rows, logits[:, : self.classes], objectness)
-            for index, features, rows, logits, objectness in self.head.describe(feats, images, places)
+            for index, features, rows, logits, objectness in self.head.describe(feats, images, prior_index)
         ]
 
 
@@ -70,8 +70,8 @@ class TwoStageProbe:
         layer = self.roi_head.bbox_head.fc_cls
         return [Head(layer.weight[None, : self.classes], layer.bias[None, : self.classes])]
 
-    def groups(self, feats: Sequence[Tensor], found: Sequence[InstanceData]) -> list[Group]:
-        rois = bbox2roi([x.bboxes for x in found])
+    def groups(self, feats: Sequence[Tensor], detections: Sequence[InstanceData]) -> list[Group]:
+        rois = bbox2roi([x.bboxes for x in detections])
         z = self._shared(self.roi_head.bbox_roi_extractor(feats[: self.roi_head.bbox_roi_extractor.num_inputs], rois))
         logits = self.roi_head.bbox_head.fc_cls(z)
         index = torch.arange(len(rois), device=z.device)

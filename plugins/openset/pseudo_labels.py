@@ -13,7 +13,7 @@ from .thresholds import ClassThresholds
 
 
 def set_targets(
-    found: TeacherBoxes,
+    detections: TeacherBoxes,
     decision: Decision,
     source: DetDataSample,
     target: DetDataSample,
@@ -28,13 +28,13 @@ def set_targets(
     """
     fate = decision.fate
     taken, ignored = (x.nonzero()[:, 0] for x in ((fate == KNOWN) | (fate == UNKNOWN), fate == IGNORED))
-    labels = torch.where(fate == UNKNOWN, classes, found.labels)
-    learned = InstanceData(bboxes=found.boxes[taken], labels=labels[taken])
+    labels = torch.where(fate == UNKNOWN, classes, detections.labels)
+    learned = InstanceData(bboxes=detections.boxes[taken], labels=labels[taken])
     if weigh:
         learned.weights = torch.where(fate == UNKNOWN, decision.weights, 1.0)[taken]
     target.gt_instances = project_boxes(learned, source, target)
     target.ignored_instances = project_boxes(
-        InstanceData(bboxes=found.boxes[ignored], labels=labels[ignored]), source, target
+        InstanceData(bboxes=detections.boxes[ignored], labels=labels[ignored]), source, target
     )
 
 
@@ -53,6 +53,6 @@ def why_none(answers: Sequence[TeacherBoxes], thresholds: ClassThresholds, plan:
             f"the teacher's box closest to a threshold scores {score:.3f}, that of its class {int(labels[closest])} is "
             f'{threshold:.3f}; train longer on labelled images (burn_in) or lower thresholds.{thresholds.bound}'
         )
-    if plan.judge is None:
+    if plan.ood_source is None:
         return 'boxes are sure enough, but too small in the strong view; look at the unlabelled pipeline'
     return 'boxes are sure enough but look out-of-distribution: raise fusion.tau_low or add labelled images'

@@ -1,7 +1,7 @@
 """The field ``ood_scores`` of open-set detections: a column, a bar at the left edge of each box, and the review queue
 ``strangest``. Needs no torch.
 
-In a bundle of a detector with fusion at inference the network says ``objectness`` and ``own_unknown`` too; both are
+In a bundle of a detector with fusion at inference the network says ``objectness`` and ``p_unknown`` too; both are
 used up when names are given.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from detplug.errors import UserError
 from detplug.runtime.detections import Detections
 from detplug.runtime.result_field import Queue, ResultField, numbers
 
@@ -42,7 +43,9 @@ def finish(detections: Detections, manifest: Mapping) -> Detections:
     if entries is None:
         return detections
     said = detections.fields['ood_scores']
-    parts = [said[name] for name in ('ood_scores', 'objectness', 'own_unknown')]
+    if 'p_unknown' not in said:
+        raise UserError('manifest.json: outputs.extra: no p_unknown; export the detector again')
+    parts = [said[name] for name in ('ood_scores', 'objectness', 'p_unknown')]
     index, scores, labels = fuse(detections.boxes, detections.scores, detections.labels, *parts, FusedRule.of(entries))
     fields = detections.fields | {'ood_scores': parts[0]}
     fields = {name: value[index] for name, value in fields.items()}
@@ -53,7 +56,7 @@ FIELDS = {
     'ood_scores': ResultField(
         draw=draw,
         column=numbers,
-        outputs=('ood_scores', 'objectness', 'own_unknown'),
+        outputs=('ood_scores', 'objectness', 'p_unknown'),
         make=strangeness,
         finish=finish,
         queue=STRANGEST,

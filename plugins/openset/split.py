@@ -25,7 +25,7 @@ class Rule:
 
     Attributes:
         unknown: names of the classes that nobody labelled.
-        ignore: names of objects that nobody judged; each may be an unknown one.
+        ignore: names of objects that nobody verified; each may be an unknown one.
         share: of all images that is labelled, above 0 and at most 1; at least one image.
         seed: of the order in which slides are drawn.
     """
@@ -92,7 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='openset-split', description=__doc__.splitlines()[0])
     parser.add_argument('source', help='COCO json of the training images, or a config (.py) that trains on them')
     parser.add_argument('--unknown', nargs='+', default=[], help='classes that count as never named')
-    parser.add_argument('--ignore', nargs='+', default=[], help='classes that nobody judged; a config has its own too')
+    parser.add_argument(
+        '--ignore', nargs='+', default=[], help='classes that nobody verified; a config has its own too'
+    )
     parser.add_argument('--images-file', help='only the images that this file lists, as of the data sets')
     parser.add_argument('--images-key', nargs='+', help='name of the list in a json file, or several')
     slides = parser.add_mutually_exclusive_group()
@@ -103,19 +105,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', required=True, help='json file with the lists labelled, unlabelled and left_out')
     args = parser.parse_args(argv)
-    found = read_images(args)
+    source = read_images(args)
     for option in ('unknown', 'ignore'):
-        strange = sorted(set(getattr(args, option)) - set(found.names))
+        strange = sorted(set(getattr(args, option)) - set(source.names))
         if strange:
-            raise UserError(f'--{option} {strange[0]}: no such category; {args.source} has {", ".join(found.names)}')
-    rule = Rule(args.unknown, [*found.ignore, *args.ignore], args.share, args.seed)
-    lists = split_images(found.images, rule)
-    content = dict(unknown=args.unknown, slides=found.slides, seed=args.seed, share=args.share, **lists)
+            raise UserError(f'--{option} {strange[0]}: no such category; {args.source} has {", ".join(source.names)}')
+    rule = Rule(args.unknown, [*source.ignore, *args.ignore], args.share, args.seed)
+    lists = split_images(source.images, rule)
+    content = dict(unknown=args.unknown, slides=source.slides, seed=args.seed, share=args.share, **lists)
     Path(args.out).write_text(json.dumps(content, indent=1) + '\n')
     counts = (
         f'{len(lists["labelled"])} labelled, {len(lists["unlabelled"])} unlabelled, {len(lists["left_out"])} left out'
     )
-    print(f'{args.out}: {counts}; drawn by {found.slides}')
+    print(f'{args.out}: {counts}; drawn by {source.slides}')
     return 0
 
 

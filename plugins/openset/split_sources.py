@@ -49,15 +49,15 @@ def read_images(args: argparse.Namespace) -> SplitSource:
         for option in ('images_file', 'images_key', 'slide_field'):
             if getattr(args, option):
                 raise UserError(f'--{option.replace("_", "-")}: a config has its own images; give it with a COCO json')
-        found = from_config(args.source)
+        source = from_config(args.source)
     else:
-        found = from_coco(args.source, args.images_file, args.images_key, args.slide_field)
+        source = from_coco(args.source, args.images_file, args.images_key, args.slide_field)
     if args.slide:
-        return by_slide(found, part_of_name(args.slide), f'slide, {args.slide!r} of the file name')
+        return by_slide(source, part_of_name(args.slide), f'slide, {args.slide!r} of the file name')
     if args.neighbours is not None:
-        number = number_of_block(found.images, args.neighbours)
-        return by_slide(found, number, f'block of {args.neighbours} consecutive numbers in file names')
-    return found
+        number = number_of_block(source.images, args.neighbours)
+        return by_slide(source, number, f'block of {args.neighbours} consecutive numbers in file names')
+    return source
 
 
 def from_config(path: str) -> SplitSource:
@@ -119,10 +119,10 @@ def from_coco(path: str, images_file: str | None, keys: Sequence[str] | None, fi
     return SplitSource(images, tuple(names.values()), (), IMAGES if field is None else f'slide, the field {field}')
 
 
-def by_slide(found: SplitSource, slide_of: Callable[[str], str], words: str) -> SplitSource:
+def by_slide(source: SplitSource, slide_of: Callable[[str], str], words: str) -> SplitSource:
     """The source with the slides that ``slide_of`` gives to file names."""
-    images = [replace(image, slide=slide_of(image.file_name)) for image in found.images]
-    return replace(found, images=images, slides=words)
+    images = [replace(image, slide=slide_of(image.file_name)) for image in source.images]
+    return replace(source, images=images, slides=words)
 
 
 def part_of_name(pattern: str) -> Callable[[str], str]:

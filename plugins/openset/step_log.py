@@ -16,8 +16,9 @@ class StepLog:
     """Sums since the last :meth:`take`; what comes from hidden labels has ``hidden`` in its name.
 
     All are float64: ``objects`` (3, K + 1) labelled objects, pseudo-labels, and those of them that are right; ``fates``
-    (4,) teacher boxes; ``hidden`` (6,) known pseudo-labels judged, those on unknown objects, "unknown" pseudo-labels
-    judged, those on unknown objects, unknown objects that an "unknown" pseudo-label lies on, unknown objects.
+    (4,) teacher boxes; ``hidden`` (6,), in images with hidden labels: known pseudo-labels, those on unknown objects,
+    "unknown" pseudo-labels, those on unknown objects, unknown objects that an "unknown" pseudo-label lies on, unknown
+    objects.
 
     Args:
         classes: K.
@@ -54,40 +55,43 @@ class StepLog:
         labels = torch.cat([x.gt_instances.labels for x in samples])
         add(self._on(labels.device)['objects'][0], labels)
 
-    def pseudo(self, found: TeacherBoxes, fate: Tensor, sample: DetDataSample) -> None:
+    def pseudo(self, detections: TeacherBoxes, fate: Tensor, sample: DetDataSample) -> None:
         """Count one image's teacher boxes by fate and, if it has hidden labels, how many are right."""
         sums = self._on(fate.device)
         add(sums['fates'], fate)
         known, unknown = fate == KNOWN, fate == UNKNOWN
-        labels = torch.where(unknown, self.classes, found.labels)
+        labels = torch.where(unknown, self.classes, detections.labels)
         add(sums['objects'][1], labels, known | unknown)
-        objects, right = hidden_unknown(sample, found.boxes), right_boxes(found.boxes, found.labels, sample)
+        objects, right = (
+            hidden_unknown(sample, detections.boxes),
+            right_boxes(detections.boxes, detections.labels, sample),
+        )
         if objects is None or right is None:
             return
-        on_unknown = on_any(found.boxes, objects)
+        on_unknown = on_any(detections.boxes, objects)
         add(sums['objects'][2], labels, (known & right) | (unknown & on_unknown))
-        hit = on_any(objects, found.boxes.masked_fill(~unknown[:, None], -1))
+        hit = on_any(objects, detections.boxes.masked_fill(~unknown[:, None], -1))
         counts = [known, known & on_unknown, unknown, unknown & on_unknown, hit, torch.ones_like(hit)]
         sums['hidden'] += torch.stack([x.sum() for x in counts])
 
     def take(self, names: tuple[str, ...], thresholds: Tensor) -> dict[str, float]:
         """Flat figures since the last call, and begin anew; figures without a denominator are left out."""
         (labelled, pseudo, right), fates, hidden = (x.tolist() for x in self.sums.values())
-        judged, on_unknown, called, called_right, hit, present = hidden
+        pseudo_known, on_unknown, called, called_right, hit, present = hidden
         values, figures = thresholds.tolist(), {}
         self.clear()
         for k, name in enumerate(names):
             figures |= {f'labelled/{name}': labelled[k], f'pseudo/{name}': pseudo[k], f'threshold/{name}': values[k]}
-            if judged and pseudo[k]:
+            if pseudo_known and pseudo[k]:
                 figures[f'hidden_precision/{name}'] = right[k] / pseudo[k]
         figures['pseudo/unknown'] = pseudo[-1]
         total = sum(fates[:-1])
         if total:
             figures |= {f'share/{name}': count / total for name, count in zip(FATES[:-1], fates, strict=False)}
-        if judged:
-            figures['hidden_share_on_unknown'] = on_unknown / judged
-        if judged or called or present:
-            figures |= {'hidden_judged/unknown': called, 'hidden_objects/unknown': present}
+        if pseudo_known:
+            figures['hidden_share_on_unknown'] = on_unknown / pseudo_known
+        if pseudo_known or called or present:
+            figures |= {'hidden_pseudo/unknown': called, 'hidden_objects/unknown': present}
         if called:
             figures['hidden_precision/unknown'] = called_right / called
         if present:

@@ -82,13 +82,13 @@ class ClassThresholds(nn.Module):
         Raises:
             UserError: two metrics give an AP of one class.
         """
-        found = {k: value for k, name in enumerate(names) if (value := average_precision(metrics, name)) is not None}
-        if found and (self.validations or max(found.values()) >= self.trust):
+        ap = {k: value for k, name in enumerate(names) if (value := average_precision(metrics, name)) is not None}
+        if ap and (self.validations or max(ap.values()) >= self.trust):
             share = self.momentum if self.validations else 1.0
-            for k, value in found.items():
+            for k, value in ap.items():
                 self.ap[k] += share * (max(value, 0.0) - self.ap[k])
             self.validations += 1
-        return bool(found)
+        return bool(ap)
 
 
 def average_precision(metrics: Mapping[str, float], name: str) -> float | None:

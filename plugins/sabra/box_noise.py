@@ -71,14 +71,14 @@ class BoxNoise:
         """
         group = np.searchsorted(self.edges, relative_size(boxes, size))
         chosen = (generator.random(len(boxes)) * self.counts[group]).astype(int)
-        found = self._disturbed(boxes, labels, self.rows[group, chosen], generator)
+        disturbed = self._disturbed(boxes, labels, self.rows[group, chosen], generator)
         many = generator.poisson(self.near_rate * len(boxes)) if len(self.near) else 0
         whose = generator.integers(0, max(len(boxes), 1), many)
         near = self._disturbed(boxes[whose], labels[whose], self.near[pick(self.near, many, generator)], generator)
         rows = self.free[pick(self.free, generator.poisson(self.free_rate) if len(self.free) else 0, generator)]
         centre, half = rows[:, 1:3] * size, rows[:, 3:5] * size / 2
         free = np.concatenate([centre - half, centre + half], 1), self._names(labels, len(rows), generator), rows[:, 0]
-        boxes, labels, scores = (np.concatenate(parts) for parts in zip(found, near, free, strict=True))
+        boxes, labels, scores = (np.concatenate(parts) for parts in zip(disturbed, near, free, strict=True))
         boxes = np.clip(boxes, 0, np.tile(size, 2))
         kept = (scores >= self.score_thr) & ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)
         order = np.argsort(-scores[kept], kind='stable')

@@ -13,7 +13,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from .relations import NO_OBJECT
 
@@ -48,16 +48,16 @@ class SelectedBoxes(NamedTuple):
 
 
 def select_of_image(
-    found: InstanceData, may_be_subject: Tensor, limits: BoxLimits, asked: Tensor | None = None
+    detections: InstanceData, may_be_subject: Tensor, limits: BoxLimits, asked: Tensor | None = None
 ) -> SelectedBoxes:
     """:func:`keep_boxes` of detections in any order.
 
     Args:
         may_be_subject: (D,) bool.
-        asked: (P, 2) indices into ``found``; their boxes are kept whatever the limits say.
+        asked: (P, 2) indices into ``detections``; their boxes are kept whatever the limits say.
     """
-    order = found.scores.argsort(dim=0, descending=True, stable=True)
-    every = take_boxes(found, order)
+    order = detections.scores.argsort(dim=0, descending=True, stable=True)
+    every = take_boxes(detections, order)
     pairs = None if asked is None else renumbered(asked, order, len(order))
     mask = keep_boxes(every.scores, may_be_subject[order], limits)
     if pairs is not None:
@@ -89,19 +89,19 @@ def original_numbers(triplets: Tensor, positions: Tensor) -> Tensor:
     return torch.stack([positions[subject], object_, predicate], 1)
 
 
-def select_found(found: Found, may_be_subject: Tensor, limits: BoxLimits) -> Found:
+def limit_detections(detections: GraphDetections, may_be_subject: Tensor, limits: BoxLimits) -> GraphDetections:
     """:func:`keep_boxes` in an exported graph: at most ``max_boxes`` rows, padding last.
 
     Args:
         may_be_subject: (N, D) bool.
     """
-    count = found.scores.shape[1]
-    position = torch.arange(count, device=found.scores.device)
-    mask = keep_boxes(found.scores, may_be_subject, limits) & (position < found.count[:, None])
+    count = detections.scores.shape[1]
+    position = torch.arange(count, device=detections.scores.device)
+    mask = keep_boxes(detections.scores, may_be_subject, limits) & (position < detections.count[:, None])
     rows = torch.where(mask, count - position, 0).topk(min(limits.max_boxes, count)).indices
     number = mask.sum(1)
     valid = torch.arange(rows.shape[1], device=rows.device) < number[:, None]
-    boxes = found.boxes.gather(1, rows[..., None].expand(-1, -1, 4)) * valid[..., None]
-    scores, places = found.scores.gather(1, rows) * valid, found.places.gather(1, rows) * valid
-    labels = torch.where(valid, found.labels.gather(1, rows), -1)
-    return Found(number.to(found.count.dtype), boxes, scores, labels, places)
+    boxes = detections.boxes.gather(1, rows[..., None].expand(-1, -1, 4)) * valid[..., None]
+    scores, prior_index = detections.scores.gather(1, rows) * valid, detections.prior_index.gather(1, rows) * valid
+    labels = torch.where(valid, detections.labels.gather(1, rows), -1)
+    return GraphDetections(number.to(detections.count.dtype), boxes, scores, labels, prior_index)

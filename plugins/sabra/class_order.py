@@ -24,10 +24,10 @@ def plain(name: str) -> str:
     return ' '.join(name.lower().replace('_', ' ').split())
 
 
-def class_rows(found: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+def class_rows(names: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
     """For each wanted class its position among those that were found; None where they are not the same classes."""
-    position = {plain(name): place for place, name in enumerate(found)}
-    if len(position) != len(found) or sorted(position) != sorted(map(plain, wanted)):
+    position = {plain(name): place for place, name in enumerate(names)}
+    if len(position) != len(names) or sorted(position) != sorted(map(plain, wanted)):
         return None
     return [position[plain(name)] for name in wanted]
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from .adapters import adapter_of
-from .box_selection import BoxLimits, SelectedBoxes, original_numbers, select_found, select_of_image
+from .box_selection import BoxLimits, SelectedBoxes, limit_detections, original_numbers, select_of_image
 from .given_boxes import prediction_steps
 from .heads.protocol import check_head, may_be_subject, predicts_without_object
 from .image_boxes import ImageBoxes, pad_boxes
@@ -102,16 +102,16 @@ class RelationDetector(BaseDetector):
         self.check_boxes(samples)
         losses = {}
         if self.detector is None or self.frozen:
-            feats, found = self.find(inputs, samples)
+            feats, detections = self.find(inputs, samples)
         else:
-            losses, (feats, found) = self.adapter.learn(inputs, detector_samples(samples))
-        found = [x.chosen for x in self.select(found)]
+            losses, (feats, detections) = self.adapter.learn(inputs, detector_samples(samples))
+        detections = [x.chosen for x in self.select(detections)]
         if self.with_truth and self.detector is not None:
-            found = [with_truth(x, sample) for x, sample in zip(found, samples, strict=True)]
+            detections = [with_truth(x, sample) for x, sample in zip(detections, samples, strict=True)]
         if self.map_gradient < 1:
             feats = [share_of_gradient(x, self.map_gradient) for x in feats]
         losses = rename_loss_dict('detector_', losses)
-        return losses | self.relation_head.loss(self.padded(found, samples), truth_of(samples), feats)
+        return losses | self.relation_head.loss(self.padded(detections, samples), truth_of(samples), feats)
 
     def check_boxes(self, samples: list[DetDataSample]) -> None:
         """Boxes are given, or a detector finds them.
@@ -134,49 +134,54 @@ class RelationDetector(BaseDetector):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.adapter.detect(inputs, samples)
 
-    def select(self, found: list[InstanceData], asked: list[Tensor] | None = None) -> list[SelectedBoxes]:
+    def select(self, detections: list[InstanceData], asked: list[Tensor] | None = None) -> list[SelectedBoxes]:
         """Of each image what the head gets; ``asked`` (P, 2) are the pairs that the data ask about, in each image."""
-        asked = [None] * len(found) if asked is None else asked
+        asked = [None] * len(detections) if asked is None else asked
         return [
             select_of_image(x, may_be_subject(self.relation_head, x.labels), self.limits, pairs)
-            for x, pairs in zip(found, asked, strict=True)
+            for x, pairs in zip(detections, asked, strict=True)
         ]
 
     @staticmethod
-    def padded(found: list[InstanceData], samples: list[DetDataSample]) -> ImageBoxes:
+    def padded(detections: list[InstanceData], samples: list[DetDataSample]) -> ImageBoxes:
         """The boxes of all images as one."""
-        like = found[0].bboxes
-        return pad_boxes(found, image_sizes(samples, like), image_offsets(samples, like))
+        like = detections[0].bboxes
+        return pad_boxes(detections, image_sizes(samples, like), image_offsets(samples, like))
 
     # -- prediction ----------------------------------------------------------------------------------------------------
 
     def predict(self, inputs: Tensor, samples: list[DetDataSample], rescale: bool = True) -> list[DetDataSample]:
         """Adds ``pred_instances`` and ``pred_relations`` (:class:`RelationResult`) to each sample."""
         self.check_boxes(samples)
-        feats, found = self.find(inputs, samples)
+        feats, detections = self.find(inputs, samples)
         asked = [x.proposal_pairs.indices for x in samples] if all('proposal_pairs' in x for x in samples) else None
-        selected = self.select(found, asked)
+        selected = self.select(detections, asked)
         given = None if asked is None else pairs_of_batch([x.pairs for x in selected])
-        pairs, scores, solo = self.relation_head.predict(
+        pairs, scores, intransitive = self.relation_head.predict(
             self.padded([x.chosen for x in selected], samples), feats, given
         )
-        for number, (sample, own) in enumerate(zip(samples, selected, strict=True)):
+        for number, (sample, selection) in enumerate(zip(samples, selected, strict=True)):
             mine = pairs[:, 0] == number
-            alone = None if solo is None else solo[number, : len(own.kept)]
+            alone = None if intransitive is None else intransitive[number, : len(selection.kept)]
             triplets, chances = list_relations(pairs[mine, 1:], scores[mine], alone, self.max_relations)
             if self.all_detections:
-                self._report(sample, own.every, original_numbers(triplets, own.kept), chances, rescale)
+                self._report(sample, selection.every, original_numbers(triplets, selection.kept), chances, rescale)
             else:
-                self._report(sample, own.chosen, triplets, chances, rescale)
+                self._report(sample, selection.chosen, triplets, chances, rescale)
         return samples
 
     @staticmethod
-    def _report(sample: DetDataSample, found: InstanceData, triplets: Tensor, scores: Tensor, rescale: bool) -> None:
-        found = InstanceData(bboxes=found.bboxes, labels=found.labels, scores=found.scores)
+    def _report(
+        sample: DetDataSample, detections: InstanceData, triplets: Tensor, scores: Tensor, rescale: bool
+    ) -> None:
+        detections = InstanceData(bboxes=detections.bboxes, labels=detections.labels, scores=detections.scores)
         if rescale:
-            found.bboxes = original_boxes(found.bboxes, sample.metainfo)
-        sample.pred_instances = found
-        arrays = (x.detach().cpu().numpy() for x in (found.bboxes, found.labels, found.scores, triplets, scores))
+            detections.bboxes = original_boxes(detections.bboxes, sample.metainfo)
+        sample.pred_instances = detections
+        arrays = (
+            x.detach().cpu().numpy()
+            for x in (detections.bboxes, detections.labels, detections.scores, triplets, scores)
+        )
         sample.set_field(RelationResult(*arrays), 'pred_relations')
 
     # -- export, as detplug.export asks --------------------------------------------------------------------------------
@@ -193,15 +198,17 @@ class RelationDetector(BaseDetector):
         """What replaces the limits of the detector's ``test_cfg`` in the graph."""
         return dict(score_thr=max(self.limits.score_thr, self.bbox_head.test_cfg.get('score_thr', 0.0)))
 
-    def select_found(self, found: Found) -> Found:
+    def limit_detections(self, detections: GraphDetections) -> GraphDetections:
         """Those of the graph's detections that the head gets."""
-        return select_found(found, may_be_subject(self.relation_head, found.labels.clamp(min=0)), self.limits)
+        return limit_detections(
+            detections, may_be_subject(self.relation_head, detections.labels.clamp(min=0)), self.limits
+        )
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
-        """Names of :meth:`describe_found`'s results."""
+        """Names of :meth:`describe_detections`'s results."""
         alone = predicts_without_object(self.relation_head)
-        return ('relation_scores', 'solo_scores') if alone else ('relation_scores',)
+        return ('relation_scores', 'intransitive_scores') if alone else ('relation_scores',)
 
     def check_export(self) -> None:
         """Whether the model has an ONNX form.
@@ -226,17 +233,19 @@ class RelationDetector(BaseDetector):
                 'PairPooling, which reads maps'
             )
 
-    def describe_found(self, feats: tuple[Tensor, ...], found: Found, sizes: Tensor) -> tuple[Tensor, ...]:
+    def describe_detections(
+        self, feats: tuple[Tensor, ...], detections: GraphDetections, sizes: Tensor
+    ) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
         boxes = ImageBoxes(
-            torch.minimum(found.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),
-            found.labels.clamp(min=0),
-            found.scores,
-            torch.arange(found.scores.shape[1], device=sizes.device) < found.count[:, None],
+            torch.minimum(detections.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),
+            detections.labels.clamp(min=0),
+            detections.scores,
+            torch.arange(detections.scores.shape[1], device=sizes.device) < detections.count[:, None],
             sizes,
         )
-        pairs, solo = self.relation_head.predict_all(boxes, feats)
-        return (pairs,) if solo is None else (pairs, solo)
+        pairs, intransitive = self.relation_head.predict_all(boxes, feats)
+        return (pairs,) if intransitive is None else (pairs, intransitive)
 
     def manifest_entries(self) -> dict:
         """Names of the predicates."""

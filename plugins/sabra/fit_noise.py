@@ -43,20 +43,20 @@ def fit_noise(
         detections: boxes (D, 4), labels (D,), scores (D,) of each, after the detector's own suppression.
     """
     sizes, objects, near, free, total = [], [], [], [], 0
-    for (boxes, labels, size), (found, names, scores) in zip(images, detections, strict=True):
-        iou = overlaps(found, boxes)
+    for (boxes, labels, size), (detected, names, scores) in zip(images, detections, strict=True):
+        iou = overlaps(detected, boxes)
         match = match_by_score(iou + 0.5 * (names[:, None] == labels) * (iou >= IOU), scores, IOU)
         rows = np.zeros((len(boxes), 6))
         hit = match >= 0
-        rows[match[hit]] = describe(found[hit], boxes[match[hit]], scores[hit], names[hit] == labels[match[hit]])
+        rows[match[hit]] = describe(detected[hit], boxes[match[hit]], scores[hit], names[hit] == labels[match[hit]])
         objects.append(rows)
         sizes.append(relative_size(boxes, size))
         total += len(boxes)
         wrong, whose = np.flatnonzero(~hit), iou[~hit].argmax(1) if len(boxes) else np.zeros((~hit).sum(), int)
         close = iou[wrong, whose] >= NEIGHBOUR if len(boxes) else np.zeros(len(wrong), bool)
         there, at = wrong[close], whose[close]
-        near += describe(found[there], boxes[at], scores[there], names[there] == labels[at]).tolist()
-        rest = found[wrong[~close]]
+        near += describe(detected[there], boxes[at], scores[there], names[there] == labels[at]).tolist()
+        rest = detected[wrong[~close]]
         centre, side = (rest[:, :2] + rest[:, 2:]) / 2 / size, (rest[:, 2:] - rest[:, :2]) / size
         free += np.column_stack([scores[wrong[~close]], centre, side]).tolist()
     sizes, objects = np.concatenate(sizes), np.concatenate(objects)
@@ -71,11 +71,11 @@ def fit_noise(
     )
 
 
-def describe(found: np.ndarray, objects: np.ndarray, scores: np.ndarray, same: np.ndarray) -> np.ndarray:
+def describe(detected: np.ndarray, objects: np.ndarray, scores: np.ndarray, same: np.ndarray) -> np.ndarray:
     """(M, 6) rows of detections at objects."""
-    side, own = objects[:, 2:] - objects[:, :2], found[:, 2:] - found[:, :2]
-    shift = ((found[:, :2] + found[:, 2:]) - (objects[:, :2] + objects[:, 2:])) / 2 / side
-    return np.column_stack([scores, shift, np.log(own / side), same])
+    side, detected_side = objects[:, 2:] - objects[:, :2], detected[:, 2:] - detected[:, :2]
+    shift = ((detected[:, :2] + detected[:, 2:]) - (objects[:, :2] + objects[:, 2:])) / 2 / side
+    return np.column_stack([scores, shift, np.log(detected_side / side), same])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -87,12 +87,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', required=True)
     args = parser.parse_args(argv)
     images, _ = load_results(args.results)
-    truth, found = [], []
+    truth, detections = [], []
     for image in images:
         counts, sure = ~image.gt_ignored, image.scores >= args.score_thr
         truth.append((image.gt_boxes[counts], image.gt_labels[counts], (image.width, image.height)))
-        found.append((image.boxes[sure], image.labels[sure], image.scores[sure]))
-    table = fit_noise(truth, found, args.source)
+        detections.append((image.boxes[sure], image.labels[sure], image.scores[sure]))
+    table = fit_noise(truth, detections, args.source)
     Path(args.out).write_text(json.dumps(asdict(table)) + '\n')
     rows = np.array([row for group in table.objects for row in group])
     print(

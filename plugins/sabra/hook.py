@@ -31,8 +31,8 @@ class RelationHook(Hook):
 
     Args:
         interval: steps between two rows of ``relations.jsonl``: pairs of each kind, of all processes, that were there
-            (found/KIND) and that were drawn (drawn/KIND), kinds are positive and n1..n5 of proposals.py; and the share
-            of the images or batches of which every negative was drawn (scarce).
+            (available/KIND) and that were drawn (drawn/KIND), kinds are positive and n1..n5 of proposals.py; and the
+            share of the images or batches of which every negative was drawn (scarce).
 
     A sampler that chooses nothing says so once, in a warning, and in the report beside a picture of the log.
     """

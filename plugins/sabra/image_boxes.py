@@ -34,19 +34,19 @@ class ImageBoxes(NamedTuple):
     @property
     def pairs(self) -> Tensor:
         """(B, N, N) bool: ordered pairs of two different boxes."""
-        own = torch.eye(self.valid.shape[1], dtype=torch.bool, device=self.valid.device)
-        return self.valid[:, :, None] & self.valid[:, None] & ~own
+        itself = torch.eye(self.valid.shape[1], dtype=torch.bool, device=self.valid.device)
+        return self.valid[:, :, None] & self.valid[:, None] & ~itself
 
 
-def every_pair(found: ImageBoxes) -> Tensor:
+def every_pair(detections: ImageBoxes) -> Tensor:
     """(B N N, 3) int64 image, subject, object: all there are, padding and a box with itself too."""
-    count, most = found.valid.shape
-    image, place = (torch.arange(x, device=found.boxes.device) for x in (count, most))
+    count, most = detections.valid.shape
+    image, place = (torch.arange(x, device=detections.boxes.device) for x in (count, most))
     axes = (image[:, None, None], place[None, :, None], place[None, None])
     return torch.stack([x.expand(count, most, most).flatten() for x in axes], 1)
 
 
-def pad_boxes(found: Sequence[InstanceData], sizes: Tensor, offsets: Tensor | None = None) -> ImageBoxes:
+def pad_boxes(detections: Sequence[InstanceData], sizes: Tensor, offsets: Tensor | None = None) -> ImageBoxes:
     """From ``bboxes`` (D, 4), ``labels`` (D,) and ``scores`` (D,; 1 where missing) of each image; ``features`` (D, E)
     and ``unions`` (D, D, U) where every image has them.
 
@@ -54,7 +54,7 @@ def pad_boxes(found: Sequence[InstanceData], sizes: Tensor, offsets: Tensor | No
         sizes: (B, 2) width and height in px.
         offsets: (B, 2), see :class:`ImageBoxes`.
     """
-    counts = [len(x) for x in found]
+    counts = [len(x) for x in detections]
     most = max([1, *counts])
 
     def padded(rows: list[Tensor]) -> Tensor:
@@ -62,15 +62,15 @@ def pad_boxes(found: Sequence[InstanceData], sizes: Tensor, offsets: Tensor | No
         return pad_sequence([*rows, one], batch_first=True)[:-1]
 
     def given(name: str) -> list[Tensor] | None:
-        return [x[name] for x in found] if all(name in x for x in found) else None
+        return [x[name] for x in detections] if all(name in x for x in detections) else None
 
     features, unions = given('features'), given('unions')
     if unions is not None:
         unions = [F.pad(x, (0, 0, 0, most - x.shape[1])) for x in unions]
     return ImageBoxes(
-        padded([x.bboxes for x in found]),
-        padded([x.labels for x in found]),
-        padded([x.scores if 'scores' in x else torch.ones_like(x.bboxes[:, 0]) for x in found]),
+        padded([x.bboxes for x in detections]),
+        padded([x.labels for x in detections]),
+        padded([x.scores if 'scores' in x else torch.ones_like(x.bboxes[:, 0]) for x in detections]),
         torch.arange(most, device=sizes.device)[None] < torch.tensor(counts, device=sizes.device)[:, None],
         sizes,
         None if features is None else padded(features),

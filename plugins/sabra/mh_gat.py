@@ -70,8 +70,8 @@ class MHGATLayer(nn.Module):
         key = torch.einsum('bjd,ydhe,bjy->bjhe', x, self.key, of_kind)
         from_query = torch.einsum('bihe,xyhe,bix,bjy->bijh', query, self.attend_query, of_kind, of_kind)
         from_key = torch.einsum('bjhe,xyhe,bix,bjy->bijh', key, self.attend_key, of_kind, of_kind)
-        own = torch.einsum('xyhf,bix->biyhf', self.attend_edge, of_kind)
-        from_edge = torch.einsum('bijf,biyhf,bjy->bijh', edges, own, of_kind)
+        attended = torch.einsum('xyhf,bix->biyhf', self.attend_edge, of_kind)
+        from_edge = torch.einsum('bijf,biyhf,bjy->bijh', edges, attended, of_kind)
         score = F.leaky_relu(from_query + from_key + from_edge, 0.2)
         score = score.masked_fill(~pairs[..., None], torch.finfo(score.dtype).min)
         return score.softmax(2) * pairs[..., None]
@@ -110,15 +110,17 @@ class MHGAT(nn.Module):
         self.enter = nn.Sequential(nn.Linear(width, dims), nn.ReLU(), nn.LayerNorm(dims))
         self.layers = nn.ModuleList(MHGATLayer(dims, heads, kinds) for _ in range(layers))
 
-    def forward(self, found: ImageBoxes) -> Tensor:
+    def forward(self, detections: ImageBoxes) -> Tensor:
         """(B, N, D); rows of padding hold no meaning."""
-        inputs = [node_vectors(found.boxes, found.sizes[:, None]), self.classes(found.labels)]
+        inputs = [node_vectors(detections.boxes, detections.sizes[:, None]), self.classes(detections.labels)]
         if self.scores:
-            inputs.append(score_vectors(found.scores))
+            inputs.append(score_vectors(detections.scores))
         x = self.enter(torch.cat(inputs, -1))
         if self.layers:
-            edges = scaled(pair_vectors(found.boxes[:, :, None], found.boxes[:, None], found.sizes[:, None, None]))
-            of_kind, pairs = self.kind_of_label[found.labels], found.pairs
+            edges = scaled(
+                pair_vectors(detections.boxes[:, :, None], detections.boxes[:, None], detections.sizes[:, None, None])
+            )
+            of_kind, pairs = self.kind_of_label[detections.labels], detections.pairs
             for layer in self.layers:
                 x = layer(x, edges, of_kind, pairs)
         return x

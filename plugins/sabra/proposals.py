@@ -29,24 +29,24 @@ class Truth(NamedTuple):
     """Relations of a batch.
 
     ``objects``: :class:`ImageBoxes` of the truth (B, G); ``relations`` (R, 4) int64: image, subject, object (or
-    NO_OBJECT), predicate; ``judged`` (B, G) bool, see RelationImage.
+    NO_OBJECT), predicate; ``annotated`` (B, G) bool, see RelationImage.
     """
 
     objects: ImageBoxes
     relations: Tensor
-    judged: Tensor
+    annotated: Tensor
 
 
 class ProposalLabels(NamedTuple):
     """What the truth says of all ordered pairs.
 
-    ``kinds`` (B, N, N) int64: INVALID (padding, a box with itself, a subject that nobody judged), POSITIVE, 1..5;
-    ``matched`` (B, N, G) bool; ``judged`` (B, N) bool: False for a box that matches unjudged objects alone.
+    ``kinds`` (B, N, N) int64: INVALID (padding, a box with itself, a subject that nobody annotated), POSITIVE, 1..5;
+    ``matched`` (B, N, G) bool; ``annotated`` (B, N) bool: False for a box that matches unannotated objects alone.
     """
 
     kinds: Tensor
     matched: Tensor
-    judged: Tensor
+    annotated: Tensor
 
 
 def label_proposals(
@@ -78,11 +78,11 @@ def label_proposals(
     kinds = torch.where(right[:, :, None] & ~right[:, None], 2, kinds)
     kinds = torch.where(~right[:, :, None] & ~right[:, None], 1, kinds)
     kinds = torch.where(positive, POSITIVE, kinds)
-    judged = ~right | (matched & truth.judged[:, None]).any(2)
-    allowed = boxes.pairs & judged[:, :, None]
+    annotated = ~right | (matched & truth.annotated[:, None]).any(2)
+    allowed = boxes.pairs & annotated[:, :, None]
     if subjects is not None:
         allowed &= subjects[:, :, None]
-    return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched, judged)
+    return ProposalLabels(kinds.masked_fill(~allowed, INVALID), matched, annotated)
 
 
 def pair_relations(truth: Truth) -> Tensor:
@@ -114,7 +114,7 @@ def predicate_targets(labels: ProposalLabels, truth: Truth, pairs: Tensor, predi
     return targets
 
 
-def solo_targets(labels: ProposalLabels, truth: Truth, predicates: int) -> Tensor:
+def intransitive_targets(labels: ProposalLabels, truth: Truth, predicates: int) -> Tensor:
     """(B, N, C) float targets of predicates whose object is missing, for each box as a subject."""
     matched = labels.matched
     targets = matched.new_zeros(*matched.shape[:2], predicates, dtype=torch.float32)

@@ -53,7 +53,7 @@ def draw_arrows(
 ) -> None:
     """Arrows and predicates of the best relations, in place; arguments as of :func:`draw_relations`."""
     thickness = max(1, round(min(picture.shape[:2]) / 240))
-    places, texts, colours, taken = [], [], [], {}
+    positions, texts, colours, taken = [], [], [], {}
     for number, (subject, target, predicate) in enumerate(triplets[:MOST].tolist()):
         colour = class_colour(predicate)
         start = centre(boxes[subject])
@@ -65,10 +65,10 @@ def draw_arrows(
         # names of one pair stand below one another; those without object stack up from the lower edge
         step = 16 * max(1, thickness / 2) * (1 if target >= 0 else -1)
         line = taken[subject, target] = taken.get((subject, target), -1) + 1
-        places.append(middle + (0, line * step))
+        positions.append(middle + (0, line * step))
         texts.append(text)
         colours.append(colour)
-    write_labels(picture, np.array(places).reshape(-1, 2), texts, colours)
+    write_labels(picture, np.array(positions).reshape(-1, 2), texts, colours)
 
 
 def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], thickness: int) -> None:

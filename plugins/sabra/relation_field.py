@@ -47,14 +47,14 @@ class Relations:
         return scores
 
 
-def relations_of(pairs: np.ndarray, solo: np.ndarray | None, names: tuple[str, ...]) -> Relations:
+def relations_of(pairs: np.ndarray, intransitive: np.ndarray | None, names: tuple[str, ...]) -> Relations:
     """All relations with a score above 0.
 
     Args:
         pairs: (D, D, C) scores of subject, object, predicate.
-        solo: (D, C) scores of predicates without object, or None.
+        intransitive: (D, C) scores of predicates without object, or None.
     """
-    alone = np.zeros((len(pairs), len(names)), np.float32) if solo is None else solo
+    alone = np.zeros((len(pairs), len(names)), np.float32) if intransitive is None else intransitive
     scores = np.concatenate([pairs, alone[:, None]], 1)
     triplets = np.argwhere(scores > 0)
     values = scores[tuple(triplets.T)]

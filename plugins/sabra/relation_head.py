@@ -18,7 +18,7 @@ from .image_boxes import ImageBoxes, every_pair
 from .mask_decoder import SpatialMaskDecoder, mask_loss, pair_masks
 from .mh_gat import MHGAT
 from .pair_vectors import PAIR_WIDTH, pair_vectors, scaled, score_vectors
-from .proposals import INVALID, ProposalLabels, Truth, label_proposals, predicate_targets, solo_targets
+from .proposals import INVALID, ProposalLabels, Truth, intransitive_targets, label_proposals, predicate_targets
 from .relation_loss import check_focal, exclusive_chances, focal_loss, log_chance, loss_divisor
 from .visual import build_visual
 
@@ -47,7 +47,7 @@ class RelationHead(nn.Module):
         visual: config of PairPooling or of another ``type``, see visual.py; None where only boxes are given.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
-        solo: predicates may hold without an object (V-COCO).
+        intransitive: predicates may hold without an object (V-COCO).
         exclusive: predicates exclude one another (VRD names one of on, above, ...): softmax in place of sigmoids.
         same_class, iou_thr: when a box is matched, see proposals.py.
         power: lambda of the detection scores at test (UPT: 2.8, found with DETR's scores).
@@ -75,7 +75,7 @@ class RelationHead(nn.Module):
         visual: dict | None = None,
         dims: int = 256,
         subject_labels: Sequence[int] | None = None,
-        solo: bool = False,
+        intransitive: bool = False,
         exclusive: bool = False,
         same_class: bool = True,
         iou_thr: float = 0.5,
@@ -110,7 +110,7 @@ class RelationHead(nn.Module):
             nn.Dropout(dropout),
         )  # fmt: skip
         self.to_predicates, self.to_interactive = nn.Linear(dims, predicates), nn.Linear(dims, 1)
-        self.to_solo = nn.Linear(self.graph.dims, predicates) if solo else None
+        self.to_intransitive = nn.Linear(self.graph.dims, predicates) if intransitive else None
         may = torch.ones(len(object_kinds), dtype=torch.bool)
         if subject_labels is not None:
             may = torch.zeros_like(may)
@@ -124,7 +124,7 @@ class RelationHead(nn.Module):
 
     # -- what both sides need ------------------------------------------------------------------------------------------
 
-    def forward(self, found: ImageBoxes, nodes: Tensor, pairs: Tensor, feats: Sequence[Tensor] = ()) -> PairLogits:
+    def forward(self, detections: ImageBoxes, nodes: Tensor, pairs: Tensor, feats: Sequence[Tensor] = ()) -> PairLogits:
         """Classify pairs.
 
         Args:
@@ -133,23 +133,23 @@ class RelationHead(nn.Module):
             feats: maps of the detector, in pixel mode.
         """
         image, subject, object_ = pairs.unbind(1)
-        first, second = found.boxes[image, subject], found.boxes[image, object_]
-        between = scaled(pair_vectors(first, second, found.sizes[image]))
+        first, second = detections.boxes[image, subject], detections.boxes[image, object_]
+        between = scaled(pair_vectors(first, second, detections.sizes[image]))
         ends = [nodes[image, subject], nodes[image, object_], between]
         if self.score_inputs:
-            ends += [score_vectors(found.scores[image, place]) for place in (subject, object_)]
+            ends += [score_vectors(detections.scores[image, place]) for place in (subject, object_)]
         latent = self.decoder(torch.cat(ends, 1))
         inputs = [
             latent,
-            self.subject_class(found.labels[image, subject]),
-            self.object_class(found.labels[image, object_]),
+            self.subject_class(detections.labels[image, subject]),
+            self.object_class(detections.labels[image, object_]),
         ]
         if self.pooling is not None:
-            inputs.append(self.pooling(feats, found, pairs))
+            inputs.append(self.pooling(feats, detections, pairs))
         x = self.classify(torch.cat(inputs, 1))
         predicates = self.to_predicates(x)
         if self.exclusive:
-            chances = exclusive_chances(predicates, self.allowed[found.labels[image, object_]])
+            chances = exclusive_chances(predicates, self.allowed[detections.labels[image, object_]])
         else:
             chances = nn.functional.logsigmoid(predicates)
         return PairLogits(chances, self.to_interactive(x)[:, 0], latent)
@@ -157,57 +157,57 @@ class RelationHead(nn.Module):
     @property
     def predicts_without_object(self) -> bool:
         """As heads/protocol.py says."""
-        return self.to_solo is not None
+        return self.to_intransitive is not None
 
-    def subjects(self, found: ImageBoxes) -> Tensor:
+    def subjects(self, detections: ImageBoxes) -> Tensor:
         """(B, N) bool: boxes that may be a subject."""
-        return found.valid & self.may_be_subject[found.labels]
+        return detections.valid & self.may_be_subject[detections.labels]
 
-    def log_scores(self, found: ImageBoxes, pairs: Tensor, logits: PairLogits, power: float) -> Tensor:
+    def log_scores(self, detections: ImageBoxes, pairs: Tensor, logits: PairLogits, power: float) -> Tensor:
         """(P, C) log of the relation's score; -inf where the object class does not go with the predicate."""
         image, subject, object_ = pairs.unbind(1)
-        prior = found.scores[image, subject] * found.scores[image, object_]
+        prior = detections.scores[image, subject] * detections.scores[image, object_]
         scores = log_chance(logits.predicates, logits.interactive, prior, power)
         scores = scores - nn.functional.logsigmoid(logits.interactive)[:, None] * ~self.tells_relation
-        return scores.masked_fill(~self.allowed[found.labels[image, object_]], -torch.inf)
+        return scores.masked_fill(~self.allowed[detections.labels[image, object_]], -torch.inf)
 
     # -- training ------------------------------------------------------------------------------------------------------
 
-    def loss(self, found: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
+    def loss(self, detections: ImageBoxes, truth: Truth, feats: Sequence[Tensor] = ()) -> dict[str, Tensor]:
         """Losses of a batch; all finite without any pair or relation."""
-        labels = label_proposals(found, truth, self.iou_thr, self.same_class, self.subjects(found))
-        nodes = self.graph(found)
-        pairs, times = self.sample(found, truth, labels, nodes, feats)
-        logits = self(found, nodes, pairs, feats)
+        labels = label_proposals(detections, truth, self.iou_thr, self.same_class, self.subjects(detections))
+        nodes = self.graph(detections)
+        pairs, times = self.sample(detections, truth, labels, nodes, feats)
+        logits = self(detections, nodes, pairs, feats)
         targets = predicate_targets(labels, truth, pairs, self.num_predicates)
         positive, related = targets.amax(1), (targets * self.tells_relation).amax(1)
-        by_pair = self.pair_losses(found, pairs, logits, targets)
+        by_pair = self.pair_losses(detections, pairs, logits, targets)
         losses = dict(loss_predicate=(times * by_pair).sum() / self.divisor(targets.sum(1), positive, times))
         by_pair = self.interactive_losses(logits, related)
         losses['loss_interactive'] = (times * by_pair).sum() / self.divisor(related, related, times)
         if self.mask_weight:
             some = torch.randperm(len(pairs), device=pairs.device)[: self.mask_pairs]
-            boxes = [found.boxes[pairs[some, 0], pairs[some, k]] for k in (1, 2)]
+            boxes = [detections.boxes[pairs[some, 0], pairs[some, k]] for k in (1, 2)]
             masks = self.decoder.masks(logits.latent[some])
             losses['loss_mask'] = self.mask_weight * mask_loss(masks, pair_masks(*boxes))
-        if self.to_solo is not None:
-            losses['loss_solo'] = self.solo_loss(found, truth, labels, nodes)
+        if self.to_intransitive is not None:
+            losses['loss_intransitive'] = self.intransitive_loss(detections, truth, labels, nodes)
         return losses
 
     def sample(
-        self, found: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor, feats: Sequence[Tensor]
+        self, detections: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor, feats: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """(P, 3) image, subject, object of the pairs to learn from, and (P,) how often each was drawn."""
-        count, most = found.valid.shape
+        count, most = detections.valid.shape
         kinds = labels.kinds.view(count, most * most)
         losses = None
         if self.sampler.needs_losses:
             with torch.no_grad():
                 every = (labels.kinds != INVALID).nonzero()
-                logits = self(found, nodes, every, feats)
+                logits = self(detections, nodes, every, feats)
                 targets = predicate_targets(labels, truth, every, self.num_predicates)
                 losses = nodes.new_zeros(kinds.shape)
-                hardness = self.pair_losses(found, every, logits, targets)
+                hardness = self.pair_losses(detections, every, logits, targets)
                 related = (targets * self.tells_relation).amax(1)
                 hardness = hardness + self.interactive_losses(logits, related)
                 image, subject, object_ = every.unbind(1)
@@ -221,7 +221,7 @@ class RelationHead(nn.Module):
         negatives = (times * (1 - positive)).sum()
         return loss_divisor((times * positives).sum(), negatives, self.negatives_per_positive)
 
-    def pair_losses(self, found: ImageBoxes, pairs: Tensor, logits: PairLogits, targets: Tensor) -> Tensor:
+    def pair_losses(self, detections: ImageBoxes, pairs: Tensor, logits: PairLogits, targets: Tensor) -> Tensor:
         """(P,) loss of each pair, over the predicates that its object class allows.
 
         Predicates that exclude one another: cross entropy of the related pairs; whether a pair is related is left to
@@ -230,7 +230,7 @@ class RelationHead(nn.Module):
         if self.exclusive:
             share = targets / targets.sum(1, keepdim=True).clamp(min=1)
             return -torch.where(logits.predicates.isinf(), 0, share * logits.predicates).sum(1)
-        log_p = self.log_scores(found, pairs, logits, self.train_power)
+        log_p = self.log_scores(detections, pairs, logits, self.train_power)
         return torch.where(log_p.isinf(), 0, focal_loss(log_p, targets, **self.focal)).sum(1)
 
     def interactive_losses(self, logits: PairLogits, positive: Tensor) -> Tensor:
@@ -238,12 +238,12 @@ class RelationHead(nn.Module):
         log_p = nn.functional.logsigmoid(logits.interactive)
         return self.interactive_weight * focal_loss(log_p, positive, **self.focal)
 
-    def solo_loss(self, found: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor) -> Tensor:
-        """Loss of predicates without object, over the boxes that may be a subject and that somebody judged."""
-        targets = solo_targets(labels, truth, self.num_predicates)
-        counts = self.subjects(found) & labels.judged
-        prior = self.train_power * found.scores.clamp(min=1e-6).log()[..., None]
-        log_p = nn.functional.logsigmoid(self.to_solo(nodes)) + prior
+    def intransitive_loss(self, detections: ImageBoxes, truth: Truth, labels: ProposalLabels, nodes: Tensor) -> Tensor:
+        """Loss of predicates without object, over the boxes that may be a subject and are annotated."""
+        targets = intransitive_targets(labels, truth, self.num_predicates)
+        counts = self.subjects(detections) & labels.annotated
+        prior = self.train_power * detections.scores.clamp(min=1e-6).log()[..., None]
+        log_p = nn.functional.logsigmoid(self.to_intransitive(nodes)) + prior
         targets = targets[counts]
         divisor = self.divisor(targets.sum(1), targets.amax(1), torch.ones_like(targets[:, 0]))
         return focal_loss(log_p[counts], targets, **self.focal).sum() / divisor
@@ -252,7 +252,7 @@ class RelationHead(nn.Module):
 
     @torch.no_grad()
     def predict(
-        self, found: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
+        self, detections: ImageBoxes, feats: Sequence[Tensor] = (), pairs: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Scores of the pairs of a batch.
 
@@ -264,23 +264,23 @@ class RelationHead(nn.Module):
             for boxes that are no subject, or None.
         """
         if pairs is None:
-            pairs = (found.pairs & self.subjects(found)[:, :, None]).nonzero()
-        nodes = self.graph(found)
-        scores = self.log_scores(found, pairs, self(found, nodes, pairs, feats), self.power).exp()
-        return pairs, scores, self.solo_scores(found, nodes)
+            pairs = (detections.pairs & self.subjects(detections)[:, :, None]).nonzero()
+        nodes = self.graph(detections)
+        scores = self.log_scores(detections, pairs, self(detections, nodes, pairs, feats), self.power).exp()
+        return pairs, scores, self.intransitive_scores(detections, nodes)
 
-    def predict_all(self, found: ImageBoxes, feats: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor | None]:
+    def predict_all(self, detections: ImageBoxes, feats: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor | None]:
         """:meth:`predict` in fixed shapes, as torch.export traces it: (B, N, N, C), 0 where no pair is; (B, N, C)."""
-        count, most = found.valid.shape
-        pairs = every_pair(found)
-        nodes = self.graph(found)
-        scores = self.log_scores(found, pairs, self(found, nodes, pairs, feats), self.power).exp()
-        meant = found.pairs & self.subjects(found)[:, :, None]
-        return scores.view(count, most, most, -1) * meant[..., None], self.solo_scores(found, nodes)
+        count, most = detections.valid.shape
+        pairs = every_pair(detections)
+        nodes = self.graph(detections)
+        scores = self.log_scores(detections, pairs, self(detections, nodes, pairs, feats), self.power).exp()
+        meant = detections.pairs & self.subjects(detections)[:, :, None]
+        return scores.view(count, most, most, -1) * meant[..., None], self.intransitive_scores(detections, nodes)
 
-    def solo_scores(self, found: ImageBoxes, nodes: Tensor) -> Tensor | None:
+    def intransitive_scores(self, detections: ImageBoxes, nodes: Tensor) -> Tensor | None:
         """(B, N, C) scores of predicates without object, 0 for boxes that are no subject; None where there are none."""
-        if self.to_solo is None:
+        if self.to_intransitive is None:
             return None
-        solo = self.to_solo(nodes).sigmoid() * found.scores[..., None] ** self.power
-        return solo * self.subjects(found)[..., None]
+        intransitive = self.to_intransitive(nodes).sigmoid() * detections.scores[..., None] ** self.power
+        return intransitive * self.subjects(detections)[..., None]

@@ -25,7 +25,7 @@ class RelationImage:
         labels: (N,) int64, index of the object class.
         relations: (R, 3) int64: subject and object (indices into boxes; object may be NO_OBJECT), predicate. Repeated
             rows and rows whose subject is their object are kept: official denominators count them.
-        judged: (N,) bool: False where nobody annotated what the object does as a subject (V-COCO's other persons):
+        annotated: (N,) bool: False where nobody annotated what the object does as a subject (V-COCO's other persons):
             nothing that is predicted for it is right or wrong.
     """
 
@@ -36,7 +36,7 @@ class RelationImage:
     boxes: np.ndarray
     labels: np.ndarray
     relations: np.ndarray
-    judged: np.ndarray
+    annotated: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def relation_image(
     boxes: Sequence,
     labels: Sequence[int],
     relations: Sequence,
-    judged: Sequence[bool] | None = None,
+    annotated: Sequence[bool] | None = None,
 ) -> RelationImage:
     """A :class:`RelationImage` from lists, empty ones included; ``size`` is (width, height)."""
     return RelationImage(
@@ -113,5 +113,5 @@ def relation_image(
         np.asarray(boxes, np.float32).reshape(-1, 4),
         np.asarray(labels, np.int64).reshape(-1),
         np.asarray(relations, np.int64).reshape(-1, 3),
-        np.ones(len(labels), bool) if judged is None else np.asarray(judged, bool).reshape(-1),
+        np.ones(len(labels), bool) if annotated is None else np.asarray(annotated, bool).reshape(-1),
     )

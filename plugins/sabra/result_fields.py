@@ -4,17 +4,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from detplug.errors import UserError
 from detplug.runtime.detections import Detections
 from detplug.runtime.result_field import Option, ResultField
 
 from .relation_drawing import draw_arrows, drawn_boxes
 from .relation_field import NO_OBJECT, Relations, relations_of
 
-PAIRS, ALONE = 'relation_scores', 'solo_scores'  # outputs of an exported network
+PAIRS, ALONE = 'relation_scores', 'intransitive_scores'  # outputs of an exported network
+RENAMED = 'solo_scores'  # ALONE in bundles of before
 
 
 def make(outputs: Mapping[str, np.ndarray], manifest: Mapping, count: int) -> Relations:
     """The relations of an image from (D, M, C) scores of pairs, M >= D columns, and (D, C) without an object."""
+    if RENAMED in outputs:
+        raise UserError(f'manifest.json: outputs.extra: {RENAMED} is now {ALONE}; export the detector again')
     return relations_of(outputs[PAIRS][:, :count], outputs.get(ALONE), tuple(manifest['predicates']))
 
 
@@ -72,7 +76,7 @@ FIELDS = {
         shown=lambda relations, count: drawn_boxes(relations.triplets, count),
         option=Option('relation-thr', 0.1, 'lowest score of a relation, 0 to 1'),
         select=select,
-        outputs=(PAIRS, ALONE),
+        outputs=(PAIRS, ALONE, RENAMED),
         make=make,
         of_sample=of_sample,
         difference=difference,

@@ -31,10 +31,10 @@ def truth_of(samples: list[DetDataSample]) -> Truth:
         torch.cat([torch.full_like(x.gt_relations.triplets[:, :1], number), x.gt_relations.triplets], 1)
         for number, x in enumerate(samples)
     ]
-    judged = torch.nn.utils.rnn.pad_sequence([x.judged for x in truths], batch_first=True)
-    if not judged.shape[1]:
-        judged = objects.valid
-    return Truth(objects, torch.cat(rows), judged)
+    annotated = torch.nn.utils.rnn.pad_sequence([x.annotated for x in truths], batch_first=True)
+    if not annotated.shape[1]:
+        annotated = objects.valid
+    return Truth(objects, torch.cat(rows), annotated)
 
 
 def are_targets(truth: InstanceData) -> Tensor:
@@ -56,17 +56,19 @@ def detector_samples(samples: list[DetDataSample]) -> list[DetDataSample]:
     out = []
     for sample in samples:
         truth, good = sample.gt_instances, are_targets(sample.gt_instances)
-        own = DetDataSample(metainfo=sample.metainfo)
+        boxes_only = DetDataSample(metainfo=sample.metainfo)
         for name, rows in (('gt_instances', good), ('ignored_instances', has_area(truth) & ~good)):
             rows = rows.nonzero()[:, 0]  # once: a mask would make the host wait for each field
-            own.set_field(InstanceData(bboxes=truth.bboxes[rows], labels=truth.labels[rows]), name, InstanceData)
-        out.append(own)
+            boxes_only.set_field(InstanceData(bboxes=truth.bboxes[rows], labels=truth.labels[rows]), name, InstanceData)
+        out.append(boxes_only)
     return out
 
 
-def with_truth(found: InstanceData, sample: DetDataSample) -> InstanceData:
+def with_truth(detections: InstanceData, sample: DetDataSample) -> InstanceData:
     """The detector's targets with score 1, then what was found; without features, which the truth does not have."""
     truth, rows = sample.gt_instances, are_targets(sample.gt_instances).nonzero()[:, 0]
     boxes = truth.bboxes[rows]
-    own = InstanceData(bboxes=boxes, labels=truth.labels[rows], scores=torch.ones_like(boxes[:, 0]))
-    return InstanceData.cat([own, InstanceData(bboxes=found.bboxes, labels=found.labels, scores=found.scores)])
+    truth_boxes = InstanceData(bboxes=boxes, labels=truth.labels[rows], scores=torch.ones_like(boxes[:, 0]))
+    return InstanceData.cat(
+        [truth_boxes, InstanceData(bboxes=detections.bboxes, labels=detections.labels, scores=detections.scores)]
+    )

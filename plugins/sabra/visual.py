@@ -57,28 +57,28 @@ class PairPooling(nn.Module):
         self.box, self.union = (mlp(channels * side**2, dims) for _ in range(2))
         self.box_width, self.width = dims, 3 * dims
 
-    def forward(self, feats: Sequence[Tensor], found: ImageBoxes, pairs: Tensor) -> Tensor:
+    def forward(self, feats: Sequence[Tensor], detections: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 3) image, subject, object -> (P, 3 D)."""
         image, subject, object_ = pairs.unbind(1)
-        boxes = self.boxes(feats, found)
-        return torch.cat([boxes[image, subject], boxes[image, object_], self.unions(feats, found, pairs)], 1)
+        boxes = self.boxes(feats, detections)
+        return torch.cat([boxes[image, subject], boxes[image, object_], self.unions(feats, detections, pairs)], 1)
 
-    def boxes(self, feats: Sequence[Tensor], found: ImageBoxes) -> Tensor:
+    def boxes(self, feats: Sequence[Tensor], detections: ImageBoxes) -> Tensor:
         """(B, N, D) of the boxes; what padding has is not meant to be read."""
-        count, most = found.valid.shape
+        count, most = detections.valid.shape
         if torch.compiler.is_exporting():  # a graph has no rows of unknown number
-            image = torch.arange(count, device=found.boxes.device).repeat_interleave(most)
-            return self._read(self.box, feats, image, found.boxes.flatten(0, 1)).view(count, most, -1)
-        image, place = found.valid.nonzero(as_tuple=True)
-        seen = self._read(self.box, feats, image, in_input(found.boxes[image, place], image, found))
+            image = torch.arange(count, device=detections.boxes.device).repeat_interleave(most)
+            return self._read(self.box, feats, image, detections.boxes.flatten(0, 1)).view(count, most, -1)
+        image, place = detections.valid.nonzero(as_tuple=True)
+        seen = self._read(self.box, feats, image, in_input(detections.boxes[image, place], image, detections))
         return seen.new_zeros(count, most, seen.shape[1]).index_put((image, place), seen)
 
-    def unions(self, feats: Sequence[Tensor], found: ImageBoxes, pairs: Tensor) -> Tensor:
+    def unions(self, feats: Sequence[Tensor], detections: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 3) image, subject, object -> (P, D) of the unions."""
         image, subject, object_ = pairs.unbind(1)
-        first, second = found.boxes[image, subject], found.boxes[image, object_]
+        first, second = detections.boxes[image, subject], detections.boxes[image, object_]
         union = torch.cat([torch.minimum(first[:, :2], second[:, :2]), torch.maximum(first[:, 2:], second[:, 2:])], 1)
-        return self._read(self.union, feats, image, in_input(union, image, found))
+        return self._read(self.union, feats, image, in_input(union, image, detections))
 
     def _read(self, layers: nn.Module, feats: Sequence[Tensor], image: Tensor, boxes: Tensor) -> Tensor:
         """(R, D); without gradient in blocks, so that the pooled cells of 10,000 unions never exist together."""
@@ -133,26 +133,28 @@ class BoxFeatures(nn.Module):
         self.union = None if union_channels is None else mlp(union_channels, dims)
         self.box_width, self.width = dims, (2 if union_channels is None else 3) * dims
 
-    def forward(self, feats: Sequence[Tensor], found: ImageBoxes, pairs: Tensor) -> Tensor:
+    def forward(self, feats: Sequence[Tensor], detections: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 3) image, subject, object -> (P, 2 D), or (P, 3 D) with unions.
 
         Raises:
             UserError: the boxes come without such features.
         """
         image, subject, object_ = pairs.unbind(1)
-        boxes = self.boxes(feats, found)
+        boxes = self.boxes(feats, detections)
         parts = [boxes[image, subject], boxes[image, object_]]
-        return torch.cat(parts if self.union is None else [*parts, self.unions(feats, found, pairs)], 1)
+        return torch.cat(parts if self.union is None else [*parts, self.unions(feats, detections, pairs)], 1)
 
-    def boxes(self, feats: Sequence[Tensor], found: ImageBoxes) -> Tensor:
+    def boxes(self, feats: Sequence[Tensor], detections: ImageBoxes) -> Tensor:
         """(B, N, D) of the boxes."""
-        return self.box(self._given(found.features, 'features', 'channels', self.channels))
+        return self.box(self._given(detections.features, 'features', 'channels', self.channels))
 
-    def unions(self, feats: Sequence[Tensor], found: ImageBoxes, pairs: Tensor) -> Tensor:
+    def unions(self, feats: Sequence[Tensor], detections: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 3) image, subject, object -> (P, D); (P, 0) where no unions are read."""
         if self.union is None:
-            return pairs.new_zeros(len(pairs), 0, dtype=found.boxes.dtype)
-        return self.union(self._given(found.unions, 'unions', 'union_channels', self.union_channels)[tuple(pairs.T)])
+            return pairs.new_zeros(len(pairs), 0, dtype=detections.boxes.dtype)
+        return self.union(
+            self._given(detections.unions, 'unions', 'union_channels', self.union_channels)[tuple(pairs.T)]
+        )
 
     @staticmethod
     def _given(values: Tensor | None, name: str, option: str, wanted: int) -> Tensor:
@@ -171,6 +173,6 @@ def mlp(inputs: int, dims: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, dims), nn.ReLU(), nn.Linear(dims, dims))
 
 
-def in_input(boxes: Tensor, image: Tensor, found: ImageBoxes) -> Tensor:
+def in_input(boxes: Tensor, image: Tensor, detections: ImageBoxes) -> Tensor:
     """(R, 4) boxes of the images (R,) in px of the padded input, which the maps cover."""
-    return boxes if found.offsets is None else boxes + found.offsets[image].repeat(1, 2)
+    return boxes if detections.offsets is None else boxes + detections.offsets[image].repeat(1, 2)

@@ -45,8 +45,8 @@ class ADMMHook(Hook):
         late_factor: float = 5.0,
         interval: int = 50,
     ):
-        found = read_ranks(ranks) if isinstance(ranks, str) else ranks
-        self.ranks = {name: tuple(own) for name, own in found.items()}
+        given = read_ranks(ranks) if isinstance(ranks, str) else ranks
+        self.ranks = {name: tuple(layer_ranks) for name, layer_ranks in given.items()}
         self.rho, self.late, self.late_factor, self.interval = rho, late, late_factor, interval
         self.now = rho
         self.loss_factor: Tensor | float = 1.0

@@ -52,7 +52,7 @@ def image_objects(items: Sequence[dict], paths: Sequence[Path], side: int) -> li
     Ignored objects are left out.
     """
     listed = {Path(item['img_path']): item for item in items}
-    found = []
+    objects = []
     for path in paths:
         item = listed[path]
         rows = [[*x['bbox'], x['bbox_label']] for x in item['instances'] if not x.get('ignore_flag', 0)]
@@ -60,8 +60,8 @@ def image_objects(items: Sequence[dict], paths: Sequence[Path], side: int) -> li
         scale = min(side / item['height'], side / item['width'])
         size = torch.tensor([item['width'], item['height']] * 2) * scale
         boxes[:, :4] = boxes[:, :4] * scale + (side - size) / 2
-        found.append(boxes)
-    return found
+        objects.append(boxes)
+    return objects
 
 
 def runner_of(model: nn.Module) -> Callable[[Tensor], object]:
@@ -89,18 +89,18 @@ def object_crops(items: Sequence[dict], count: int, seed: int) -> tuple[list[np.
 
     Boxes are cut out as they are, at least one pixel wide; ignored objects and missing pictures are left out.
     """
-    found = [
+    objects = [
         (item['img_path'], instance['bbox'], instance['bbox_label'])
         for item in items
         for instance in item['instances']
         if not instance.get('ignore_flag', 0)
     ]
-    chosen = _balanced(np.array([label for *_, label in found], np.int64), count, seed)
+    chosen = _balanced(np.array([label for *_, label in objects], np.int64), count, seed)
     crops, labels, path, image = [], [], None, None
-    for place in sorted(chosen, key=lambda i: (found[i][0], i)):
-        own, box, label = found[place]
-        if own != path:
-            path, image = own, _picture(own)
+    for index in sorted(chosen, key=lambda i: (objects[i][0], i)):
+        item_path, box, label = objects[index]
+        if item_path != path:
+            path, image = item_path, _picture(item_path)
         if image is None:
             continue
         left, top, right, bottom = (int(x) for x in (*np.floor(box[:2]), *np.ceil(box[2:])))

@@ -68,7 +68,7 @@ class Compression:
                 raise UserError(f'--{option} {value}: give at least 1')
         self.rank_multiple, self.relu, self.threads, self.cfg = rank_multiple, relu, threads, cfg or Config()
         wanted = compiled(modules)
-        self.start = {name: own for name, own in chain_ranks(model).items() if wanted.search(name)}
+        self.start = {name: layer_ranks for name, layer_ranks in chain_ranks(model).items() if wanted.search(name)}
         self.model, self.data = model, data
         if self.start:
             self.model = chains_to_dense(copy.deepcopy(model), self.start)
@@ -119,9 +119,9 @@ class Compression:
         """
         shares = share if isinstance(share, Mapping) else {kind: share}
         budgets = []
-        for kind, own in shares.items():
+        for kind, fraction in shares.items():
             cost = self.cost(kind)
-            budgets.append(Budget(kind, cost, own * cost(self.start)))
+            budgets.append(Budget(kind, cost, fraction * cost(self.start)))
         scores = self.scores(selector)
         return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, self.start)
 
@@ -145,12 +145,12 @@ class Compression:
         modules = dict(model.named_modules())
         moments = self.data.moments(self.model, ranks) if init == 'activation' else {}
         kernels = {}
-        for name, own in ranks.items():
+        for name, layer_ranks in ranks.items():
             weight = modules[name].weight.detach()
             if init == 'activation':
-                kernels[name] = chain_from_kernel_and_moments(weight, own, *moments[name])
+                kernels[name] = chain_from_kernel_and_moments(weight, layer_ranks, *moments[name])
             else:
-                kernels[name] = chain_from_kernel(weight, own)
+                kernels[name] = chain_from_kernel(weight, layer_ranks)
         return replace_layers(model, ranks, kernels)
 
 
@@ -165,7 +165,7 @@ def folded(model: nn.Module, images: Tensor) -> nn.Module:
         raise UserError('--fold-bn: the detector has no batch norm; leave it out')
     other = fuse_conv_bn(copy.deepcopy(model).eval())
     with torch.no_grad():
-        pairs = zip(*(maps_of(runner_of(own)(images)) for own in (model, other)), strict=True)
+        pairs = zip(*(maps_of(runner_of(each)(images)) for each in (model, other)), strict=True)
         error = max((((a - b).norm() / a.norm().clamp(min=1e-12)).item() for a, b in pairs), default=0.0)
     if not error <= FOLD_ERROR:
         raise UserError(

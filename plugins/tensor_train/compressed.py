@@ -85,14 +85,14 @@ def uniform_ranks(model: nn.Module, rank: int) -> Ranks:
     """
     if rank < 1:
         raise UserError(f'config: ranks: {rank}; give a rank of at least 1')
-    found = {}
+    uniform = {}
     for name, conv in model.named_modules():
         if compressible(conv):
             shape = conv.out_channels, conv.in_channels, conv.kernel_size
-            own = tuple(min(rank, full) for full in max_ranks(*shape))
-            if chain_params(*shape, own) < dense_params(*shape):
-                found[name] = own
-    return found
+            layer_ranks = tuple(min(rank, full) for full in max_ranks(*shape))
+            if chain_params(*shape, layer_ranks) < dense_params(*shape):
+                uniform[name] = layer_ranks
+    return uniform
 
 
 def compressible(module: nn.Module) -> bool:
@@ -114,7 +114,10 @@ def replace_layers(model: nn.Module, ranks: Ranks, kernels: Mapping[str, tuple] 
     """
     check_ranks(model, ranks)
     modules = dict(model.named_modules())
-    chains = {modules[name]: _chain(modules[name], own, kernels and kernels[name]) for name, own in ranks.items()}
+    chains = {
+        modules[name]: _chain(modules[name], layer_ranks, kernels and kernels[name])
+        for name, layer_ranks in ranks.items()
+    }
     replace_modules(model, chains)
     return model
 
@@ -134,15 +137,15 @@ def check_ranks(model: nn.Module, ranks: Ranks) -> None:
         UserError: a name that is no convolution of the model, or ranks that its kernel cannot have.
     """
     modules = dict(model.named_modules())
-    for name, own in ranks.items():
+    for name, layer_ranks in ranks.items():
         conv = modules.get(name)
         if not compressible(conv):
             raise UserError(
                 f'ranks: {name!r} is no convolution of {type(model).__name__} that has a chain; mend its name'
             )
         full = max_ranks(conv.out_channels, conv.in_channels, conv.kernel_size)
-        if len(own) != len(full) or not all(1 <= r <= most for r, most in zip(own, full, strict=True)):
-            raise UserError(f'ranks: {name}: {own}; give {len(full)} of at least 1 and at most {full}')
+        if len(layer_ranks) != len(full) or not all(1 <= r <= most for r, most in zip(layer_ranks, full, strict=True)):
+            raise UserError(f'ranks: {name}: {layer_ranks}; give {len(full)} of at least 1 and at most {full}')
 
 
 def _chain(conv: nn.Conv2d, ranks: tuple[int, ...], kernels: tuple | None) -> TTConv2d:

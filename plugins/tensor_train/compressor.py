@@ -102,7 +102,10 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
 def other_rows(work: Compression) -> list[dict]:
     """Rows of the chains that stay as they are, outside the layers that may change."""
     empty = dict.fromkeys(COLUMNS, '')
-    return [empty | {'layer': name, 'ranks': ' '.join(map(str, own))} for name, own in chain_ranks(work.model).items()]
+    return [
+        empty | {'layer': name, 'ranks': ' '.join(map(str, layer_ranks))}
+        for name, layer_ranks in chain_ranks(work.model).items()
+    ]
 
 
 def dense_config(cfg: Config) -> tuple[dict, dict[str, bool]]:

@@ -94,17 +94,17 @@ class Trace:
 
     def predecessors(self, name: str) -> tuple[str, ...]:
         """The nearest convolutions before ``name``, in order of execution."""
-        found, seen, left = set(), set(), [node for node in self.sources[name] if node is not None]
+        ancestors, seen, left = set(), set(), [node for node in self.sources[name] if node is not None]
         while left:
             node = left.pop()
             if node in seen:
                 continue
             seen.add(node)
             if node in self.names:
-                found.add(self.names[node])
+                ancestors.add(self.names[node])
             else:
                 left.extend(before for before, _ in node.next_functions if before is not None)
-        return tuple(x for x in self.order if x in found - {name})
+        return tuple(x for x in self.order if x in ancestors - {name})
 
 
 def conv_layers(

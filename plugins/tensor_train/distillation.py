@@ -40,7 +40,7 @@ class DistillationHook(Hook):
         device = next(student.parameters()).device
         teacher = MODELS.build(self.config).to(device).eval().requires_grad_(False)
         load_weights(teacher, self.checkpoint)
-        told, asked = (listen(model, self.weights) for model in (teacher, student))
+        teacher_maps, student_maps = (listen(model, self.weights) for model in (teacher, student))
         plain_loss = student.loss
 
         def loss(inputs: Tensor, samples, **kwargs) -> dict:
@@ -48,9 +48,9 @@ class DistillationHook(Hook):
             with torch.no_grad():
                 teacher(inputs, samples, mode='tensor')
             for name in self.weights:
-                check_shapes(name, asked[name], told[name])
+                check_shapes(name, student_maps[name], teacher_maps[name])
             return losses | {
-                f'loss_distill_{name.replace(".", "_")}': weight * map_distance(asked[name], told[name])
+                f'loss_distill_{name.replace(".", "_")}': weight * map_distance(student_maps[name], teacher_maps[name])
                 for name, weight in self.weights.items()
             }
 
@@ -64,13 +64,13 @@ class DistillationHook(Hook):
             vars(part).pop('forward')
 
 
-def check_shapes(name: str, own: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
+def check_shapes(name: str, student: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
     """Refuse outputs that cannot be compared, as those of a DETR with denoising queries in training.
 
     Raises:
         UserError: the part is named.
     """
-    shapes, others = ([tuple(x.shape) for x in maps] for maps in (own, wanted))
+    shapes, others = ([tuple(x.shape) for x in maps] for maps in (student, wanted))
     if shapes != others:
         one, other = next((pair for pair in zip(shapes, others, strict=False) if pair[0] != pair[1]), (shapes, others))
         raise UserError(
@@ -113,7 +113,7 @@ def maps_of(output) -> list[Tensor]:
     return [x for part in output for x in maps_of(part)] if isinstance(output, list | tuple) else []
 
 
-def map_distance(own: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Mean over the maps of ||own - wanted||^2 / ||wanted||^2."""
-    terms = [(a - b).square().mean() / b.square().mean().clamp(min=1e-12) for a, b in zip(own, wanted, strict=True)]
+def map_distance(student: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Mean over the maps of ||student - wanted||^2 / ||wanted||^2."""
+    terms = [(a - b).square().mean() / b.square().mean().clamp(min=1e-12) for a, b in zip(student, wanted, strict=True)]
     return torch.stack(terms).mean()

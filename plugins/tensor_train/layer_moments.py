@@ -59,8 +59,8 @@ def layer_moments(
     def hook(name: str) -> Callable:
         def note(conv: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             bias = 0 if conv.bias is None else conv.bias[:, None, None]
-            for own, maps in zip(sums[name], (inputs[0], output - bias), strict=True):
-                own.add(maps, generator)
+            for running, maps in zip(sums[name], (inputs[0], output - bias), strict=True):
+                running.add(maps, generator)
 
         return note
 
@@ -72,7 +72,7 @@ def layer_moments(
     finally:
         for handle in handles:
             handle.remove()
-    unseen = [name for name, (own, _) in sums.items() if not own.count]
+    unseen = [name for name, (running, _) in sums.items() if not running.count]
     if unseen:
         raise UserError(f'calibration: images: none reaches {unseen[0]}; give more images or leave that layer out')
-    return {name: Moments(*(x.mean() for x in own)) for name, own in sums.items()}
+    return {name: Moments(*(x.mean() for x in running)) for name, running in sums.items()}

@@ -32,16 +32,16 @@ def read_ranks(path: str | Path) -> dict[str, tuple[int, ...]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'{path}: does not open as a table of ranks ({error}); give a ranks.csv') from None
-    found: dict[str, tuple[int, ...]] = {}
+    ranks: dict[str, tuple[int, ...]] = {}
     for line, row in enumerate(rows, start=2):
         if row.get(LAYER) is None or row.get(RANKS) is None:
             raise UserError(f'{path}: line {line}: columns {LAYER!r} and {RANKS!r} are needed; write them')
         try:
-            own = tuple(int(word) for word in row[RANKS].split())
+            layer_ranks = tuple(int(word) for word in row[RANKS].split())
         except ValueError:
             raise UserError(f'{path}: line {line}: {RANKS}: {row[RANKS]!r}; write whole numbers, as 12 20') from None
-        if row[LAYER] in found:
+        if row[LAYER] in ranks:
             raise UserError(f'{path}: line {line}: {LAYER}: {row[LAYER]} is there twice; keep one line')
-        if own:
-            found[row[LAYER]] = own
-    return found
+        if layer_ranks:
+            ranks[row[LAYER]] = layer_ranks
+    return ranks

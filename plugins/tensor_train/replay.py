@@ -51,13 +51,13 @@ def record(model: nn.Module, run: Callable[[], object]) -> tuple[object, Recordi
     handles = [x.register_forward_pre_hook(begin(name)) for name, x in holders.items()]
     handles += [x.register_forward_hook(end(name)) for name, x in holders.items()]
     try:
-        found = run()
+        recorded = run()
     finally:
         for handle in handles:
             handle.remove()
     for name in again & set(ended):
         del ended[name], outputs[name]
-    return found, Recording(holders, began, ended, outputs)
+    return recorded, Recording(holders, began, ended, outputs)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def replayed(recording: Recording, layer: str) -> Iterator[None]:
     """Inside the block, what had ended before ``layer`` began gives its recorded output; all, if it never began."""
     start = recording.began.get(layer, math.inf)
     early = {name: recording.modules[name] for name, time in recording.ended.items() if time < start}
-    own = {name: module.__dict__.get('forward') for name, module in early.items()}
+    forwards = {name: module.__dict__.get('forward') for name, module in early.items()}
     try:
         for name, module in early.items():
             module.forward = lambda *_, _output=recording.outputs[name], **__: _output.clone()
@@ -73,5 +73,5 @@ def replayed(recording: Recording, layer: str) -> Iterator[None]:
     finally:
         for name, module in early.items():
             del module.forward
-            if own[name] is not None:
-                module.forward = own[name]
+            if forwards[name] is not None:
+                module.forward = forwards[name]

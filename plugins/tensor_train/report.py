@@ -24,13 +24,13 @@ def layer_rows(layers: Mapping[str, ConvLayer], ranks: Ranks, scores: Mapping) -
     return [_row(name, layer, ranks.get(name), score_of(scores.get(name))) for name, layer in layers.items()]
 
 
-def _row(name: str, layer: ConvLayer, own: tuple[int, ...] | None, score: str) -> dict:
+def _row(name: str, layer: ConvLayer, layer_ranks: tuple[int, ...] | None, score: str) -> dict:
     shape = layer.out_channels, layer.in_channels, layer.kernel_size
     kernel = 'x'.join(map(str, layer.kernel_size)) + ('' if layer.stride == (1, 1) else f' s{layer.stride[0]}')
     params, macs = layer.params, layer.macs
-    if own:
-        params, macs = chain_params(*shape, own), layer_macs(layer, own)
-    full, kept = (' '.join(map(str, x)) for x in (layer.max_ranks, own or ()))
+    if layer_ranks:
+        params, macs = chain_params(*shape, layer_ranks), layer_macs(layer, layer_ranks)
+    full, kept = (' '.join(map(str, x)) for x in (layer.max_ranks, layer_ranks or ()))
     described = f'{layer.in_channels}-{layer.out_channels} {kernel}'
     values = (name, described, full, kept, layer.params, params, layer.macs, macs, score)
     return dict(zip(COLUMNS, values, strict=True))
@@ -106,8 +106,8 @@ def accuracy_figure(
     """
     figure = Figure(figsize=(11, 4.5), layout='constrained')
     for size, (axes, label) in enumerate(zip(figure.subplots(1, 2, sharey=True), ('parameters', 'MACs'), strict=True)):
-        for name, found in points.items():
-            sizes, values = zip(*sorted((own[size], own[2]) for own in found), strict=True)
+        for name, selection in points.items():
+            sizes, values = zip(*sorted((point[size], point[2]) for point in selection), strict=True)
             axes.plot(sizes, values, marker='o', markersize=4, label=name)
         axes.axhline(dense[2], color='black', linewidth=0.8, linestyle='--')
         axes.plot(dense[size], dense[2], marker='s', color='black', linestyle='none', label='dense')
@@ -122,8 +122,8 @@ def accuracy_figure(
 
 
 def _share(row: Mapping, bond: int) -> float:
-    own, full = row['ranks'].split(), row['full'].split()
-    return int(own[bond]) / int(full[bond]) if bond < len(own) else float('nan')
+    kept, full = row['ranks'].split(), row['full'].split()
+    return int(kept[bond]) / int(full[bond]) if bond < len(kept) else float('nan')
 
 
 def _layer_axes(rows: Sequence[Mapping]):

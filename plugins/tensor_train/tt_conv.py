@@ -89,9 +89,9 @@ class TTConv2d(nn.Module):
         chain = cls(
             conv.in_channels, conv.out_channels, conv.kernel_size, ranks, **place, bias=conv.bias is not None
         ).to(conv.weight)
-        own, given = [core.weight.shape for core in chain.cores], [kernel.shape for kernel in kernels]
-        if own != given:
-            raise ValueError(f'kernels of {[*map(tuple, given)]}; ranks {tuple(ranks)} want {[*map(tuple, own)]}')
+        expected, given = [core.weight.shape for core in chain.cores], [kernel.shape for kernel in kernels]
+        if expected != given:
+            raise ValueError(f'kernels of {[*map(tuple, given)]}; ranks {tuple(ranks)} want {[*map(tuple, expected)]}')
         with torch.no_grad():
             for core, kernel in zip(chain.cores, kernels, strict=True):
                 core.weight.copy_(kernel)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Positives(NamedTuple):
-    """P pairs of a box and a place of the map that shall predict it; int64, (P,) each."""
+    """P pairs of a box and the anchor and cell that shall predict it; int64, (P,) each."""
 
     box: Tensor
     anchor: Tensor
@@ -29,9 +29,9 @@ def fitting(sizes: Tensor, anchors: Tensor, max_ratio: float = 4.0) -> Tensor:
 
 
 def assign(boxes: Tensor, anchors: Tensor, map_size: tuple[int, int], max_ratio: float = 4.0) -> Positives:
-    """Match boxes with anchors by shape and with cells by place; a box may have none, or up to 3 A places.
+    """Match boxes with anchors by shape and with cells by position; a box may have none, or up to 3 A of them.
 
-    An anchor fits by :func:`fitting`. Its places are the cell that holds the box's centre and the nearer neighbour in
+    An anchor fits by :func:`fitting`. Its cells are the one that holds the box's centre and the nearer neighbour in
     each direction, where it lies inside the map.
 
     Args:
@@ -48,9 +48,9 @@ def assign(boxes: Tensor, anchors: Tensor, map_size: tuple[int, int], max_ratio:
     fraction = centre - cell
     before = (fraction < 0.5) & (cell > 0)
     after = (fraction > 0.5) & (cell < last)
-    places = torch.cat([torch.ones_like(before[:, :1]), before, after], 1)  # centre, left, top, right, bottom
+    cells = torch.cat([torch.ones_like(before[:, :1]), before, after], 1)  # centre, left, top, right, bottom
     steps = cell.new_tensor([[0, 0], [-1, 0], [0, -1], [1, 0], [0, 1]])
-    pair, step = places.nonzero(as_tuple=True)
+    pair, step = cells.nonzero(as_tuple=True)
     column, row = (cell[pair] + steps[step]).long().unbind(1)
     return Positives(box[pair], anchor[pair], row, column)
 

@@ -41,7 +41,7 @@ class YOLOv5Head(BaseDenseHead):
         train_cfg: not used; mmdet passes it.
         test_cfg: ``score_thr``, ``nms`` (mmcv's config), ``nms_pre`` (candidates an image), ``max_per_img``,
             ``multi_label``, and, by default without, ``max_per_class``: detections of one class an image; ``nms_pre``
-            then counts the candidates of each class, so that a frequent class takes no place of a rare one.
+            then counts the candidates of each class, so that a frequent class takes no room of a rare one.
     """
 
     limits_per_class = True  # as detplug.detection_limits asks
@@ -104,10 +104,10 @@ class YOLOv5Head(BaseDenseHead):
         return dict(type='anchor_grid', anchors=self.anchors.tolist(), strides=list(self.strides))
 
     def dense_predictions(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Every place's box and class scores; torch.export traces it with a dynamic batch.
+        """Box and class scores of every anchor; torch.export traces it with a dynamic batch.
 
         Returns:
-            boxes (N, places, 4) xyxy in pixels of the input, scores (N, places, K) in 0..1; by level, anchor, row,
+            boxes (N, anchors, 4) xyxy in pixels of the input, scores (N, anchors, K) in 0..1; by level, anchor, row,
             column.
         """
         boxes, scores = [], []
@@ -123,13 +123,13 @@ class YOLOv5Head(BaseDenseHead):
         """Of each level the weight (A, K, channels) and bias (A, K) that make class logits of the neck's maps."""
         return [(weight[:, 5:], bias[:, 5:]) for weight, bias in map(self._by_anchor, self.convs)]
 
-    def describe(self, feats: Sequence[Tensor], images: Tensor, places: Tensor) -> list[tuple[Tensor, ...]]:
+    def describe(self, feats: Sequence[Tensor], images: Tensor, prior_index: Tensor) -> list[tuple[Tensor, ...]]:
         """What is behind predicted boxes, level by level.
 
         Args:
             feats: the neck's maps.
             images: (D,) index of each box's image.
-            places: (D,) as in the predictions.
+            prior_index: (D,) as in the predictions.
 
         Returns:
             Of each level's n boxes the index (n,) among the D, the neck's features (n, channels), anchor (n,), class
@@ -138,9 +138,9 @@ class YOLOv5Head(BaseDenseHead):
         described, start, anchors = [], 0, self.anchors.shape[1]
         for feat, conv in zip(feats, self.convs, strict=True):
             cells, columns = feat.shape[2] * feat.shape[3], feat.shape[3]
-            own = places - start
-            index = ((own >= 0) & (own < anchors * cells)).nonzero()[:, 0]
-            anchor, cell = own[index] // cells, own[index] % cells
+            in_level = prior_index - start
+            index = ((in_level >= 0) & (in_level < anchors * cells)).nonzero()[:, 0]
+            anchor, cell = in_level[index] // cells, in_level[index] % cells
             z = feat[images[index], :, cell // columns, cell % columns]
             weight, bias = self._by_anchor(conv)
             outputs = torch.einsum('nd,nkd->nk', z, weight[anchor, 4:]) + bias[anchor, 4:]
@@ -148,20 +148,20 @@ class YOLOv5Head(BaseDenseHead):
             start += anchors * cells
         return described
 
-    def describe_all(self, feats: Sequence[Tensor], places: Tensor) -> list[tuple[Tensor, ...]]:
-        """:meth:`describe` of (N, D) places in fixed shapes, which torch.export traces.
+    def describe_all(self, feats: Sequence[Tensor], prior_index: Tensor) -> list[tuple[Tensor, ...]]:
+        """:meth:`describe` of (N, D) indices in fixed shapes, which torch.export traces.
 
         Returns:
-            Of each level whether a place is in it (N, D); as if all were: features (N, D, channels), anchor (N, D) and
-            class logits (N, D, K).
+            Of each level whether a detection is in it (N, D); as if all were: features (N, D, channels), anchor (N, D)
+            and class logits (N, D, K).
         """
         described, start, anchors = [], 0, self.anchors.shape[1]
         for feat, conv in zip(feats, self.convs, strict=True):
             cells = feat.shape[2] * feat.shape[3]
-            own = places - start
-            inside = (own >= 0) & (own < anchors * cells)
-            own = own.clamp(0, anchors * cells - 1)
-            anchor, cell = own // cells, own % cells
+            in_level = prior_index - start
+            inside = (in_level >= 0) & (in_level < anchors * cells)
+            in_level = in_level.clamp(0, anchors * cells - 1)
+            anchor, cell = in_level // cells, in_level % cells
             z = feat.flatten(2).gather(2, cell[:, None].expand(-1, feat.shape[1], -1)).transpose(1, 2)
             weight, bias = self._by_anchor(conv)
             logits = torch.einsum('ndc,ndkc->ndk', z, weight[anchor, 5:]) + bias[anchor, 5:]
@@ -196,21 +196,23 @@ class YOLOv5Head(BaseDenseHead):
             rescale: give boxes in pixels of the original image instead of the resized one, see :func:`to_image`.
 
         Returns:
-            ``bboxes`` (D, 4) xyxy inside the image, ``scores`` (D,), ``labels`` (D,), ``places`` (D,) of each image; a
-            place is the box's index by level, anchor, row, column.
+            ``bboxes`` (D, 4) xyxy inside the image, ``scores`` (D,), ``labels`` (D,), ``prior_index`` (D,) of each
+            image, the anchor's index by level, anchor, row, column.
         """
         cfg = self.test_cfg if cfg is None else cfg
         per_class = class_limit(cfg)
-        image, *found = candidates(maps, self.anchors, self.strides, cfg['score_thr'], cfg.get('multi_label', True))
+        image, *every = candidates(maps, self.anchors, self.strides, cfg['score_thr'], cfg.get('multi_label', True))
         results = []
         for index, meta in enumerate(batch_img_metas):
             mine = (image == index).nonzero()[:, 0]
-            boxes, scores, labels, places = (values[mine] for values in found)
+            boxes, scores, labels, prior_index = (values[mine] for values in every)
             best = best_candidates(scores, labels, cfg.get('nms_pre', 30000), per_class)
-            boxes, scores, labels, places = (values[best] for values in (boxes, scores, labels, places))
+            boxes, scores, labels, prior_index = (values[best] for values in (boxes, scores, labels, prior_index))
             dets, kept = suppress(boxes, scores, labels, cfg['nms'], cfg['max_per_img'], per_class)
             bboxes = to_image(dets[:, :4], meta, rescale)
-            results.append(InstanceData(bboxes=bboxes, scores=dets[:, 4], labels=labels[kept], places=places[kept]))
+            results.append(
+                InstanceData(bboxes=bboxes, scores=dets[:, 4], labels=labels[kept], prior_index=prior_index[kept])
+            )
         return results
 
 

@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 from .assigner import assign, covered_cells
 from .box_coding import decode
 from .ciou import complete_iou
-from .sparse_gradients import ClassEntropy, PickPlaces
+from .sparse_gradients import ClassEntropy, GatherPredictions
 
 
 class ImageBoxes(NamedTuple):
@@ -29,12 +29,12 @@ class ImageBoxes(NamedTuple):
     weights: Tensor | None = None  # all 1
 
 
-class Places(NamedTuple):
+class PositivePredictions(NamedTuple):
     """What the positives of one level, or of all, are made of."""
 
     boxes: Tensor  # (P, 4) the network's outputs there
     entropy: Tensor  # (P,) of the classes, summed over them
-    objectness: Tensor  # (T,) of all T places
+    objectness: Tensor  # (T,) of all T anchors
     cells: Tensor  # (P, 2) column, row
     anchors: Tensor  # (P, 2) pixels
     stride: Tensor  # (P, 1) pixels a cell
@@ -94,17 +94,17 @@ class YOLOv5Loss(nn.Module):
         """
         maps = [raw.float().unflatten(1, (anchors.shape[1], -1)) for raw in maps]
         classes = maps[0].shape[2] - 5
-        places = self._match(maps, anchors, strides, truth)
-        boxes = decode(places.boxes, places.cells, places.anchors, places.stride)
-        iou = complete_iou(boxes, truth.boxes[places.target])
-        weight = None if truth.weights is None else truth.weights[places.target]
-        box = ((1 - iou) * places.share).sum()
-        obj = self._objectness(maps, strides, ignored, places, iou.detach().clamp(min=0), weight)
-        cls = (places.entropy * (places.share if weight is None else places.share * weight)).sum()
+        positives = self._match(maps, anchors, strides, truth)
+        boxes = decode(positives.boxes, positives.cells, positives.anchors, positives.stride)
+        iou = complete_iou(boxes, truth.boxes[positives.target])
+        weight = None if truth.weights is None else truth.weights[positives.target]
+        box = ((1 - iou) * positives.share).sum()
+        obj = self._objectness(maps, strides, ignored, positives, iou.detach().clamp(min=0), weight)
+        cls = (positives.entropy * (positives.share if weight is None else positives.share * weight)).sum()
         if self.balanced is not None:
-            cls = cls + balanced_entropy(places.column, truth.labels[places.target], weight, **self.balanced) * len(
-                maps
-            )
+            cls = cls + balanced_entropy(
+                positives.column, truth.labels[positives.target], weight, **self.balanced
+            ) * len(maps)
         cls = cls / max(classes, 1)
         pixels = maps[0].shape[3] * maps[0].shape[4] * strides[0] ** 2
         scale = len(maps[0]) * get_world_size() * 3 / len(maps)  # processes' gradients are averaged, YOLOv5's summed
@@ -114,50 +114,52 @@ class YOLOv5Loss(nn.Module):
             loss_cls=cls * self.cls_weight * scale * classes / 80,
         )
 
-    def _match(self, maps: list[Tensor], anchors: Tensor, strides: Sequence[int], truth: ImageBoxes) -> Places:
+    def _match(
+        self, maps: list[Tensor], anchors: Tensor, strides: Sequence[int], truth: ImageBoxes
+    ) -> PositivePredictions:
         """Positives of all levels; ``maps`` are (N, A, 5 + K, H, W)."""
         centred = torch.cat([(truth.boxes[:, :2] + truth.boxes[:, 2:]) / 2, truth.boxes[:, 2:] - truth.boxes[:, :2]], 1)
         levels, start = [], 0
         for raw, sizes, stride in zip(maps, anchors, strides, strict=True):
             images, anchor_count, _, rows, columns = raw.shape
-            found = assign(centred / stride, sizes / stride, (rows, columns), self.max_ratio)
-            image = truth.images[found.box]
-            index = start + ((image * anchor_count + found.anchor) * rows + found.row) * columns + found.column
+            match = assign(centred / stride, sizes / stride, (rows, columns), self.max_ratio)
+            image = truth.images[match.box]
+            index = start + ((image * anchor_count + match.anchor) * rows + match.row) * columns + match.column
             count = len(index)
-            boxes, classes, objectness = PickPlaces.apply(raw, image, found.anchor, found.row, found.column)
-            column, labels = classes[:0, 0], truth.labels[found.box]
+            boxes, classes, objectness = GatherPredictions.apply(raw, image, match.anchor, match.row, match.column)
+            column, labels = classes[:0, 0], truth.labels[match.box]
             entropy = ClassEntropy.apply(classes, labels, self.label_smoothing)
             if self.balanced is not None:  # out of the sum over the classes, where its positives drown
                 column = classes[:, self.balanced['label']]
                 entropy = entropy - bce(column, (labels == self.balanced['label']).to(column), reduction='none')
             levels.append(
-                Places(
+                PositivePredictions(
                     boxes,
                     entropy,
                     objectness,
-                    torch.stack([found.column, found.row], 1),
-                    sizes[found.anchor],
+                    torch.stack([match.column, match.row], 1),
+                    sizes[match.anchor],
                     sizes.new_full((count, 1), stride),
                     index,
                     sizes.new_full((count,), 1 / max(count, 1)),
-                    found.box,
+                    match.box,
                     column,
                 )
             )
             start += images * anchor_count * rows * columns
-        return Places(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
+        return PositivePredictions(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
 
     def _objectness(
         self,
         maps: list[Tensor],
         strides: Sequence[int],
         ignored: ImageBoxes,
-        places: Places,
+        positives: PositivePredictions,
         iou: Tensor,
         weight: Tensor | None,
     ) -> Tensor:
         """Cross entropy of the objectness, averaged over each level and summed with the levels' weights."""
-        logits, index = places.objectness, places.index
+        logits, index = positives.objectness, positives.index
         target = torch.zeros_like(logits).scatter_reduce_(0, index, iou, 'amax')
         counts = torch.tensor([raw[:, :, 4].numel() for raw in maps])
         weights = (

@@ -52,13 +52,13 @@ def our_name(official: str) -> str | None:
 
 def tensors_of(module: Any, prefix: str = '') -> dict[str, Tensor]:
     """State dict of a module that was read as stubs: parameters and buffers by dotted name."""
-    found = {}
+    tensors = {}
     attributes = vars(module)
     for kind in ('_parameters', '_buffers'):
-        found.update({prefix + name: x for name, x in attributes.get(kind, {}).items() if isinstance(x, Tensor)})
+        tensors.update({prefix + name: x for name, x in attributes.get(kind, {}).items() if isinstance(x, Tensor)})
     for name, child in attributes.get('_modules', {}).items():
-        found.update(tensors_of(child, f'{prefix}{name}.') if child is not None else {})
-    return found
+        tensors.update(tensors_of(child, f'{prefix}{name}.') if child is not None else {})
+    return tensors
 
 
 def with_plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -18,38 +18,38 @@ def candidates(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Boxes that score above a threshold, of all images and levels.
 
-    The score is objectness times class, so only places whose objectness passes are looked at further.
+    The score is objectness times class, so only anchors whose objectness passes are looked at further.
 
     Args:
         maps: (N, A * (5 + K), H, W) each.
         anchors: (levels, A, 2) pixels.
         score_thr: 0 to 1.
-        multi_label: a place gives a box for each class above the threshold; otherwise for its best class only.
+        multi_label: an anchor gives a box for each class above the threshold; otherwise for its best class only.
 
     Returns:
-        (C,) image, (C, 4) boxes xyxy pixels, (C,) scores, (C,) labels, (C,) place: index of the box among all boxes of
-        an image, by level, anchor, row, column.
+        (C,) image, (C, 4) boxes xyxy pixels, (C,) scores, (C,) labels, (C,) prior index: of the anchor among all of an
+        image, by level, anchor, row, column.
     """
     threshold = -math.inf if score_thr <= 0 else math.inf if score_thr >= 1 else math.log(score_thr / (1 - score_thr))
-    images, boxes, logits, places, start = [], [], [], [], 0
+    images, boxes, logits, prior_index, start = [], [], [], [], 0
     for raw, sizes, stride in zip(maps, anchors, strides, strict=True):
         raw = raw.float().unflatten(1, (len(sizes), -1))
         image, anchor, row, column = (raw[:, :, 4] > threshold).nonzero(as_tuple=True)
         picked = raw[image, anchor, :, row, column]
         rows, columns = raw.shape[3:]
         images.append(image)
-        places.append(start + (anchor * rows + row) * columns + column)
+        prior_index.append(start + (anchor * rows + row) * columns + column)
         start += len(sizes) * rows * columns
         logits.append(picked)
         boxes.append(decode(picked[:, :4], torch.stack([column, row], 1), sizes[anchor], stride))
-    image, box, logits, places = (torch.cat(parts) for parts in (images, boxes, logits, places))
+    image, box, logits, prior_index = (torch.cat(parts) for parts in (images, boxes, logits, prior_index))
     scores = logits[:, 5:].sigmoid() * logits[:, 4:5].sigmoid()
     if multi_label:
         hit, label = (scores > score_thr).nonzero(as_tuple=True)
-        return image[hit], box[hit], scores[hit, label], label, places[hit]
+        return image[hit], box[hit], scores[hit, label], label, prior_index[hit]
     score, label = scores.max(1)
     kept = score > score_thr
-    return image[kept], box[kept], score[kept], label[kept], places[kept]
+    return image[kept], box[kept], score[kept], label[kept], prior_index[kept]
 
 
 def best_of_each_class(labels: Tensor, limit: int) -> Tensor:

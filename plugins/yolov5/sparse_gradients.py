@@ -1,6 +1,6 @@
 """Two expressions of the loss whose backward autograd would spread over many passes through whole maps.
 
-N images, A anchors, C = 5 + K channels (x, y, width, height, objectness, K classes), H rows, W columns, P places.
+N images, A anchors, C = 5 + K channels (x, y, width, height, objectness, K classes), H rows, W columns, P positives.
 """
 
 import torch
@@ -9,24 +9,24 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 
-class PickPlaces(torch.autograd.Function):
-    """Boxes and classes at chosen places and the objectness of all, with one gradient buffer a map.
+class GatherPredictions(torch.autograd.Function):
+    """Boxes and classes of the positives and the objectness of all, with one gradient buffer a map.
 
     Plain indexing gives the same; its backward fills and adds a map for each index expression.
     """
 
     @staticmethod
-    def forward(ctx, raw: Tensor, *places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx, raw: Tensor, *positives: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, A, C, H, W) and image, anchor, row, column (P,) -> (P, 4), (P, K) and (N A H W,) outputs."""
-        ctx.save_for_backward(*places)
+        ctx.save_for_backward(*positives)
         ctx.shape = raw.shape
         last = raw.permute(0, 1, 3, 4, 2)
-        return last[..., :4][places], last[..., 5:][places], raw[:, :, 4].flatten()
+        return last[..., :4][positives], last[..., 5:][positives], raw[:, :, 4].flatten()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, boxes: Tensor, classes: Tensor, objectness: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients add up where a place was chosen several times."""
+        """Gradients add up where an anchor is a positive several times."""
         grad = boxes.new_zeros(ctx.shape)
         grad[:, :, 4] = objectness.view_as(grad[:, :, 4])
         last = grad.permute(0, 1, 3, 4, 2)

@@ -24,7 +24,7 @@ def generated(real_data, tmp_path_factory):
     figures = hico_generated.write_download(data, root / 'download', AMOUNTS.images, AMOUNTS.test_images)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('DETPLUG_DATA', str(root))
-        return root, figures | hico_scale.in_own_process(hico_scale.prepare_download, AMOUNTS)
+        return root, figures | hico_scale.in_subprocess(hico_scale.prepare_download, AMOUNTS)
 
 
 @pytest.fixture

@@ -275,5 +275,5 @@ def check_open_set(model, folder: Path, seen: Seen) -> None:
     if model.embedding is not None:
         library = model.embedding.library
         crops = Counter(crop.source for ring in (*library.labelled, *library.pseudo) for crop in ring)
-        wanted = {'gt', 'pseudo'} if model.plan.judge else {'gt'}  # else nothing vouches for the teacher's names
+        wanted = {'gt', 'pseudo'} if model.plan.ood_source else {'gt'}  # else nothing vouches for the teacher's names
         assert wanted == set(crops), f'crops of the library: {crops}'

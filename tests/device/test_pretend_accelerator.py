@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.fixture(scope='module')
-def found() -> dict[str, str | None]:
+def devices() -> dict[str, str | None]:
     """Results of all checks, of one process in which the device is installed."""
     script = Path(__file__).with_name('pretend_checks.py')
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
@@ -19,5 +19,5 @@ def found() -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize('name', pretend_checks.names())
-def test_it_is_like_a_real_one(found, name):
-    assert found[name] is None
+def test_it_is_like_a_real_one(devices, name):
+    assert devices[name] is None

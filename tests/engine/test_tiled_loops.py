@@ -24,15 +24,17 @@ def draw():
 
 
 def find(image, fields=()):
-    found = []
+    detections = []
     for label in range(image.shape[2]):
         count, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(image[..., label]))
-        found += [(x, y, x + w, y + h, area / 1e5, label) for x, y, w, h, area in stats[1:count]]
-    found = torch.tensor(sorted(found, key=lambda row: -row[4]), dtype=torch.float32).reshape(-1, 6)
+        detections += [(x, y, x + w, y + h, area / 1e5, label) for x, y, w, h, area in stats[1:count]]
+    detections = torch.tensor(sorted(detections, key=lambda row: -row[4]), dtype=torch.float32).reshape(-1, 6)
     sample = DetDataSample(metainfo=dict(ori_shape=image.shape[:2], img_id=3))
-    sample.pred_instances = InstanceData(bboxes=found[:, :4], scores=found[:, 4], labels=found[:, 5].long())
+    sample.pred_instances = InstanceData(
+        bboxes=detections[:, :4], scores=detections[:, 4], labels=detections[:, 5].long()
+    )
     for name in fields:
-        sample.pred_instances[name] = found[:, 5] * 10
+        sample.pred_instances[name] = detections[:, 5] * 10
     return sample
 
 
@@ -40,12 +42,12 @@ def find(image, fields=()):
 def test_the_objects_of_the_picture_come_back_whole(tile):
     tiles = tile_grid(SIZE, tile, 0.2)
     picture = draw()
-    joined = join_samples([find(picture[y1:y2, x1:x2], ['places']) for x1, y1, x2, y2 in tiles], tiles, SIZE)
-    found = joined.pred_instances
-    order = found.labels.argsort()
-    np.testing.assert_array_equal(found.bboxes[order].numpy(), BOXES)
-    np.testing.assert_array_equal(found.places, found.labels * 10)
-    assert (found.scores.diff() <= 0).all()
+    joined = join_samples([find(picture[y1:y2, x1:x2], ['prior_index']) for x1, y1, x2, y2 in tiles], tiles, SIZE)
+    detections = joined.pred_instances
+    order = detections.labels.argsort()
+    np.testing.assert_array_equal(detections.bboxes[order].numpy(), BOXES)
+    np.testing.assert_array_equal(detections.prior_index, detections.labels * 10)
+    assert (detections.scores.diff() <= 0).all()
     assert joined.ori_shape == (150, 200) and joined.img_id == 3
 
 

@@ -12,7 +12,7 @@ def boxes_at_random(rng: np.random.Generator, count: int, size: int = 100) -> np
 
 
 def make_result(
-    img_id=0, truth=(), labels=(), found=(), found_labels=(), scores=(), ignored=None, size=100, img_path=''
+    img_id=0, truth=(), labels=(), predicted=(), predicted_labels=(), scores=(), ignored=None, size=100, img_path=''
 ) -> ImageResult:
     """An image result from lists of xyxy boxes and labels."""
     truth = np.array(truth, np.float64).reshape(-1, 4)
@@ -27,8 +27,8 @@ def make_result(
         np.array(labels, np.int64),
         ignored,
         areas,
-        np.array(found, np.float64).reshape(-1, 4),
-        np.array(found_labels, np.int64),
+        np.array(predicted, np.float64).reshape(-1, 4),
+        np.array(predicted_labels, np.int64),
         np.array(scores, np.float64),
     )
 
@@ -39,19 +39,19 @@ def random_result(
     """Random truth; detections half near an object, half anywhere; counts drawn from 0 to the given ones."""
     objects, detections = rng.integers(0, objects + 1), rng.integers(0, detections + 1)
     truth, labels = boxes_at_random(rng, objects), rng.integers(0, classes, objects)
-    found, found_labels = boxes_at_random(rng, detections), rng.integers(0, classes, detections)
+    predicted, predicted_labels = boxes_at_random(rng, detections), rng.integers(0, classes, detections)
     if objects:
         near = rng.random(detections) < 0.5
         source = rng.integers(0, objects, detections)
-        found = np.where(near[:, None], truth[source] + rng.normal(0, 2, (detections, 4)), found)
-        found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 0.5)
-        found_labels = np.where(near, labels[source], found_labels)
+        predicted = np.where(near[:, None], truth[source] + rng.normal(0, 2, (detections, 4)), predicted)
+        predicted[:, 2:] = np.maximum(predicted[:, 2:], predicted[:, :2] + 0.5)
+        predicted_labels = np.where(near, labels[source], predicted_labels)
     return make_result(
         img_id,
         truth,
         labels,
-        found,
-        found_labels,
+        predicted,
+        predicted_labels,
         rng.permutation(1000)[:detections] / 1000,
         rng.random(objects) < crowd,
     )

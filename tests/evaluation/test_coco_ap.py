@@ -17,9 +17,9 @@ CLASSES = ('a', 'b', 'c')
 
 def by_pycocotools(images, classes, max_dets):
     """The same figures from the reference implementation, fed straight from the arrays."""
-    truth, found = COCO(), COCO()
+    truth, predicted = COCO(), COCO()
     frame = {'images': [{'id': i} for i in range(len(images))], 'categories': [{'id': k} for k in range(len(classes))]}
-    truth.dataset, found.dataset = frame | {'annotations': []}, frame | {'annotations': []}
+    truth.dataset, predicted.dataset = frame | {'annotations': []}, frame | {'annotations': []}
     for i, x in enumerate(images):
         for box, label, crowd, area in zip(x.gt_boxes, x.gt_labels, x.gt_ignored, x.gt_areas, strict=True):
             truth.dataset['annotations'].append(
@@ -34,9 +34,9 @@ def by_pycocotools(images, classes, max_dets):
             )
         for box, label, score in zip(x.boxes, x.labels, x.scores, strict=True):
             wh = box[2:] - box[:2]
-            found.dataset['annotations'].append(
+            predicted.dataset['annotations'].append(
                 dict(
-                    id=len(found.dataset['annotations']) + 1,
+                    id=len(predicted.dataset['annotations']) + 1,
                     image_id=i,
                     category_id=int(label),
                     score=float(score),
@@ -46,8 +46,8 @@ def by_pycocotools(images, classes, max_dets):
             )
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-        found.createIndex()
-        run = COCOeval(truth, found, 'bbox')
+        predicted.createIndex()
+        run = COCOeval(truth, predicted, 'bbox')
         run.params.maxDets = [1, 10, max_dets]
         run.evaluate()
         run.accumulate()
@@ -107,7 +107,7 @@ def test_no_detections_score_zero_and_classes_without_objects_are_left_out():
 
 
 @pytest.mark.parametrize(
-    'images', [[], [make_result(0)], [make_result(0, found=[[0, 0, 9, 9]], found_labels=[0], scores=[0.9])]]
+    'images', [[], [make_result(0)], [make_result(0, predicted=[[0, 0, 9, 9]], predicted_labels=[0], scores=[0.9])]]
 )
 def test_no_objects_at_all_give_cocos_minus_one(images):
     assert box_metrics(images, CLASSES, 300) == dict.fromkeys(('map', 'map50', 'map75', 'ar'), -1.0)
@@ -115,20 +115,20 @@ def test_no_objects_at_all_give_cocos_minus_one(images):
 
 def test_false_positives_on_images_without_objects_lower_the_ap():
     good = make_result(0, [[0, 0, 50, 50]], [0], [[0, 0, 50, 50]], [0], [0.5])
-    empty = make_result(1, found=[[0, 0, 50, 50]], found_labels=[0], scores=[0.9])
+    empty = make_result(1, predicted=[[0, 0, 50, 50]], predicted_labels=[0], scores=[0.9])
     assert box_metrics([good], CLASSES, 300)['map'] == 1.0
     assert box_metrics([good, empty], CLASSES, 300)['map'] == pytest.approx(0.5)
 
 
 def test_an_ignored_object_without_class_excuses_detections_of_every_class():
     truth, hidden = [0, 0, 40, 40], [50, 50, 90, 90]
-    found, labels, scores = [truth, hidden, hidden], [0, 0, 1], [0.5, 0.9, 0.9]
+    predicted, labels, scores = [truth, hidden, hidden], [0, 0, 1], [0.5, 0.9, 0.9]
     images = [
         make_result(
             0,
             [truth, truth, hidden],
             [0, 1, -1],
-            [*found, truth],
+            [*predicted, truth],
             [*labels, 1],
             [*scores, 0.5],
             ignored=[False, False, True],

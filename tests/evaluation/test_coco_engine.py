@@ -24,12 +24,12 @@ LIMITS = ([1, 5], [1, 10, 100], [1, 10, 300], [1, 10, 5000])
 
 
 def by_pycocotools(num_images, classes, truth, detections, limits):
-    objects, found = COCO(), COCO()
-    objects.dataset, found.dataset = coco_dicts(num_images, classes, truth, detections)
+    objects, predicted = COCO(), COCO()
+    objects.dataset, predicted.dataset = coco_dicts(num_images, classes, truth, detections)
     with contextlib.redirect_stdout(io.StringIO()):
         objects.createIndex()
-        found.createIndex()
-        run = COCOeval(objects, found, 'bbox')
+        predicted.createIndex()
+        run = COCOeval(objects, predicted, 'bbox')
         run.params.maxDets = limits
         run.evaluate()
         run.accumulate()
@@ -67,17 +67,17 @@ def equal_overlaps(rng):
 def more_than_the_limit(rng):
     """5,100 detections; the one on the object has the lowest score."""
     truth = [800, 800, 890, 890]
-    found = [*boxes_at_random(rng, 5099, size=800).tolist(), truth]
+    predicted = [*boxes_at_random(rng, 5099, size=800).tolist(), truth]
     scores = [*rng.uniform(0.5, 1, 5099).round(2), 0.1]
-    return [make_result(0, [truth], [0], found, [0] * 5100, scores, size=900)]
+    return [make_result(0, [truth], [0], predicted, [0] * 5100, scores, size=900)]
 
 
 def empty_images(rng):
-    found = boxes_at_random(rng, 3)
+    predicted = boxes_at_random(rng, 3)
     return [
         make_result(0),
-        make_result(1, found=found, found_labels=[0, 1, 1], scores=[0.9, 0.8, 0.8]),
-        make_result(2, found, [0, 0, 2]),
+        make_result(1, predicted=predicted, predicted_labels=[0, 1, 1], scores=[0.9, 0.8, 0.8]),
+        make_result(2, predicted, [0, 0, 2]),
         *crowds(rng),
         make_result(9),
     ]
@@ -88,7 +88,10 @@ def no_detections(rng):
 
 
 def no_objects(rng):
-    return [make_result(0, found=boxes_at_random(rng, 2), found_labels=[0, 1], scores=[0.5, 0.5]), make_result(1)]
+    return [
+        make_result(0, predicted=boxes_at_random(rng, 2), predicted_labels=[0, 1], scores=[0.5, 0.5]),
+        make_result(1),
+    ]
 
 
 def only_ignored_objects_of_no_class(rng):
@@ -137,7 +140,9 @@ def test_the_cases_hold_what_they_are_named_for():
 
 
 def test_the_order_of_the_detections_in_the_columns_is_ours():
-    image = make_result(0, found=[[5, 0, 9, 9], [1, 0, 9, 9], [3, 0, 9, 9]], found_labels=[1, 1, 0], scores=[0.5] * 3)
+    image = make_result(
+        0, predicted=[[5, 0, 9, 9], [1, 0, 9, 9], [3, 0, 9, 9]], predicted_labels=[1, 1, 0], scores=[0.5] * 3
+    )
     assert detection_columns([image], 2).boxes[:, 0].tolist() == [3, 1, 5]
 
 

@@ -40,8 +40,8 @@ def score(kind, ann_file: str) -> float:
     metric = kind(ann_file=ann_file)
     metric.dataset_meta = dict(classes=CLASSES)
     for image, (box, name) in BOXES.items():
-        found = dict(bboxes=torch.tensor([box]), scores=torch.ones(1), labels=torch.tensor([CLASSES.index(name)]))
-        metric.process({}, [dict(img_id=image, ori_shape=(64, 64), pred_instances=found)])
+        predicted = dict(bboxes=torch.tensor([box]), scores=torch.ones(1), labels=torch.tensor([CLASSES.index(name)]))
+        metric.process({}, [dict(img_id=image, ori_shape=(64, 64), pred_instances=predicted)])
     return metric.evaluate(len(BOXES))['coco/bbox_mAP']
 
 

@@ -16,17 +16,17 @@ CLASSES = ('a', 'b', 'c')
 
 def random_images(number: int = 12, seed: int = 0, noise: float = 3.0, missed: float = 0.2) -> list[ImageResult]:
     """Images with 6 objects; class c is rare; detections are noisy copies and some false ones."""
-    truth, found = np.random.default_rng(5), np.random.default_rng(seed)
+    truth, detector_rng = np.random.default_rng(5), np.random.default_rng(seed)
     images = []
     for i in range(number):
         corner = truth.uniform(0, 80, (6, 2))
         boxes = np.concatenate([corner, corner + truth.uniform(10, 30, (6, 2))], 1)
         labels = np.array([0, 0, 0, 1, 1, 2 if i == 0 else 1])
         ignored = np.array([False] * 5 + [i % 4 == 1])
-        kept = found.random(6) > missed
-        detected = np.concatenate([boxes[kept] + found.normal(0, noise, (kept.sum(), 4)), boxes[:2] + 25])
+        kept = detector_rng.random(6) > missed
+        detected = np.concatenate([boxes[kept] + detector_rng.normal(0, noise, (kept.sum(), 4)), boxes[:2] + 25])
         classes = np.concatenate([labels[kept], [0, 1]])
-        scores = found.random(len(detected))
+        scores = detector_rng.random(len(detected))
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
         images.append(ImageResult(i, f'{i}.png', 120, 120, boxes, labels, ignored, areas, detected, classes, scores))
     return images
@@ -36,8 +36,8 @@ def test_average_precision_equals_coco():
     images = random_images()
     wanted = box_metrics(images, CLASSES, 100)
     for k, name in enumerate(CLASSES):
-        found = average_precision(class_matches(images, 3)[k], np.ones(len(images)))
-        assert found == pytest.approx(wanted[f'ap/{name}'], abs=1e-9)
+        gains = average_precision(class_matches(images, 3)[k], np.ones(len(images)))
+        assert gains == pytest.approx(wanted[f'ap/{name}'], abs=1e-9)
 
 
 def test_a_drawn_image_counts_as_often_as_it_is_drawn():
@@ -49,8 +49,8 @@ def test_a_drawn_image_counts_as_often_as_it_is_drawn():
         for k in range(times)
     ]
     wanted = box_metrics(repeated, CLASSES, 100)
-    found = average_precision(class_matches(images, 3)[0], weights)
-    assert found == pytest.approx(wanted['ap/a'], abs=1e-9)
+    gains = average_precision(class_matches(images, 3)[0], weights)
+    assert gains == pytest.approx(wanted['ap/a'], abs=1e-9)
     assert np.isnan(average_precision(class_matches(images, 3)[2], np.arange(len(images)) > 0))  # no object drawn
 
 
@@ -60,10 +60,10 @@ def test_the_interval():
         random_images(seed=2, noise=6, missed=0.6),
         random_images(seed=1, noise=1),
     )
-    found = paired_bootstrap(bad, good, CLASSES, draws=200)
-    assert set(found) == {'all', 'a', 'b'}  # class c has one object
-    assert all(low <= gain <= high for gain, low, high in found.values()) and found['all'][1] > 0
-    assert found == paired_bootstrap(bad, good, CLASSES, draws=200)
+    gains = paired_bootstrap(bad, good, CLASSES, draws=200)
+    assert set(gains) == {'all', 'a', 'b'}  # class c has one object
+    assert all(low <= gain <= high for gain, low, high in gains.values()) and gains['all'][1] > 0
+    assert gains == paired_bootstrap(bad, good, CLASSES, draws=200)
     assert all(values == (0, 0, 0) for values in paired_bootstrap(good, same, CLASSES, draws=20).values())
     assert paired_bootstrap(good[:2], same[:2], CLASSES, draws=5) == {}
 

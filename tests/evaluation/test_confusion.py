@@ -55,9 +55,9 @@ def test_rows_sum_to_the_objects_and_columns_to_the_counted_detections(seed):
     images = [random_result(rng, i, crowd=0) for i in range(5)]
     counts = confusion_matrix(images, 3)
     truth = np.concatenate([x.gt_labels for x in images])
-    found = np.concatenate([x.labels[x.scores >= 0.25] for x in images])
+    predicted = np.concatenate([x.labels[x.scores >= 0.25] for x in images])
     np.testing.assert_array_equal(counts.sum(1)[:3], np.bincount(truth, minlength=3))
-    np.testing.assert_array_equal(counts.sum(0)[:3], np.bincount(found, minlength=3))
+    np.testing.assert_array_equal(counts.sum(0)[:3], np.bincount(predicted, minlength=3))
     assert counts[3, 3] == 0
 
 

@@ -12,8 +12,8 @@ BOX, FAR = [0, 0, 40, 40], [50, 50, 90, 90]
 
 def test_counts_by_hand():
     image = make_result(0, [BOX, FAR], [0, 0], [BOX, BOX, FAR], [0, 0, 0], [0.9, 0.8, 0.1])
-    assert score_image(image, 0.5) == ImageScore(found=1, missed=1, false=1)
-    assert score_image(image, 0.0) == ImageScore(found=2, missed=0, false=1)
+    assert score_image(image, 0.5) == ImageScore(true_positives=1, missed=1, false=1)
+    assert score_image(image, 0.0) == ImageScore(true_positives=2, missed=0, false=1)
     assert score_image(image, 0.5).f1 == 0.5
 
 
@@ -25,7 +25,7 @@ def test_ignored_objects_count_nowhere():
 def test_a_detection_on_an_unknown_object_is_neither_right_nor_false():
     boxes, labels, scores = [BOX, FAR, [0, 60, 20, 80]], [0, 0, 0], [0.9, 0.8, 0.7]
     image = replace(make_result(0, [BOX], [0], boxes, labels, scores), unknown_boxes=np.array([FAR, BOX], float))
-    assert score_image(image, 0.5) == ImageScore(found=1, missed=0, false=1, unknown=1)
+    assert score_image(image, 0.5) == ImageScore(true_positives=1, missed=0, false=1, unknown=1)
     assert score_image(image, 0.75).f1 == 1
 
 

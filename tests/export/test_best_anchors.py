@@ -15,8 +15,8 @@ def test_the_selection_is_that_of_all_anchors():
     fewer, their_scores, index = best_anchors(boxes, scores)
     assert fewer.shape == (2, MOST, 4) and their_scores.shape == (2, MOST, 3)
     wanted = select(boxes, scores, 0.001, 0.6, 300, 300)
-    count, *found, places = select(fewer, their_scores, 0.001, 0.6, 300, 300)
-    for values, all_of_them in zip((count, *found, index.gather(1, places)), wanted, strict=True):
+    count, *detections, prior_index = select(fewer, their_scores, 0.001, 0.6, 300, 300)
+    for values, all_of_them in zip((count, *detections, index.gather(1, prior_index)), wanted, strict=True):
         torch.testing.assert_close(values, all_of_them, rtol=0, atol=0)
 
 

@@ -10,7 +10,7 @@ from detplug.runtime.detections import Detections
 THRESHOLD, LIMIT = 0.05, 50
 
 
-def found(count: int = 20, seed: int = 0) -> Detections:
+def random_detections(count: int = 20, seed: int = 0) -> Detections:
     rng = np.random.default_rng(seed)
     corner = rng.uniform(0, 500, (count, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(5, 90, (count, 2))], 1).astype(np.float32)
@@ -33,7 +33,7 @@ def agreement(a: Detections, b: Detections, limit: int = LIMIT, per_class: int |
 
 
 def test_the_same_detections_in_another_order_agree():
-    base, order = found(), np.random.default_rng(1).permutation(20)
+    base, order = random_detections(), np.random.default_rng(1).permutation(20)
     shuffled = Detections(base.boxes[order], base.scores[order], base.labels[order], base.names)
     i, j = mutual_nearest(base, shuffled)
     np.testing.assert_array_equal(order[j], i)
@@ -42,7 +42,7 @@ def test_the_same_detections_in_another_order_agree():
 
 
 def test_one_shifted_box_is_a_failure():
-    base = found()
+    base = random_detections()
     boxes = base.boxes.copy()
     boxes[7] += 0.2
     result = agreement(base, changed(base, boxes=boxes))
@@ -50,27 +50,27 @@ def test_one_shifted_box_is_a_failure():
 
 
 def test_one_other_score_is_a_failure():
-    base = found()
+    base = random_detections()
     result = agreement(base, changed(base, scores=base.scores + np.float32(3e-4) * (np.arange(20) == 3)))
     assert not result.passed and result.max_score_diff == pytest.approx(3e-4, rel=1e-2)
 
 
 @pytest.mark.parametrize('index', [0, 19])
 def test_a_missing_or_additional_box_is_a_failure(index):
-    base = found()
+    base = random_detections()
     for pair in ((base, without(base, index)), (without(base, index), base)):
         assert agreement(*pair).unmatched == 1 and not agreement(*pair).passed
 
 
 def test_another_label_is_a_failure():
-    base = found()
+    base = random_detections()
     labels = base.labels.copy()
     labels[4] = (labels[4] + 1) % 3
     assert agreement(base, changed(base, labels=labels)).unmatched == 2
 
 
 def test_a_missing_box_at_the_threshold_is_excused_but_not_many():
-    base = found()
+    base = random_detections()
     close = changed(base, scores=np.append(base.scores[:-1], np.float32(THRESHOLD + 5e-5)))
     result = agreement(close, without(base, 19))
     assert result.passed and result.near_threshold == 1
@@ -79,7 +79,7 @@ def test_a_missing_box_at_the_threshold_is_excused_but_not_many():
 
 
 def test_the_last_score_of_a_full_list_decides_as_the_threshold_does():
-    base = found()
+    base = random_detections()
     other = changed(
         base,
         boxes=np.append(base.boxes[:-1], base.boxes[-1:] + 400, axis=0),
@@ -90,7 +90,7 @@ def test_the_last_score_of_a_full_list_decides_as_the_threshold_does():
 
 
 def test_the_last_score_of_a_full_class_decides_for_this_class_alone():
-    base = found()
+    base = random_detections()
     last = int(np.flatnonzero(base.labels == 0)[-1])
     full = int((base.labels == 0).sum())
     other = changed(base, boxes=base.boxes + 400 * (np.arange(20) == last)[:, None], labels=base.labels.copy())
@@ -105,12 +105,12 @@ def test_the_last_score_of_a_full_class_decides_for_this_class_alone():
 
 def test_require_says_that_nothing_was_written():
     with pytest.raises(UserError, match='1 boxes unmatched of 19.*nothing was written'):
-        require(agreement(found(), without(found(), 3)), 'config.py: onnx')
+        require(agreement(random_detections(), without(random_detections(), 3)), 'config.py: onnx')
 
 
 def test_many_equal_scores_at_the_end_of_a_full_list_are_called_so():
     """As of an untrained detector: which of them are kept is chance, and nothing is said of the graph."""
-    base = found()
+    base = random_detections()
     base = changed(base, scores=np.full(20, 0.5, np.float32), labels=np.zeros(20, np.int64))
     other = changed(base, boxes=np.append(base.boxes[:10], base.boxes[10:] + 4000, axis=0), labels=base.labels.copy())
     other.labels[10:] = 1

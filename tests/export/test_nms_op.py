@@ -44,7 +44,7 @@ def exported(selecting, tmp_path_factory):
             dynamic_shapes=({0: batch}, {0: batch}),
             custom_translation_table=TRANSLATIONS,
             input_names=['dense_boxes', 'dense_scores'],
-            output_names=[*DETECTIONS, 'places'],
+            output_names=[*DETECTIONS, 'prior_index'],
             verbose=False,
         )
     program.save(path)
@@ -64,11 +64,11 @@ def test_every_image_equals_the_selection_in_numpy(session, images, seed):
     boxes, scores = dense(images, seed)
     scores[0] *= seed % 2  # an image without detections among others
     scores[-1, 10:] *= seed != 2  # fewer than the limit
-    count, *found, places = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
+    count, *detections, prior_index = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
     for i in range(images):
-        np.testing.assert_array_equal(boxes[i, places[i, : count[i]]], found[0][i, : count[i]])
+        np.testing.assert_array_equal(boxes[i, prior_index[i, : count[i]]], detections[0][i, : count[i]])
         expected = select(boxes[i], scores[i], NMS)
-        for values, wanted in zip(found, expected, strict=True):
+        for values, wanted in zip(detections, expected, strict=True):
             np.testing.assert_array_equal(values[i, : count[i]], wanted)
     assert count.max() <= NMS['max_per_img']
 
@@ -77,18 +77,18 @@ def test_every_image_equals_the_selection_in_numpy(session, images, seed):
 def test_a_limit_of_each_class_equals_the_selection_in_numpy(limited, seed):
     session, per_class = limited
     boxes, scores = dense(2, seed)
-    count, *found, _ = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
+    count, *detections, _ = session.run(None, dict(dense_boxes=boxes, dense_scores=scores))
     for i in range(2):
         expected = select(boxes[i], scores[i], NMS | dict(max_per_class=per_class))
         assert np.bincount(expected[2], minlength=3).tolist() == [per_class] * 3
-        for values, wanted in zip(found, expected, strict=True):
+        for values, wanted in zip(detections, expected, strict=True):
             np.testing.assert_array_equal(values[i, : count[i]], wanted)
 
 
 def test_rows_after_the_count_are_padding(session):
     boxes, scores = dense(1, 0)
-    count, boxes, scores, labels, places = session.run(None, dict(dense_boxes=boxes, dense_scores=scores * 0))
-    assert not places.any()
+    count, boxes, scores, labels, prior_index = session.run(None, dict(dense_boxes=boxes, dense_scores=scores * 0))
+    assert not prior_index.any()
     assert count.tolist() == [0] and not boxes.any() and not scores.any() and (labels == -1).all()
     assert boxes.shape == (1, 25, 4)
 

@@ -65,9 +65,9 @@ def test_the_test_sees_what_no_joining_would_do():
 def test_objects_of_different_classes_at_one_place_stay():
     corner = np.array([95.0, 95.0, 140.0, 135.0])  # on the seams of four tiles
     truth = Truth(np.stack([corner] * 3), np.arange(3), SIZE)
-    found = seen(truth)
-    assert sorted(found.labels) == [0, 1, 2]
-    np.testing.assert_allclose(found.boxes, truth.boxes, atol=1e-9)
+    detections = seen(truth)
+    assert sorted(detections.labels) == [0, 1, 2]
+    np.testing.assert_allclose(detections.boxes, truth.boxes, atol=1e-9)
 
 
 def test_a_piece_that_a_tile_takes_for_another_class_goes_the_whole_object_stays():

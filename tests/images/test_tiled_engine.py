@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tile_oracle import Found, Oracle, Truth, layout
+from tile_oracle import Answer, Oracle, Truth, layout
 
 from detplug.errors import UserError
 from detplug.images.tiled_engine import TiledEngine, join_detections
@@ -24,16 +24,16 @@ def test_regions_are_read_one_batch_after_the_other_each_once():
 
 def test_other_fields_follow_their_detections():
     truth = truth_of()
-    found = TiledEngine(Oracle(truth), 128, 0.2)([truth])[0]
-    np.testing.assert_allclose(found.boxes, truth.boxes[found.fields['number']], atol=1e-9)
-    assert (np.diff(found.scores) <= 0).all()
+    detections = TiledEngine(Oracle(truth), 128, 0.2)([truth])[0]
+    np.testing.assert_allclose(detections.boxes, truth.boxes[detections.fields['number']], atol=1e-9)
+    assert (np.diff(detections.scores) <= 0).all()
 
 
 def test_a_picture_no_larger_than_a_tile_is_given_to_the_engine_as_it_is():
     truth = truth_of(5, (100, 80))
     whole = Oracle(truth)([(0, 0, 100, 80)])[0]
-    found = TiledEngine(Oracle(truth), 128, 0.2)([truth])[0]
-    np.testing.assert_array_equal(found.boxes, whole.boxes)
+    detections = TiledEngine(Oracle(truth), 128, 0.2)([truth])[0]
+    np.testing.assert_array_equal(detections.boxes, whole.boxes)
 
 
 def test_an_array_is_cut_into_the_tiles_of_its_own_size():
@@ -43,15 +43,15 @@ def test_an_array_is_cut_into_the_tiles_of_its_own_size():
         def __call__(self, images):
             assert all(image.shape[2] == 3 and image.flags.c_contiguous for image in images)
             return [
-                Found(np.array([[10.0, 10, 20, 20]]), np.array([image[0, 0, 0] / 255]), np.array([0]))
+                Answer(np.array([[10.0, 10, 20, 20]]), np.array([image[0, 0, 0] / 255]), np.array([0]))
                 for image in images
             ]
 
     picture = np.zeros((100, 218, 3), np.uint8)
     picture[:, 90:] = 200
-    found = TiledEngine(Corner(), 128, 0.2)([picture, picture[:, :50]])
-    np.testing.assert_allclose(found[0].boxes, [[100, 10, 110, 20], [10, 10, 20, 20]])
-    assert len(found[1].boxes) == 1
+    detections = TiledEngine(Corner(), 128, 0.2)([picture, picture[:, :50]])
+    np.testing.assert_allclose(detections[0].boxes, [[100, 10, 110, 20], [10, 10, 20, 20]])
+    assert len(detections[1].boxes) == 1
 
 
 def test_overlap_0_and_relations_are_refused():

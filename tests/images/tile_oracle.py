@@ -8,7 +8,7 @@ NAMES = ('egg', 'cyst', 'worm')
 
 
 @dataclass
-class Found:
+class Answer:
     """What an engine says of a picture."""
 
     boxes: np.ndarray
@@ -43,16 +43,16 @@ class Oracle:
 
     def __call__(self, regions):
         self.largest_batch = max(self.largest_batch, len(regions))
-        return [self._look(*map(int, region)) for region in regions]
+        return [self._answer(*map(int, region)) for region in regions]
 
-    def _look(self, x, y, width, height):
+    def _answer(self, x, y, width, height):
         whole = self.truth.boxes - (x, y, x, y)
         boxes = whole + self.jitter * self.rng.standard_normal(whole.shape)
         boxes = np.clip(boxes, 0, (width, height, width, height))
         share = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), 1) / np.prod(whole[:, 2:] - whole[:, :2], 1)
         seen = ((boxes[:, 2:] - boxes[:, :2]).min(1, initial=9) > 0) & (share >= self.least)
         order = seen.nonzero()[0][np.argsort(-share[seen], kind='stable')]
-        return Found(boxes[order], 0.2 + 0.7 * share[order], self.truth.labels[order], {'number': order})
+        return Answer(boxes[order], 0.2 + 0.7 * share[order], self.truth.labels[order], {'number': order})
 
 
 def layout(rng, size, count, side, touching=0.0, most_iou=0.3) -> Truth:
@@ -86,12 +86,12 @@ def iou(a, b):
     return both / (areas[0][:, None] + areas[1] - both)
 
 
-def misses_and_doubles(truth: Truth, found, least_iou: float) -> tuple[int, int]:
+def misses_and_doubles(truth: Truth, detections, least_iou: float) -> tuple[int, int]:
     """(objects without a box of their class, boxes that are no object's), each box and object used once."""
-    overlap = iou(truth.boxes, found.boxes) * (truth.labels[:, None] == found.labels)
+    overlap = iou(truth.boxes, detections.boxes) * (truth.labels[:, None] == detections.labels)
     pairs = 0
     while overlap.size and overlap.max() >= least_iou:
         row, column = np.unravel_index(overlap.argmax(), overlap.shape)
         overlap[row], overlap[:, column] = 0, 0
         pairs += 1
-    return len(truth.boxes) - pairs, len(found.boxes) - pairs
+    return len(truth.boxes) - pairs, len(detections.boxes) - pairs

@@ -21,9 +21,9 @@ def test_truth_is_left_and_detections_from_the_score_are_right(make_images):
     image.gt_ignored[:] = False
     image.boxes, image.labels = np.array([[10.0, 20, 60, 70]] * 2), np.array([1, 0])
     image.scores = np.array([0.9, 0.2])
-    truth, found = panes(image, CLASSES, 0.5)
+    truth, predicted = panes(image, CLASSES, 0.5)
     assert coloured(truth, 0) > 100 > coloured(truth, 1)
-    assert coloured(found, 1) > 100 > coloured(found, 0)
+    assert coloured(predicted, 1) > 100 > coloured(predicted, 0)
 
 
 def test_boxes_follow_the_size_of_the_pane(make_images):
@@ -63,9 +63,9 @@ def test_an_unknown_object_is_in_the_truth_and_what_lies_on_it_is_no_false_alarm
     dashes = [(panes(image, classes, 0.5)[0] == 255).all(axis=2).sum() for image in (known, unknown)]
     assert dashes[0] == 0 and dashes[1] > 50
     assert caption(known, 0.5).endswith('1 false')
-    assert caption(unknown, 0.5).endswith('F1 1.00: 0 found, 0 missed, 0 false, 1 on unknown objects')
+    assert caption(unknown, 0.5).endswith('F1 1.00: 0 correct, 0 missed, 0 false, 1 on unknown objects')
 
 
 def test_the_caption_counts_and_shortens_long_names(make_images):
     image = replace(make_images(1, 2, 0)[0], img_path='x' * 300 + '.png')
-    assert caption(image, 0.5).endswith('F1 1.00: 0 found, 0 missed, 0 false') and len(caption(image, 0.5)) < 100
+    assert caption(image, 0.5).endswith('F1 1.00: 0 correct, 0 missed, 0 false') and len(caption(image, 0.5)) < 100

@@ -8,12 +8,12 @@ dataset = dict(data_root=data_root, metainfo=dict(classes=_base_.classes, predic
 noisy = dict(type='NoisyProposals', classes=100, clean=0.6, score_thr=0.3)
 pack = dict(type='PackRelations', extent=True)
 # 48 images have no detection; the annotations do not know the pictures' sizes
-found = dict(type='FileProposals', file=data_root + 'detections_test_rcnn.json', missing='empty', check_size=False)
+detections = dict(type='FileProposals', file=data_root + 'detections_test_rcnn.json', missing='empty', check_size=False)
 
 train_dataloader = dict(dataset=dict(dataset=dict(**dataset, pipeline=[_base_.labels, noisy, pack])))
 val_dataloader = dict(
     dataset=dict(**dataset, pipeline=[_base_.labels, dict(noisy, clean=0.0, score_thr=0.5, fixed=True), pack])
 )
-test_dataloader = dict(dataset=dict(**dataset, pipeline=[_base_.labels, found, pack]))
+test_dataloader = dict(dataset=dict(**dataset, pipeline=[_base_.labels, detections, pack]))
 val_evaluator = dict(type='RelationMetric', protocol='vrd')
 test_evaluator = val_evaluator

@@ -4,7 +4,7 @@ vcoco_head = dict(
     predicates=29,
     object_kinds=[0] + [1] * 79,  # person, anything else
     subject_labels=[0],
-    solo=True,  # an action whose object is not in the picture
+    intransitive=True,  # an action whose object is not in the picture
     power=2.8,
     graph=dict(dims=128, layers=2, one_type=False),
     mask_weight=1.0,

@@ -58,30 +58,31 @@ def split_name(text: str) -> str:
     return ALIASES.get(text.lower(), text)
 
 
-def check_set(found: AnnotationSet, source: object) -> AnnotationSet:
-    """``found`` with one name for each class.
+def check_set(annotations: AnnotationSet, source: object) -> AnnotationSet:
+    """``annotations`` with one name for each class.
 
     Raises:
         UserError: no image, a class name that is empty or listed twice, two splits or two images of one name.
     """
-    if not any(split.records for split in found.splits):
+    if not any(split.records for split in annotations.splits):
         raise UserError(f'{source}: no annotated image in it; give the file or folder of the annotations')
-    for name in found.names:
+    for name in annotations.names:
         if not isinstance(name, str) or not name.strip():
             raise UserError(f'{source}: class {name!r}: no name; correct it')
-    twice = [name for name in found.names if found.names.count(name) > 1] if len(set(found.names)) < len(
-        found.names) else []  # fmt: skip
+    twice = []
+    if len(set(annotations.names)) < len(annotations.names):  # else no name is counted: lists may be long
+        twice = [name for name in annotations.names if annotations.names.count(name) > 1]
     if twice:
         raise UserError(f'{source}: class {one_line(twice[0])}: is listed twice; give each class one name')
-    names = [split.name for split in found.splits]
+    names = [split.name for split in annotations.splits]
     if len(set(names)) < len(names):
         raise UserError(f'{source}: splits {", ".join(names)}: two have one name; rename one')
-    for split in found.splits:
+    for split in annotations.splits:
         files = [record.file_name for record in split.records]
         if len(set(files)) < len(files):
             name = next(name for name in files if files.count(name) > 1)
             raise UserError(f'{source}: {split.name}: {one_line(name)}: is listed twice; keep one entry')
-    return found
+    return annotations
 
 
 def image_folder(records: list[ImageRecord], candidates: list[Path]) -> Path | None:
@@ -130,9 +131,9 @@ def with_suffix(stem: str, folders: list[Path]) -> str:
     return stem
 
 
-def fill_missing_sizes(found: AnnotationSet) -> None:
+def fill_missing_sizes(annotations: AnnotationSet) -> None:
     """Give records without a size that of their image; those that have none are dropped and listed."""
-    for split in found.splits:
+    for split in annotations.splits:
         kept = []
         for record in split.records:
             if record.width is None or record.height is None:
@@ -142,7 +143,7 @@ def fill_missing_sizes(found: AnnotationSet) -> None:
                         raise ImageError(f'{one_line(record.file_name)}: image not found')
                     record.width, record.height = size_of(path)
                 except UserError as error:
-                    found.anomalies.append(f'image without size dropped: {one_line(record.file_name)}: {error}')
+                    annotations.anomalies.append(f'image without size dropped: {one_line(record.file_name)}: {error}')
                     continue
             kept.append(record)
         split.records[:] = kept

@@ -57,12 +57,12 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
     splits, anomalies = [], []
     files = find(source)
     for path in files:
-        found, records, odd = read_coco(path)
+        annotations, records, odd = read_coco(path)
         root = _roboflow_root(path)
         if root is not None and not any(item.name == root for record in records for item in record.objects):
             anomalies.append(f"Roboflow's root category dropped: {path}: {one_line(root)}")
-            found.remove(root)
-        names |= dict.fromkeys(found)
+            annotations.remove(root)
+        names |= dict.fromkeys(annotations)
         name = split_of(path) if len(files) > 1 or path.name == ROBOFLOW else _only_split(path)
         splits.append(Split(name, records, image_folder(records, images_near(path.parent, name, images))))
         anomalies += odd
@@ -88,15 +88,15 @@ def _roboflow_root(path: Path) -> str | None:
     return roots[0] if len(roots) == 1 and others and set(others) == set(roots) else None
 
 
-def write(found: AnnotationSet) -> Written:
+def write(annotations: AnnotationSet) -> Written:
     """annotations/SPLIT.json, and the images in images/SPLIT."""
     out = Written()
-    for split in found.splits:
+    for split in annotations.splits:
         records = [
             ImageRecord(number, record.file_name, record.width, record.height, numbered(record.objects, split, i))
             for number, (i, record) in enumerate(_starts(split), start=1)
         ]
-        out.texts[f'annotations/{split.name}.json'] = coco_text(found.names, records)
+        out.texts[f'annotations/{split.name}.json'] = coco_text(annotations.names, records)
         out.link(split, f'images/{split.name}')
     return out
 

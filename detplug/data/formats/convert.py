@@ -34,34 +34,38 @@ def convert(
     if to not in FORMATS or FORMATS[to].write is None:
         writable = [name for name, entry in FORMATS.items() if entry.write is not None]
         raise UserError(f'--to {to}: is not written; one of {", ".join(writable)}')
-    form, found = read_set(source, form, images)
-    found = rename(found, renamed or {})
-    check_set(found, source)
-    written = FORMATS[to].write(found)
-    anomalies = [*found.anomalies, *written.anomalies]
-    if to != 'label-studio' and any(item.score is not None for record in found.records for item in record.objects):
+    form, annotations = read_set(source, form, images)
+    annotations = rename(annotations, renamed or {})
+    check_set(annotations, source)
+    written = FORMATS[to].write(annotations)
+    anomalies = [*annotations.anomalies, *written.anomalies]
+    if to != 'label-studio' and any(
+        item.score is not None for record in annotations.records for item in record.objects
+    ):
         anomalies.append(f'scores dropped, the format has none: {source}')
-    prepared = Prepared(written.texts, written.links, count_records(found.records), anomalies=anomalies)
+    prepared = Prepared(written.texts, written.links, count_records(annotations.records), anomalies=anomalies)
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
     return form, prepare(lambda _: prepared, folder, target)
 
 
-def rename(found: AnnotationSet, renamed: Mapping[str, str]) -> AnnotationSet:
+def rename(annotations: AnnotationSet, renamed: Mapping[str, str]) -> AnnotationSet:
     """The set under new class names.
 
     Raises:
         UserError: a name that no class has.
     """
     for name in renamed:
-        if name not in found.names:
-            raise UserError(f'--rename {one_line(name)}: no such class; one of {one_line(", ".join(found.names))}')
-    new = {name: renamed.get(name, name) for name in found.names}
+        if name not in annotations.names:
+            raise UserError(
+                f'--rename {one_line(name)}: no such class; one of {one_line(", ".join(annotations.names))}'
+            )
+    new = {name: renamed.get(name, name) for name in annotations.names}
     splits = [
         Split(
             split.name,
             [replace(r, objects=[replace(item, name=new[item.name]) for item in r.objects]) for r in split.records],
             split.folder,
         )
-        for split in found.splits
+        for split in annotations.splits
     ]
-    return AnnotationSet(list(dict.fromkeys(new.values())), splits, found.anomalies)
+    return AnnotationSet(list(dict.fromkeys(new.values())), splits, annotations.anomalies)

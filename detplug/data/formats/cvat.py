@@ -32,38 +32,38 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
     except (OSError, ParseError, DefusedXmlException, ValueError, RecursionError) as error:
         raise UserError(f'{path}: not readable as xml ({one_line(error)}); export it again') from None
     names = [(tag.text or '').strip() for tag in root.iterfind('meta//label/name')]
-    found = AnnotationSet(list(dict.fromkeys(names)), [])
+    annotations = AnnotationSet(list(dict.fromkeys(names)), [])
     groups: dict[str, dict[str, ImageRecord]] = {}
     for number, tag in enumerate(root.iterfind('image')):
-        record = _image(tag, number, path, found)
+        record = _image(tag, number, path, annotations)
         group = groups.setdefault(split_name(tag.get('subset') or ALL), {})
         if record.file_name in group:
             raise UserError(f'{path}: image {one_line(record.file_name)}: is listed twice; export it again')
         group[record.file_name] = record
     if root.find('track') is not None:
-        groups[ALL] = _frames(root, path, found)
+        groups[ALL] = _frames(root, path, annotations)
     for name, records in groups.items():
         folder = image_folder(list(records.values()), images_near(path.parent, name, images))
-        found.splits.append(Split(name, list(records.values()), folder))
-    used = {item.name for record in found.records for item in record.objects}
-    found.names += sorted(used.difference(found.names))
-    return found
+        annotations.splits.append(Split(name, list(records.values()), folder))
+    used = {item.name for record in annotations.records for item in record.objects}
+    annotations.names += sorted(used.difference(annotations.names))
+    return annotations
 
 
-def _image(tag: Element, number: int, path: Path, found: AnnotationSet) -> ImageRecord:
+def _image(tag: Element, number: int, path: Path, annotations: AnnotationSet) -> ImageRecord:
     name = tag.get('name')
     if not name:
         raise UserError(f'{path}: image[{number}].name: missing; export it again')
     size = [int(_number(tag, side, f'{path}: image {one_line(name)}')) for side in ('width', 'height')]
     record = ImageRecord(name, name.replace('\\', '/'), *size)
     for shape in tag:
-        item = _object(shape, len(record.objects), f'{path}: image {one_line(name)}', found)
+        item = _object(shape, len(record.objects), f'{path}: image {one_line(name)}', annotations)
         if item is not None:
             record.objects.append(item)
     return record
 
 
-def _frames(root: Element, path: Path, found: AnnotationSet) -> dict[str, ImageRecord]:
+def _frames(root: Element, path: Path, annotations: AnnotationSet) -> dict[str, ImageRecord]:
     """The frames of a video task that show a track."""
     size = root.find('meta//original_size')
     if size is None:
@@ -76,29 +76,29 @@ def _frames(root: Element, path: Path, found: AnnotationSet) -> dict[str, ImageR
                 continue
             name = f'frame_{int(_number(shape, "frame", f"{path}: track")):06d}.PNG'
             record = records.setdefault(name, ImageRecord(name, name, *sides))
-            item = _object(shape, len(record.objects), f'{path}: {name}', found, track.get('label'))
+            item = _object(shape, len(record.objects), f'{path}: {name}', annotations, track.get('label'))
             if item is not None:
                 record.objects.append(item)
     return dict(sorted(records.items()))
 
 
 def _object(
-    shape: Element, key: int, where: str, found: AnnotationSet, label: str | None = None
+    shape: Element, key: int, where: str, annotations: AnnotationSet, label: str | None = None
 ) -> ObjectRecord | None:
     name = label or shape.get('label')
     if shape.tag == 'box' and name:
         x1, y1, x2, y2 = (_number(shape, corner, f'{where}: box') for corner in CORNERS)
         degrees = float(shape.get('rotation') or 0)
         if degrees:
-            found.anomalies.append(f'turned box or polygon read as its box: {where}')
+            annotations.anomalies.append(f'turned box or polygon read as its box: {where}')
         return ObjectRecord(name, shapes.of_rectangle(x1, y1, x2 - x1, y2 - y1, degrees, 'centre'), key)
     if shape.tag == 'polygon' and name:
-        found.anomalies.append(f'turned box or polygon read as its box: {where}')
+        annotations.anomalies.append(f'turned box or polygon read as its box: {where}')
         return ObjectRecord(name, shapes.of_points(_points(shape, where)), key)
     if shape.tag == 'ellipse' and name:
         values = (_number(shape, part, f'{where}: ellipse') for part in ('cx', 'cy', 'rx', 'ry'))
         return ObjectRecord(name, shapes.of_ellipse(*values), key)
-    found.anomalies.append(f'shape without area left out: {where}: {one_line(shape.tag)}')
+    annotations.anomalies.append(f'shape without area left out: {where}: {one_line(shape.tag)}')
     return None
 
 

@@ -40,17 +40,17 @@ def detect(source: Path) -> str:
     """
     if not source.exists():
         raise UserError(f'{source}: not found; check the path')
-    found = [name for name, form in FORMATS.items() if form.find(source)]
-    if not found:
+    matching = [name for name, form in FORMATS.items() if form.find(source)]
+    if not matching:
         known = '; '.join(f'{name}: {form.what}' for name, form in FORMATS.items())
         raise UserError(
             f'{source}: no annotations in a known format ({known}); give the file or folder that holds them'
         )
-    if len(found) > 1:
+    if len(matching) > 1:
         raise UserError(
-            f'{source}: has annotations in {" and ".join(found)}; give --from {found[0]}, or one of its files'
+            f'{source}: has annotations in {" and ".join(matching)}; give --from {matching[0]}, or one of its files'
         )
-    return found[0]
+    return matching[0]
 
 
 def read_set(
@@ -74,9 +74,9 @@ def read_set(
     if images is not None and not Path(images).is_dir():
         raise UserError(f'{images}: --images: no such folder; check the path')
     given = None if images is None else Path(images)
-    found = check_set(FORMATS[form].read(source, given), source)
-    for split in found.splits if images is not None else ():
+    annotations = check_set(FORMATS[form].read(source, given), source)
+    for split in annotations.splits if images is not None else ():
         if split.folder is None or not any(map(split.path, split.records[:20])):
             raise UserError(f'{images}: --images: has none of the images of {split.name}; check the path')
-    fill_missing_sizes(found)
-    return form, check_set(found, source)
+    fill_missing_sizes(annotations)
+    return form, check_set(annotations, source)

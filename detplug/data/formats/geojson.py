@@ -38,7 +38,7 @@ def find(source: Path) -> list[Path]:
 def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """A split for each folder below ``source`` that holds files; the files of ``source`` itself are the split all."""
     root = source if source.is_dir() else source.parent
-    found = AnnotationSet(_classes(root / CLASSES), [])
+    annotations = AnnotationSet(_classes(root / CLASSES), [])
     groups: dict[str, list[Path]] = {}
     for path in find(source):
         parts = path.relative_to(root).parts
@@ -47,11 +47,11 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
     for group, paths in groups.items():
         name, base = split_name(group) if group else ALL, root / group
         folders = [*images_near(base, name, images), *([] if images else images_near(root, name)), base]
-        records = [_record(path, base, folders, found) for path in paths]
-        found.splits.append(Split(name, records, image_folder(records, folders)))
+        records = [_record(path, base, folders, annotations) for path in paths]
+        annotations.splits.append(Split(name, records, image_folder(records, folders)))
         names |= dict.fromkeys(sorted({item.name for record in records for item in record.objects}))
-    found.names += [name for name in names if name not in found.names]
-    return found
+    annotations.names += [name for name in names if name not in annotations.names]
+    return annotations
 
 
 def _classes(path: Path) -> list[str]:
@@ -65,7 +65,7 @@ def _classes(path: Path) -> list[str]:
     return [entry['name'] for entry in entries]
 
 
-def _record(path: Path, base: Path, folders: list[Path], found: AnnotationSet) -> ImageRecord:
+def _record(path: Path, base: Path, folders: list[Path], annotations: AnnotationSet) -> ImageRecord:
     content = read_json(path)
     image = content.get('image') if isinstance(content, dict) else None
     name = path.relative_to(base).as_posix().removesuffix(SUFFIX)
@@ -77,7 +77,7 @@ def _record(path: Path, base: Path, folders: list[Path], found: AnnotationSet) -
         file = with_suffix(name, folders)
         record = ImageRecord(file, file, None, None)
     for number, feature in enumerate(_features(content, path)):
-        item = _object(feature, number, path, found)
+        item = _object(feature, number, path, annotations)
         if item is not None:
             record.objects.append(item)
     return record
@@ -92,17 +92,17 @@ def _features(content: Any, path: Path) -> list[dict]:
     return features
 
 
-def _object(feature: dict, number: int, path: Path, found: AnnotationSet) -> ObjectRecord | None:
+def _object(feature: dict, number: int, path: Path, annotations: AnnotationSet) -> ObjectRecord | None:
     where = f'{path}: features[{number}]'
     properties, geometry = feature.get('properties') or {}, feature.get('geometry') or {}
     kind = geometry.get('type') if isinstance(geometry, dict) else None
     name = properties.get('classification') if isinstance(properties, dict) else None
     name = name.get('name') if isinstance(name, dict) else name
     if not isinstance(name, str) or not name.strip():
-        found.anomalies.append(f'annotation without class left out: {path}: features[{number}]')
+        annotations.anomalies.append(f'annotation without class left out: {path}: features[{number}]')
         return None
     if kind not in ('Polygon', 'MultiPolygon'):
-        found.anomalies.append(f'shape without area left out: {path}: features[{number}] ({one_line(kind)})')
+        annotations.anomalies.append(f'shape without area left out: {path}: features[{number}] ({one_line(kind)})')
         return None
     rings = geometry.get('coordinates')
     try:
@@ -115,19 +115,19 @@ def _object(feature: dict, number: int, path: Path, found: AnnotationSet) -> Obj
     box = shapes.of_points(points)
     corners = {(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])}
     if set(points) != corners:
-        found.anomalies.append(f'polygon read as its box: {path}: features[{number}]')
+        annotations.anomalies.append(f'polygon read as its box: {path}: features[{number}]')
     return ObjectRecord(name, box, number)
 
 
-def write(found: AnnotationSet) -> Written:
+def write(annotations: AnnotationSet) -> Written:
     """SPLIT/FILE.geojson for each image, images beside them, classes.json.
 
     Raises:
         UserError: a file name that leads out of the folder.
     """
     out = Written()
-    colours = {name: list(COLOURS[i % len(COLOURS)]) for i, name in enumerate(found.names)}
-    for split in cleaned(found, out).splits:
+    colours = {name: list(COLOURS[i % len(COLOURS)]) for i, name in enumerate(annotations.names)}
+    for split in cleaned(annotations, out).splits:
         for record in split.records:
             image = dict(file_name=record.file_name, width=record.width, height=record.height)
             features = [_feature(item, colours[item.name]) for item in record.objects]

@@ -56,12 +56,12 @@ def _is_tasks(path: Path) -> bool:
 def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """A split for each file; one file alone is the split all unless it is named as one."""
     files = find(source)
-    found = AnnotationSet(_names(files[0].parent / CONFIG), [])
+    annotation_set = AnnotationSet(_names(files[0].parent / CONFIG), [])
     used: set[str] = set()
     for path in files:
         name = split_name(path.stem)
         name = name if len(files) > 1 or name in ('train', 'val', 'test') else ALL
-        records = [_record(task, i, path, found) for i, task in enumerate(read_json(path))]
+        records = [_record(task, i, path, annotation_set) for i, task in enumerate(read_json(path))]
         near = images_near(path.parent, name, images)
         prefix = f'images/{path.stem}/'  # as it is written here
         if all(record.file_name.startswith(prefix) for record in records):
@@ -69,10 +69,10 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
             for record in records:
                 record.file_name = record.file_name.removeprefix(prefix)
         folder = image_folder(records, near)
-        found.splits.append(Split(name, records, folder))
+        annotation_set.splits.append(Split(name, records, folder))
         used |= {item.name for record in records for item in record.objects}
-    found.names += sorted(used.difference(found.names))
-    return found
+    annotation_set.names += sorted(used.difference(annotation_set.names))
+    return annotation_set
 
 
 def _names(path: Path) -> list[str]:
@@ -86,7 +86,7 @@ def _names(path: Path) -> list[str]:
     return [tag.get('value', '') for tag in root.iter('Label')]
 
 
-def _record(task: Any, index: int, path: Path, found: AnnotationSet) -> ImageRecord:
+def _record(task: Any, index: int, path: Path, annotation_set: AnnotationSet) -> ImageRecord:
     where = f'{path}: [{index}]'
     data = task.get('data') if isinstance(task, dict) else None
     text = data.get('image') or data.get('img') if isinstance(data, dict) else None
@@ -98,13 +98,13 @@ def _record(task: Any, index: int, path: Path, found: AnnotationSet) -> ImageRec
     annotations = _dicts(task.get('annotations') or task.get('completions'), f'{where}.annotations')
     done = [x for x in annotations if not x.get('was_cancelled')]
     if len(done) > 1:
-        found.anomalies.append(f'several annotations of an image, the last is taken: {path}: {one_line(name)}')
+        annotation_set.anomalies.append(f'several annotations of an image, the last is taken: {path}: {one_line(name)}')
     predictions = _dicts(task.get('predictions'), f'{where}.predictions')
     scored = not done and bool(predictions)
     last = (predictions if scored else done)[-1:]
     results = _dicts(last[0].get('result'), f'{where}.result') if last else []
     for number, result in enumerate(results):
-        item = _object(result, number, record, f'{where}.result[{number}]', found)
+        item = _object(result, number, record, f'{where}.result[{number}]', annotation_set)
         if item is not None:
             item.score = finite_number(result.get('score')) if scored else None
             record.objects.append(item)
@@ -136,7 +136,9 @@ def image_name(text: str) -> str:
     return path.lstrip('/').replace('\\', '/')
 
 
-def _object(result: dict, number: int, record: ImageRecord, where: str, found: AnnotationSet) -> ObjectRecord | None:
+def _object(
+    result: dict, number: int, record: ImageRecord, where: str, annotation_set: AnnotationSet
+) -> ObjectRecord | None:
     value = result.get('value')
     if not isinstance(value, dict):
         raise UserError(f'{where}.value: missing; export the tasks as JSON again')
@@ -145,7 +147,9 @@ def _object(result: dict, number: int, record: ImageRecord, where: str, found: A
     shape = _shape(value)
     if name is None or shape is None:
         what = 'result without class' if name is None else 'result without box'
-        found.anomalies.append(f'{what} left out: {one_line(record.file_name)}: {where} ({result.get("type")})')
+        annotation_set.anomalies.append(
+            f'{what} left out: {one_line(record.file_name)}: {where} ({result.get("type")})'
+        )
         return None
     for key, side in (('original_width', 'width'), ('original_height', 'height')):
         pixels = finite_number(result.get(key))
@@ -154,7 +158,7 @@ def _object(result: dict, number: int, record: ImageRecord, where: str, found: A
     if record.width is None or record.height is None:
         raise UserError(f'{where}.original_width: missing; export the tasks as JSON again')
     if value.get('rotation') or 'points' in value:
-        found.anomalies.append(f'turned box or polygon read as its box: {one_line(record.file_name)}: {where}')
+        annotation_set.anomalies.append(f'turned box or polygon read as its box: {one_line(record.file_name)}: {where}')
     box = _pixels(value, shape, record)
     if any(finite_number(side) is None for side in box):
         raise UserError(f'{where}.value: not finite percents; correct it')
@@ -184,15 +188,15 @@ def _pixels(value: dict, shape: list, record: ImageRecord) -> shapes.Box:
     return shapes.of_rectangle(a, b, c, d, degrees)
 
 
-def write(found: AnnotationSet) -> Written:
+def write(annotation_set: AnnotationSet) -> Written:
     """SPLIT.json, config.xml, and the images in images/SPLIT, which Label Studio serves as local files."""
     out = Written()
-    check_xml_names(found, 'Label Studio')
-    for split in cleaned(found, out).splits:
+    check_xml_names(annotation_set, 'Label Studio')
+    for split in cleaned(annotation_set, out).splits:
         tasks = [_task(number, record, split.name) for number, record in enumerate(split.records, start=1)]
         out.texts[f'{split.name}.json'] = json.dumps(tasks, ensure_ascii=False)
         out.link(split, f'images/{split.name}')
-    labels = ''.join(f'\n    <Label value={quoteattr(name)}/>' for name in found.names)
+    labels = ''.join(f'\n    <Label value={quoteattr(name)}/>' for name in annotation_set.names)
     out.texts[CONFIG] = (
         '<View>\n  <Image name="image" value="$image"/>\n'
         f'  <RectangleLabels name="label" toName="image">{labels}\n  </RectangleLabels>\n</View>\n'

@@ -41,17 +41,17 @@ def _images(path: Path) -> dict[str, dict]:
 
 def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """A split for each file: named by its folder where that is one's, else ``all``."""
-    found = AnnotationSet([], [])
+    annotations = AnnotationSet([], [])
     for path in find(source):
         entries = _images(path)
         attribute = _attribute(entries, path)
         folder = split_name(path.parent.name)
         name = folder if folder in ('train', 'val', 'test') else split_name(path.stem)
         name = name if name in ('train', 'val', 'test') else ALL
-        records = [_record(entry, path, attribute, found) for entry in entries.values()]
-        found.splits.append(Split(name, records, image_folder(records, images_near(path.parent, name, images))))
-    found.names = sorted({item.name for record in found.records for item in record.objects})
-    return found
+        records = [_record(entry, path, attribute, annotations) for entry in entries.values()]
+        annotations.splits.append(Split(name, records, image_folder(records, images_near(path.parent, name, images))))
+    annotations.names = sorted({item.name for record in annotations.records for item in record.objects})
+    return annotations
 
 
 def _regions(entry: dict, path: Path) -> list[tuple[dict, dict]]:
@@ -92,16 +92,16 @@ def _attribute(entries: dict[str, dict], path: Path) -> str | None:
     return next(iter(names), None)
 
 
-def _record(entry: dict, path: Path, attribute: str | None, found: AnnotationSet) -> ImageRecord:
+def _record(entry: dict, path: Path, attribute: str | None, annotations: AnnotationSet) -> ImageRecord:
     name = str(entry['filename']).replace('\\', '/')
     record = ImageRecord(name, name, None, None)
     for number, (shape, attributes) in enumerate(_regions(entry, path)):
         where = f'{path}: {one_line(name)}: regions[{number}]'
         label = _label(attributes.get(attribute))
         if label is None:
-            found.anomalies.append(f'annotation without class left out: {where}')
+            annotations.anomalies.append(f'annotation without class left out: {where}')
             continue
-        box = _box(shape, where, found)
+        box = _box(shape, where, annotations)
         if box is not None:
             record.objects.append(ObjectRecord(label, box, number))
     return record
@@ -114,17 +114,17 @@ def _label(value: Any) -> str | None:
     return value.strip() if isinstance(value, str) and value.strip() else None
 
 
-def _box(shape: dict, where: str, found: AnnotationSet) -> shapes.Box | None:
+def _box(shape: dict, where: str, annotations: AnnotationSet) -> shapes.Box | None:
     kind = shape.get('name')
     if kind == 'polygon' or kind == 'polyline':
         x, y = shape.get('all_points_x'), shape.get('all_points_y')
         points = list(zip(x, y, strict=False)) if isinstance(x, list) and isinstance(y, list) else []
         if len(points) < 2 or any(finite_number(value) is None for point in points for value in point):
             raise UserError(f'{where}.all_points_x: not finite numbers; correct it')
-        found.anomalies.append(f'polygon read as its box: {where}')
+        annotations.anomalies.append(f'polygon read as its box: {where}')
         return shapes.of_points(points)
     if not isinstance(kind, str) or kind not in SHAPES:
-        found.anomalies.append(f'shape without area left out: {where} ({one_line(kind)})')
+        annotations.anomalies.append(f'shape without area left out: {where} ({one_line(kind)})')
         return None
     values = [finite_number(shape.get(key)) for key in SHAPES[kind]]
     if None in values:

@@ -39,25 +39,25 @@ def _is_voc(path: Path) -> bool:
 def read(source: Path, images: Path | None = None) -> AnnotationSet:
     """All splits; an xml that no list names is in the split ``all`` where there are no lists, else listed."""
     folders = find(source)
-    found = AnnotationSet([], [])
+    annotations = AnnotationSet([], [])
     if folders == [source / XML]:
-        _official(source, found, images)
+        _official(source, annotations, images)
     else:
         for folder in folders:
             place = images or folder
             records = [_record(path, folder, place) for path in sorted(folder.glob('*.xml'))]
-            found.splits.append(Split(ALL if folder == source else split_name(folder.name), records, place))
-    used = dict.fromkeys(sorted({item.name for record in found.records for item in record.objects}))
+            annotations.splits.append(Split(ALL if folder == source else split_name(folder.name), records, place))
+    used = dict.fromkeys(sorted({item.name for record in annotations.records for item in record.objects}))
     labels = source / LABELS
     if labels.is_file():
         lines = [line.rsplit(':', 3)[0] for line in labels.read_text(encoding='utf-8').splitlines()
                  if line.strip() and not line.startswith(('# ', 'background:0,0,0'))]  # fmt: skip
         used = dict.fromkeys(lines) | used
-    found.names = list(used)
-    return found
+    annotations.names = list(used)
+    return annotations
 
 
-def _official(source: Path, found: AnnotationSet, given: Path | None) -> None:
+def _official(source: Path, annotations: AnnotationSet, given: Path | None) -> None:
     root = source / XML
     near = [given] if given else [source / 'JPEGImages', source / 'images']
     images = next((path for path in near if path.is_dir()), root)
@@ -68,25 +68,29 @@ def _official(source: Path, found: AnnotationSet, given: Path | None) -> None:
     lists = {path: read_image_list(path) for path in sorted((source / LISTS).glob('*.txt'))}
     lists = {path: names for path, names in lists.items() if not any(' ' in name and name not in records
                                                                       for name in names)}  # fmt: skip
-    listed = _disjoint(lists, found)
+    listed = _disjoint(lists, annotations)
     if not listed:
-        found.splits.append(Split(ALL, list(records.values()), image_folder(list(records.values()), [images, root])))
+        annotations.splits.append(
+            Split(ALL, list(records.values()), image_folder(list(records.values()), [images, root]))
+        )
         return
     for path, names in listed.items():
         missing = [name for name in names if name not in records]
         if missing:
             raise UserError(f'{path}: {one_line(missing[0])}: has no xml in {root}; remove the line or add the file')
         own = [records[name] for name in names]
-        found.splits.append(Split(split_name(path.stem), own, image_folder(own, [images, root])))
+        annotations.splits.append(Split(split_name(path.stem), own, image_folder(own, [images, root])))
     left = records.keys() - {name for names in listed.values() for name in names}
-    found.anomalies += [f'xml in no list: {root / name}.xml' for name in sorted(left)]
+    annotations.anomalies += [f'xml in no list: {root / name}.xml' for name in sorted(left)]
 
 
-def _disjoint(lists: dict[Path, list[str]], found: AnnotationSet) -> dict[Path, list[str]]:
+def _disjoint(lists: dict[Path, list[str]], annotations: AnnotationSet) -> dict[Path, list[str]]:
     """The lists without unions of others, such as trainval, which are named."""
     kept = {path: names for path, names in lists.items() if path.stem not in ('trainval', 'all')}
     if kept:
-        found.anomalies += [f'list left out, others have its images: {path}' for path in lists.keys() - kept.keys()]
+        annotations.anomalies += [
+            f'list left out, others have its images: {path}' for path in lists.keys() - kept.keys()
+        ]
         return kept
     return lists
 
@@ -99,7 +103,7 @@ def _record(path: Path, root: Path, images: Path) -> ImageRecord:
     return record
 
 
-def write(found: AnnotationSet) -> Written:
+def write(annotations: AnnotationSet) -> Written:
     """Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages, labelmap.txt. Coordinates keep two decimals and more.
 
     A side of 1 px or less cannot be said: its two numbers would be one; such boxes are left out and listed.
@@ -108,9 +112,9 @@ def write(found: AnnotationSet) -> Written:
         UserError: two images whose xml would be one file, or a class name that xml cannot hold.
     """
     out = Written()
-    check_xml_names(found, 'VOC')
+    check_xml_names(annotations, 'VOC')
     owners: dict[str, str] = {}
-    for split in cleaned(found, out, flags=True).splits:
+    for split in cleaned(annotations, out, flags=True).splits:
         lines = []
         for record in split.records:
             name = Path(record.file_name).with_suffix('').as_posix()
@@ -124,7 +128,7 @@ def write(found: AnnotationSet) -> Written:
         out.texts[f'{LISTS}/{split.name}.txt'] = ''.join(lines)
         out.link(split, 'JPEGImages')
     head = '# label:color_rgb:parts:actions\n'
-    out.texts[LABELS] = head + ''.join(f'{name}:::\n' for name in found.names)
+    out.texts[LABELS] = head + ''.join(f'{name}:::\n' for name in annotations.names)
     return out
 
 

@@ -29,13 +29,13 @@ class Written:
             self.anomalies.append(f'images not found: {split.name}: {missing} of {len(split.records)}; put them there')
 
 
-def check_xml_names(found: AnnotationSet, what: str) -> None:
+def check_xml_names(annotations: AnnotationSet, what: str) -> None:
     """Refuse class names that xml changes or cannot hold.
 
     Raises:
         UserError: spaces at the ends, or characters that are not printable.
     """
-    for name in found.names:
+    for name in annotations.names:
         if name != name.strip() or not name.isprintable():
             raise UserError(f'class {one_line(repr(name))}: {what} cannot hold this name; give --rename OLD=NEW')
 
@@ -45,14 +45,14 @@ def numbered(objects: Sequence[ObjectRecord], split: Split, before: int) -> list
     return [replace(item, key=before + i) for i, item in enumerate(objects, start=1)]
 
 
-def cleaned(found: AnnotationSet, out: Written, flags: bool = False) -> AnnotationSet:
+def cleaned(annotations: AnnotationSet, out: Written, flags: bool = False) -> AnnotationSet:
     """The set with boxes that lie in their images and have an area, each change listed in ``out``.
 
     Args:
         flags: the format can say that an object is to be ignored; where not, such objects are left out.
     """
     splits = []
-    for split in found.splits:
+    for split in annotations.splits:
         records = []
         for record in split.records:
             kept, odd = clean_boxes(record)
@@ -62,7 +62,7 @@ def cleaned(found: AnnotationSet, out: Written, flags: bool = False) -> Annotati
                 kept = [item for item in kept if not item.ignored]
             records.append(replace(record, objects=kept))
         splits.append(Split(split.name, records, split.folder))
-    return AnnotationSet(found.names, splits)
+    return AnnotationSet(annotations.names, splits)
 
 
 def _ignored(record: ImageRecord, item: ObjectRecord) -> str:

@@ -43,19 +43,19 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
     path = find(source)
     if images is not None:
         raise UserError(f'{path}: --images: YOLO labels lie beside their images, where {path.name} says; leave it out')
-    found = AnnotationSet([], [])
+    annotations = AnnotationSet([], [])
     if path.name == CLASSES:
-        found.names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+        annotations.names = [line.strip() for line in _text(path).splitlines() if line.strip()]
         folders = {ALL: [path.parent / 'images' if (path.parent / 'images').is_dir() else path.parent]}
     else:
-        found.names, folders = _settings(path)
-    for name, places in folders.items():
-        _add_split(found, name, places)
-    fill_missing_sizes(found)
-    for split in found.splits:
+        annotations.names, folders = _settings(path)
+    for name, paths in folders.items():
+        _add_split(annotations, name, paths)
+    fill_missing_sizes(annotations)
+    for split in annotations.splits:
         for record in split.records:
             _to_pixels(record)
-    return found
+    return annotations
 
 
 def _settings(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
@@ -91,40 +91,40 @@ def _settings(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
 
 def _place(path: Path, root: Path, key: str, text: Any) -> Path:
     tries = [root / str(text), path.parent / str(text), path.parent / str(text).removeprefix('../')]
-    place = next((place for place in tries if place.exists()), None)
-    if place is None:
+    existing = next((candidate for candidate in tries if candidate.exists()), None)
+    if existing is None:
         raise UserError(f'{path}: {key}: {one_line(text)}: not there; correct the path')
-    return place
+    return existing
 
 
-def _add_split(found: AnnotationSet, name: str, places: list[Path]) -> None:
-    root = places[0] if len(places) == 1 and places[0].is_dir() else _common(places)
+def _add_split(annotations: AnnotationSet, name: str, paths: list[Path]) -> None:
+    root = paths[0] if len(paths) == 1 and paths[0].is_dir() else _common(paths)
     records = []
-    for place in places:
-        files = images_in(place) if place.is_dir() else _listed(place)
+    for path in paths:
+        files = images_in(path) if path.is_dir() else _listed(path)
         for image in files:
             relative = image.relative_to(root).as_posix() if image.is_relative_to(root) else str(image)
             record = ImageRecord(relative, relative, None, None)
             label = label_of(image)
             if label.is_file():
-                record.objects = _objects(label, found)
+                record.objects = _objects(label, annotations)
             records.append(record)
     if records and not any(label_of(root / record.file_name).is_file() for record in records):
         raise UserError(f'{label_of(root / records[0].file_name)}: not there, nor the label of any other image of '
                         f'{name}; labels lie in labels/ where the images lie in images/')  # fmt: skip
-    found.splits.append(Split(name, records, root))
+    annotations.splits.append(Split(name, records, root))
 
 
-def _common(places: list[Path]) -> Path:
-    folders = [place if place.is_dir() else place.parent for place in places]
+def _common(paths: list[Path]) -> Path:
+    folders = [path if path.is_dir() else path.parent for path in paths]
     parents = [folders[0], *folders[0].parents]
     return next(parent for parent in parents if all(folder.is_relative_to(parent) for folder in folders))
 
 
-def _listed(place: Path) -> list[Path]:
+def _listed(path: Path) -> list[Path]:
     """Images of a text file: a path a line, relative to its folder."""
-    lines = [line.strip() for line in _text(place).splitlines() if line.strip()]
-    return [place.parent / line.removeprefix('./') for line in lines]
+    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    return [path.parent / line.removeprefix('./') for line in lines]
 
 
 def label_of(image: Path) -> Path:
@@ -136,7 +136,7 @@ def label_of(image: Path) -> Path:
     return Path(*parts).with_suffix('.txt')
 
 
-def _objects(label: Path, found: AnnotationSet) -> list[ObjectRecord]:
+def _objects(label: Path, annotations: AnnotationSet) -> list[ObjectRecord]:
     """The lines of a label file; boxes are shares of the image until its size is known."""
     objects = []
     for number, line in enumerate(_text(label).splitlines(), start=1):
@@ -151,21 +151,21 @@ def _objects(label: Path, found: AnnotationSet) -> list[ObjectRecord]:
         if None in values or len(values) < 5:
             raise UserError(f'{where}: {one_line(line)} is not a class number and a box; correct it')
         index, rest = values[0], values[1:]
-        if index != int(index) or not 0 <= index < len(found.names):
-            raise UserError(f'{where}: class {words[0]}: data.yaml has the classes 0 to {len(found.names) - 1}')
+        if index != int(index) or not 0 <= index < len(annotations.names):
+            raise UserError(f'{where}: class {words[0]}: data.yaml has the classes 0 to {len(annotations.names) - 1}')
         if len(rest) == 5:
-            found.anomalies.append(f'confidence of a label dropped: {label}: line {number}')
-        objects.append(ObjectRecord(found.names[int(index)], _box(rest, where, found, label), number))
+            annotations.anomalies.append(f'confidence of a label dropped: {label}: line {number}')
+        objects.append(ObjectRecord(annotations.names[int(index)], _box(rest, where, annotations, label), number))
     return objects
 
 
-def _box(values: list[float], where: str, found: AnnotationSet, label: Path) -> tuple[float, float, float, float]:
+def _box(values: list[float], where: str, annotations: AnnotationSet, label: Path) -> tuple[float, float, float, float]:
     if len(values) in (4, 5):
         x, y, width, height = values[:4]
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
     if len(values) % 2:
         raise UserError(f'{where}: {len(values)} coordinates are neither a box nor a polygon; correct it')
-    found.anomalies.append(f'polygon read as its box: {label}: {where.rpartition(": ")[2]}')
+    annotations.anomalies.append(f'polygon read as its box: {label}: {where.rpartition(": ")[2]}')
     return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
 
 
@@ -182,15 +182,15 @@ def _text(path: Path) -> str:
         raise UserError(f'{path}: not readable as text ({one_line(error)}); get the file again') from None
 
 
-def write(found: AnnotationSet) -> Written:
+def write(annotations: AnnotationSet) -> Written:
     """data.yaml, labels/SPLIT and images/SPLIT; an image without objects has an empty label file.
 
     Raises:
         UserError: two images whose labels would be one file.
     """
     out = Written()
-    number = {name: i for i, name in enumerate(found.names)}
-    for split in cleaned(found, out).splits:
+    number = {name: i for i, name in enumerate(annotations.names)}
+    for split in cleaned(annotations, out).splits:
         labels: dict[str, str] = {}
         for record in split.records:
             name = label_of(Path('images', split.name, record.file_name)).as_posix()
@@ -202,9 +202,11 @@ def write(found: AnnotationSet) -> Written:
             lines = [_line(number[item.name], item.box, record) for item in record.objects]
             out.texts[name] = ''.join(lines)
         out.link(split, f'images/{split.name}')
-    splits = {split.name: f'images/{split.name}' for split in found.splits}
+    splits = {split.name: f'images/{split.name}' for split in annotations.splits}
     out.texts['data.yaml'] = yaml.safe_dump(
-        dict(path='.', **splits, nc=len(found.names), names=found.names), allow_unicode=True, sort_keys=False
+        dict(path='.', **splits, nc=len(annotations.names), names=annotations.names),
+        allow_unicode=True,
+        sort_keys=False,
     )
     return out
 

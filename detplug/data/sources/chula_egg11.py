@@ -55,8 +55,10 @@ def image_number(name: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _first(src: Path, places: tuple[str, ...]) -> str:
-    for place in places:
-        if (src / place).exists():
-            return place
-    raise UserError(f'{src / places[0]}: not found; unpack both zip files and put test_labels_200.json into one folder')
+def _first(src: Path, candidates: tuple[str, ...]) -> str:
+    for candidate in candidates:
+        if (src / candidate).exists():
+            return candidate
+    raise UserError(
+        f'{src / candidates[0]}: not found; unpack both zip files and put test_labels_200.json into one folder'
+    )

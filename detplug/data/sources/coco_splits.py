@@ -22,9 +22,9 @@ def read_splits(src: Path, splits: Mapping[str, tuple[str, str]], names: tuple[s
     for split, (file, folder) in splits.items():
         if not (src / file).is_file():
             raise UserError(f'{src / file}: not found; give the folder of the unpacked download')
-        found, records, anomalies = read_coco(src / file)
+        declared, records, anomalies = read_coco(src / file)
         images = src / folder
-        out.anomalies += anomalies + [f'unknown label: {src / file}: {name}' for name in found if name not in names]
+        out.anomalies += anomalies + [f'unknown label: {src / file}: {name}' for name in declared if name not in names]
         out.anomalies += check_records(records, lambda record, images=images: images / record.file_name)
         out.counts |= count_records(records, f'{split} ')
         out.links |= {f'annotations/{split}.json': src / file} | link_images(records, images, split)

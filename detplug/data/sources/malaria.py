@@ -70,19 +70,21 @@ def read_malaria(src: Path) -> Prepared:
     file = next((path for path in (src / 'annotations.json', folder / 'annotations.json') if path.is_file()), None)
     if file is None:
         raise UserError(f'{src / "annotations.json"}: not found; give the folder of the repository')
-    found = {path.stem.upper() + '.jpg': path for path in folder.glob('*.[jJ][pP][gG]')}
+    pictures = {path.stem.upper() + '.jpg': path for path in folder.glob('*.[jJ][pP][gG]')}
     records, anomalies = read_annotations(file)
     blocks = {record.file_name: at // BLOCK for at, record in enumerate(sorted(records, key=lambda r: r.file_name))}
     ordered = sorted(records, key=lambda r: (blocks[r.file_name] in LEFT_OUT, r.file_name))
     _number(ordered)
     split = [record for record in ordered if blocks[record.file_name] not in LEFT_OUT]
     out = Prepared(official=OFFICIAL | IN_SPLITS, counts=count_records(ordered) | count_records(split, 'split '))
-    out.anomalies += anomalies + check_records(ordered, lambda r: found.get(r.file_name, folder / r.file_name))
+    out.anomalies += anomalies + check_records(ordered, lambda r: pictures.get(r.file_name, folder / r.file_name))
     annotated = {record.file_name for record in ordered}
-    out.anomalies += [f'image without annotation: {found[name]}' for name in sorted(found) if name not in annotated]
+    out.anomalies += [
+        f'image without annotation: {pictures[name]}' for name in sorted(pictures) if name not in annotated
+    ]
     out.texts['annotations.json'] = coco_text(list(NAMES), ordered)
     out.texts['splits.json'] = json.dumps(_splits(ordered, blocks), indent=1)
-    out.links = {f'images/{name}': path for name, path in found.items()}
+    out.links = {f'images/{name}': path for name, path in pictures.items()}
     return out
 
 

@@ -18,7 +18,7 @@ from .sizes import ADDRESS_BITS
 
 
 def drain_cycles(n: int) -> int:
-    """From the last place to its result in a memory."""
+    """From the last pixel to its result in a memory."""
     return n + 8
 
 
@@ -82,7 +82,7 @@ class ComputeUnit(Component):
         return m
 
     def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
-        """Words of the memories into the array; zeros for places outside of the map."""
+        """Words of the memories into the array; zeros for pixels outside of the map."""
         inside = delayed(m, sequencer.inside, 1)
         m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), 0))
         m.d.comb += [

@@ -13,8 +13,8 @@ def cycles(instruction: Instruction, n: int, latency: int = LATENCY) -> int:
     """Until the next instruction is taken, on an array of n x n; exact."""
     if isinstance(instruction, Compute):
         passes = instruction.blocks * instruction.terms
-        places = instruction.rows * instruction.cols
-        return TAKEN + n + passes * max(places, n) + drain_cycles(n)
+        pixels = instruction.rows * instruction.cols
+        return TAKEN + n + passes * max(pixels, n) + drain_cycles(n)
     return TAKEN + instruction.words * instruction.runs + (latency if isinstance(instruction, Load) else 2)
 
 

@@ -1,7 +1,7 @@
 """Addition, largest value and upsampling as instructions: convolutions with the identity as weights. Ours.
 
 A tile of N x N ones on the diagonal hands activations through the array; two maps as two terms are added, the places of
-a window as terms with ``largest`` are pooled, and steps of 2 in the result spread places.
+a window as terms with ``largest`` are pooled, and steps of 2 in the result spread pixels.
 """
 
 from collections.abc import Iterator, Mapping

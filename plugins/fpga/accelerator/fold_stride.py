@@ -17,7 +17,7 @@ def can_fold(op: Conv, rows: int, cols: int) -> bool:
 
 
 def fold_map(x: np.ndarray) -> np.ndarray:
-    """(C, 2 H, 2 W) -> (4 C, H, W): the places of each 2x2 square become channels."""
+    """(C, 2 H, 2 W) -> (4 C, H, W): the pixels of each 2x2 square become channels."""
     channels, rows, cols = x.shape
     squares = x.reshape(channels, rows // 2, 2, cols // 2, 2)
     return squares.transpose(2, 4, 0, 1, 3).reshape(4 * channels, rows // 2, cols // 2)

@@ -39,7 +39,7 @@ class Job:
 
     @property
     def taps(self) -> int:
-        """Places of the kernel."""
+        """Taps of the kernel."""
         return self.task.kernel[0] * self.task.kernel[1]
 
     @property

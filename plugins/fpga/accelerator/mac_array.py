@@ -1,4 +1,4 @@
-"""The array of N x N int8 multipliers: N activations of one place x N x N weights -> N sums. Ours.
+"""The array of N x N int8 multipliers: N activations of one pixel x N x N weights -> N sums. Ours.
 
 Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
 the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired.
@@ -21,7 +21,7 @@ class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
-    weights' last row or later, one cycle before the first place that needs the new tile. The sums of a place appear
+    weights' last row or later, one cycle before the first pixel that needs the new tile. The sums of a pixel appear
     LATENCY = n + 1 cycles after its activations.
     """
 

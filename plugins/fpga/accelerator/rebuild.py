@@ -3,8 +3,8 @@
 TT-YOLOv5 (Liu et al., arXiv 2408.01534) fetches cores and rebuilds dense weights on chip; that the array of the
 convolution does it is ours. The result is `TTKernel.rebuild`, bit for bit.
 
-Product 1: places are input channels, the map is the first core, the weights are the middle core; its results, the rows
-(input channel; N of r2), are the weight tiles of product 2. Product 2: places are output channels, the map is the last
+Product 1: pixels are input channels, the map is the first core, the weights are the middle core; its results, the rows
+(input channel; N of r2), are the weight tiles of product 2. Product 2: pixels are output channels, the map is the last
 core; its results, the rows (output channel; N input channels), are the weight tiles of the convolution.
 """
 

@@ -1,6 +1,6 @@
-"""Walks the loops of one `Compute`: a place a cycle, and beside it the rows of the next weight tile. Ours.
+"""Walks the loops of one `Compute`: a pixel a cycle, and beside it the rows of the next weight tile. Ours.
 
-A pass is one weight tile times all places of the tile of the map; it lasts max(places, N) cycles, because the N rows of
+A pass is one weight tile times all pixels of the tile of the map; it lasts max(pixels, N) cycles, because the N rows of
 the next tile are read meanwhile. Before the first pass N cycles load its tile.
 """
 

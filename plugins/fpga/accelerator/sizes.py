@@ -7,13 +7,13 @@ ADDRESS_BITS = 20  # of every address inside the accelerator
 
 @dataclass(frozen=True)
 class Sizes:
-    """Parameters of the hardware. A word is N bytes: N channels of one place, or one row of a weight tile.
+    """Parameters of the hardware. A word is N bytes: N channels of one pixel, or one row of a weight tile.
 
     Attributes:
         n: the array has n x n multipliers; a multiple of 4.
         activations: words of the activation memory.
         weights: words of the weight memory.
-        sums: words of n x 32 bits of the accumulator memory: places of one tile.
+        sums: words of n x 32 bits of the accumulator memory: pixels of one tile.
         biases: words of n x 32 bits of the bias memory: output channels / n.
     """
 

@@ -35,19 +35,19 @@ def write_postprocessor(
     (folder / POSTPROCESS).write_text(postprocessor())
     module: dict = {}
     exec(compile((folder / POSTPROCESS).read_text(), POSTPROCESS, 'exec'), module)  # our own text, just written
-    found = module['detect']([maps[name] for name in manifest['outputs']['names']], manifest)
+    detections = module['detect']([maps[name] for name in manifest['outputs']['names']], manifest)
     model, side = request.model, request.img_size
     with torch.no_grad():
         outputs = model.bbox_head(model.extract_feat(torch.from_numpy(images)))
         metas = [dict(img_shape=(4 * side, 4 * side))] * len(images)  # wider than any box: nothing is clipped
         wanted = model.bbox_head.predict_by_feat(*outputs, metas, rescale=False)
     box = score = 0.0
-    for (boxes, scores, labels), own in zip(found, wanted, strict=True):
-        if len(boxes) != len(own) or (labels != own.labels.numpy()).any():
+    for (boxes, scores, labels), reference in zip(detections, wanted, strict=True):
+        if len(boxes) != len(reference) or (labels != reference.labels.numpy()).any():
             raise UserError(f'{request.cfg.filename}: fpga: {POSTPROCESS} finds other boxes than torch; export again')
         inside = np.clip(boxes, 0, 4 * side)
-        box = max(box, float(np.abs(inside - own.bboxes.numpy()).max(initial=0)))
-        score = max(score, float(np.abs(scores - own.scores.numpy()).max(initial=0)))
+        box = max(box, float(np.abs(inside - reference.bboxes.numpy()).max(initial=0)))
+        score = max(score, float(np.abs(scores - reference.scores.numpy()).max(initial=0)))
     if box > BOX_TOLERANCE or score > SCORE_TOLERANCE:
         difference = f'boxes differ by {box:.3g} px, scores by {score:.3g}'
         raise UserError(f'{request.cfg.filename}: fpga: {POSTPROCESS}: {difference}; export again')

@@ -79,7 +79,7 @@ def described(compiled: NetworkProgram, instructions: int) -> dict:
     shapes, folded, entries = map_shapes(network), folds_input(network), {}
     for name, start in compiled.placement.starts.items():
         form, (channels, rows, cols) = network.formats[name], shapes[name]
-        fold = folded and name == network.input  # 2 x 2 squares of places lie side by side as channels
+        fold = folded and name == network.input  # 2 x 2 squares of pixels lie side by side as channels
         squares = 4 if fold else 1
         count = blocks(squares * channels, n)
         entries[name] = {

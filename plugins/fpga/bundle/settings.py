@@ -42,11 +42,11 @@ def settings_of(config: Config) -> Settings:
     known = [x.name for x in fields(Settings)]
     if unknown := sorted(set(given) - set(known)):
         raise UserError(f'{config.filename}: fpga: {unknown[0]}: no such setting; one of {", ".join(known)}')
-    found = Settings(**given)
+    settings = Settings(**given)
     for name in ('dsp_budget', 'images'):
-        if getattr(found, name) < 1:
-            raise UserError(f'{config.filename}: fpga: {name}: {getattr(found, name)}; give at least 1')
-    if found.array not in ARRAYS:
+        if getattr(settings, name) < 1:
+            raise UserError(f'{config.filename}: fpga: {name}: {getattr(settings, name)}; give at least 1')
+    if settings.array not in ARRAYS:
         known = ', '.join(map(str, ARRAYS))
-        raise UserError(f'{config.filename}: fpga: array: {found.array}; give one of {known}, which AXI can address')
-    return found
+        raise UserError(f'{config.filename}: fpga: array: {settings.array}; give one of {known}, which AXI can address')
+    return settings

@@ -27,15 +27,15 @@ def write_bundle_report(folder: Path, network: IntegerNetwork, board: str, sizes
     Raises:
         UserError: no such board.
     """
-    found = read_board(board)
+    target = read_board(board)
     layers = layers_of(network, sizes.n)
     rebuilt = any(isinstance(op, Conv) and op.cores is not None for op in network.ops)
     costs = {form: costs_of(layers, form, sizes) for form in (('dense', 'chain', 'rebuild') if rebuilt else ('dense',))}
     if not rebuilt:
         costs = {'as it is': costs['dense']}
     name = f'{network.input_shape[1]} px, {sizes.n} x {sizes.n}'
-    write_report(folder, name, costs, sizes, measured_resources(sizes), [found])
-    return found
+    write_report(folder, name, costs, sizes, measured_resources(sizes), [target])
+    return target
 
 
 def measured_resources(sizes: Sizes) -> dict[str, Resources]:

@@ -66,14 +66,14 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     for op in network.ops:
         if isinstance(op, Concat):
             check_concat(op.name, {name: sizes[name] for name in op.sources}, n)
-    found, tasks, copies = [], network_tasks(network), place_maps(network, n).copies
+    entries, tasks, copies = [], network_tasks(network), place_maps(network, n).copies
     for op in network.ops:
         if isinstance(op, Concat):
             signed = dict.fromkeys(('signed_in', 'signed_out'), network.formats[op.name].signed)
-            found += [Layer(op.name, ElementTask(op.name, *sizes[source], **signed)) for source, _ in copies[op.name]]
+            entries += [Layer(op.name, ElementTask(op.name, *sizes[source], **signed)) for source, _ in copies[op.name]]
         else:
-            found += [Layer(op.name, task) for task in tasks[op.name]]
-    return found
+            entries += [Layer(op.name, task) for task in tasks[op.name]]
+    return entries
 
 
 def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]], n: int) -> None:
@@ -82,9 +82,9 @@ def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]], n: int)
     Raises:
         UserError: it is named.
     """
-    found = {size[1:] for size in sources.values()}
-    if len(found) > 1:
-        maps = ' and '.join(f'{rows}x{cols}' for rows, cols in sorted(found))
+    sizes = {size[1:] for size in sources.values()}
+    if len(sizes) > 1:
+        maps = ' and '.join(f'{rows}x{cols}' for rows, cols in sorted(sizes))
         raise UserError(f'{name}: maps of {maps}; a concatenation needs one size')
     for source, (channels, *_) in list(sources.items())[:-1]:
         if channels % n:

@@ -82,7 +82,7 @@ def accelerator_facts(sizes: Sizes) -> dict[str, str]:
         'multipliers': f'{sizes.n} x {sizes.n}',
         'words of activations': f'{sizes.activations:,}',
         'words of weights': f'{sizes.weights:,}',
-        'places of sums': f'{sizes.sums:,}',
+        'pixels of sums': f'{sizes.sums:,}',
         'bytes on the chip': f'{sizes.bytes:,}',
     }
 
@@ -90,8 +90,8 @@ def accelerator_facts(sizes: Sizes) -> dict[str, str]:
 def total_rows(costs: Costs) -> list[list[str]]:
     """A row of TOTALS for each form."""
     rows = []
-    for form, own in costs.items():
-        whole, convs = network_cost(own), network_cost(own, elements=False)
+    for form, layer_costs in costs.items():
+        whole, convs = network_cost(layer_costs), network_cost(layer_costs, elements=False)
         speed = whole.macs / whole.cycles if whole.cycles else 0.0
         counts = (whole.cycles, convs.cycles, whole.cycles - convs.cycles)
         moved = (whole.weight_bytes, whole.in_bytes + whole.out_bytes)
@@ -103,10 +103,10 @@ def board_row(board: Board, resources: Mapping[str, Resources], costs: Costs, si
     """A row of BOARDS, and frames a second of each form."""
     shares = ['-'] * 5
     if board.family in resources:
-        found = fit(board, resources[board.family], board.family)
-        fits = 'yes' if found.fits else f'no: {", ".join(found.too_much)}'
-        shares = [*(f'{100 * share:.0f} %' for share in found.shares.values()), fits]
-    seconds = [frame_seconds(board, network_cost(own), sizes.n) for own in costs.values()]
+        fitted = fit(board, resources[board.family], board.family)
+        fits = 'yes' if fitted.fits else f'no: {", ".join(fitted.too_much)}'
+        shares = [*(f'{100 * share:.0f} %' for share in fitted.shares.values()), fits]
+    seconds = [frame_seconds(board, network_cost(layer_costs), sizes.n) for layer_costs in costs.values()]
     return [board.name, board.part, *shares, *(f'{1 / x:.1f}' if x else '-' for x in seconds)]
 
 
@@ -115,9 +115,9 @@ def layer_table(costs: Costs) -> str:
     heads = ['layer', 'shape', 'ranks']
     heads += [f'{form}, {what}' for form in costs for what in ('cycles', 'weight bytes', 'map bytes')]
     rows = []
-    for own in zip(*costs.values(), strict=True):
-        layer = own[0].layer
-        moved = ((x.cost.cycles, x.cost.weight_bytes, x.cost.in_bytes + x.cost.out_bytes) for x in own)
+    for layer_costs in zip(*costs.values(), strict=True):
+        layer = layer_costs[0].layer
+        moved = ((x.cost.cycles, x.cost.weight_bytes, x.cost.in_bytes + x.cost.out_bytes) for x in layer_costs)
         cells = [f'{value:,}' for values in moved for value in values]
         rows.append([layer.name, shape_of(layer), ' '.join(map(str, layer.ranks)), *cells])
     return table(heads, rows)

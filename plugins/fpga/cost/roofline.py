@@ -35,15 +35,16 @@ def roofline_figure(costs: Mapping[str, Sequence[LayerCost]], n: int) -> Figure:
     figure = Figure(figsize=(7, 4.5), layout='constrained')
     axes = figure.subplots()
     points = {
-        form: np.array([point(x.cost) for x in own if x.layer.is_conv]).reshape(-1, 2) for form, own in costs.items()
+        form: np.array([point(x.cost) for x in layer_costs if x.layer.is_conv]).reshape(-1, 2)
+        for form, layer_costs in costs.items()
     }
     found = np.concatenate([*points.values(), [[1.0, 1.0]]])[:, 0]
     span = np.geomspace(found.min() / 2, 2 * max(found.max(), n), 200)
     axes.plot(span, roof(span, n), color='black', label='roof')
     axes.plot(span, in_turn(span, n), color='black', linestyle=':', label='transfers and work in turn')
-    for form, own in points.items():
+    for form, layer_costs in points.items():
         color, marker = STYLES.get(form, (None, '.'))
-        axes.plot(*own.T, linestyle='none', marker=marker, markersize=4, alpha=0.7, color=color, label=form)
+        axes.plot(*layer_costs.T, linestyle='none', marker=marker, markersize=4, alpha=0.7, color=color, label=form)
     axes.set(xscale='log', yscale='log', xlabel='MAC a byte', ylabel='MAC a cycle')
     axes.grid(alpha=0.3)
     axes.legend()

@@ -99,9 +99,9 @@ class Reader:
 
 def read_by(node: fx.Node) -> list[fx.Node]:
     """The nodes that a node reads, one that it reads twice twice."""
-    found: list[fx.Node] = []
-    fx.node.map_arg((node.args, node.kwargs), found.append)
-    return found
+    nodes: list[fx.Node] = []
+    fx.node.map_arg((node.args, node.kwargs), nodes.append)
+    return nodes
 
 
 def function(node: fx.Node):

@@ -1,4 +1,4 @@
-// The largest of kernel x kernel places around each place of a stream, stride 1; places outside do not count.
+// The largest of kernel x kernel pixels around each pixel of a stream, stride 1; pixels outside do not count.
 #ifndef PADDED_MAX_POOL_H_
 #define PADDED_MAX_POOL_H_
 

@@ -51,7 +51,7 @@ class Project:
     @property
     def interval(self) -> int:
         """Cycles of the slowest layer for one image, padding and the filling of pipelines not counted."""
-        return max((x.places * self.reuse[name] for name, x in multiplications(self.network).items()), default=0)
+        return max((x.pixels * self.reuse[name] for name, x in multiplications(self.network).items()), default=0)
 
     @property
     def library(self) -> Path:

@@ -1,7 +1,7 @@
 """How often each multiplier of a convolution is used again, so that all multipliers fit on the device.
 
 In a stream all layers run at the same time, so one image takes as long as the slowest layer: an image's interval is
-the largest ``places * reuse`` of all layers, in cycles. Of all choices within the budget of DSPs the one with the
+the largest ``pixels * reuse`` of all layers, in cycles. Of all choices within the budget of DSPs the one with the
 smallest interval is taken, and of these the one with the fewest DSPs (ours). The rule of what hls4ml takes (strategy
 Resource): a reuse factor divides the inputs of a sum, or is all of them times a divisor of the outputs.
 """
@@ -22,18 +22,18 @@ class Multiplications:
 
     Attributes:
         inputs: products in one sum, I kh kw.
-        outputs: sums at one place, O.
-        places: of the output map, H' W'.
+        outputs: sums at one pixel, O.
+        pixels: of the output map, H' W'.
     """
 
     inputs: int
     outputs: int
-    places: int
+    pixels: int
 
     @property
     def macs(self) -> int:
         """Multiplications an image."""
-        return self.inputs * self.outputs * self.places
+        return self.inputs * self.outputs * self.pixels
 
     def dsps(self, reuse: int) -> int:
         """Multiplications at the same time: one DSP each."""
@@ -70,10 +70,10 @@ def reuse_factors(layers: Mapping[str, Multiplications], dsp_budget: int) -> dic
     if not layers:
         return {}
     legal = {name: layer.legal() for name, layer in layers.items()}
-    intervals = sorted({layer.places * reuse for name, layer in layers.items() for reuse in legal[name]})
+    intervals = sorted({layer.pixels * reuse for name, layer in layers.items() for reuse in legal[name]})
 
     def choice(interval: int) -> dict[str, int] | None:
-        found = {name: bisect_right(legal[name], interval // layer.places) for name, layer in layers.items()}
+        found = {name: bisect_right(legal[name], interval // layer.pixels) for name, layer in layers.items()}
         return {name: legal[name][place - 1] for name, place in found.items()} if all(found.values()) else None
 
     def fits(interval: int) -> bool:

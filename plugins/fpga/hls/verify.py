@@ -29,8 +29,8 @@ def check_project(project: Project, q: np.ndarray) -> int:
     """
     if not len(q):
         raise UserError('images: none to compare with; give at least one')
-    found = mismatches(project, q)
-    bad = {name: count for name, count in found.items() if count}
+    mismatched = mismatches(project, q)
+    bad = {name: count for name, count in mismatched.items() if count}
     if bad:
         name = first_mismatch(project, q) or next(iter(bad))
         layer = project.layers[name]
@@ -38,4 +38,4 @@ def check_project(project: Project, q: np.ndarray) -> int:
             f'{project.folder}: {name}: the C simulation differs from the network, first in layer {layer} '
             f'({sum(bad.values())} values of {", ".join(bad)}); write and compile the project again'
         )
-    return sum(int(np.prod(project.shape(name))) for name in found) * len(q)
+    return sum(int(np.prod(project.shape(name))) for name in mismatched) * len(q)

@@ -59,14 +59,14 @@ def export_integers(request: ExportRequest, folder: Path) -> tuple[dict, Integer
     return fpga_manifest(request, folder, integers) | {'errors': errors}, integers
 
 
-def require_equal(request: ExportRequest, found: object | None) -> None:
-    """Refuse a file that computes something else than the torch model; ``found`` is what first_difference says.
+def require_equal(request: ExportRequest, difference: object | None) -> None:
+    """Refuse a file that computes something else than the torch model; ``difference`` is what first_difference says.
 
     Raises:
         UserError: the first tensor that differs.
     """
-    if found is not None:
-        raise UserError(f'{request.cfg.filename}: qonnx: {found}; nothing was written')
+    if difference is not None:
+        raise UserError(f'{request.cfg.filename}: qonnx: {difference}; nothing was written')
 
 
 def check_request(request: ExportRequest) -> None:

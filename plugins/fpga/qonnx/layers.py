@@ -68,7 +68,7 @@ def read_max_pool(graph: Graph, node: NodeProto, source: str) -> MaxPool:
 
 
 def read_upsample(graph: Graph, node: NodeProto, source: str) -> Upsample:
-    """Every place several times.
+    """Every pixel several times.
 
     Raises:
         UserError: interpolation, a factor that is not whole or not the same in both directions.

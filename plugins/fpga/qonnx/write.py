@@ -51,9 +51,9 @@ def write_qonnx(network: nn.Module, path: str | Path, side: int, passes: Sequenc
     with contextlib.redirect_stdout(io.StringIO()):
         exported = ModelWrapper(export_qonnx(network, images, dynamo=False))
         model, scopes = cleaned(exported)
-    found = len(map_quantisers(model))
-    if found != len(calls):
-        raise UserError(f'{path}: {found} Quant nodes for {len(calls)} quantised maps; use quantisers of brevitas only')
+    count = len(map_quantisers(model))
+    if count != len(calls):
+        raise UserError(f'{path}: {count} Quant nodes for {len(calls)} quantised maps; use quantisers of brevitas only')
     layers = [identifier(scopes[node.name]) for node in model.graph.node if node.op_type == 'Conv']
     rename(model, layers, list(calls), INPUT, [f'level{i}' for i in range(len(maps))])
     run_passes(model, passes).save(str(path))

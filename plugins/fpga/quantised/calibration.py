@@ -56,7 +56,7 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
             errors[name][frac] += squared_error(x, frac, signed(groups[name]))
 
     run(network, batches, groups, measure)
-    set_map_fracs(groups, {name: min(found, key=found.get) for name, found in errors.items()})
+    set_map_fracs(groups, {name: min(losses, key=losses.get) for name, losses in errors.items()})
     set_bias_fracs(network, structure)
 
 

@@ -2,10 +2,10 @@
 
 Weights are rounded one column after another; what a column loses is made up for by those that follow, as far as the
 inputs are correlated: GPTQ (Frantar et al., arXiv 2210.17323). That it runs through a whole network of rounded maps,
-and the sampling of places, are ours. Images are mostly bright and even: to the nearest, small sums of large weights
+and the sampling of pixels, are ours. Images are mostly bright and even: to the nearest, small sums of large weights
 lose far more than the weights do.
 
-O output channels, K inputs of one sum (channels times kernel places), P places.
+O output channels, K inputs of one sum (channels times kernel taps), P pixels.
 """
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .fixed_point import to_integers
 
-PLACES = 16384  # of all images, that the correlation of inputs is taken from
+PIXELS = 16384  # of all images, that the correlation of inputs is taken from
 LARGEST = 4608  # inputs of one sum; 512 channels of 3x3. A matrix of more squared takes too long
 DAMPING = 0.01  # of the mean variance, the paper's
 
@@ -42,14 +42,14 @@ def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int) -> Tenso
 
 
 def input_correlation(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """(K, K) float64 of the inputs (N, I, H, W) of a convolution, at evenly spaced places of every image."""
-    each = max(PLACES // len(x), 1)
-    total, places = 0, 0
+    """(K, K) float64 of the inputs (N, I, H, W) of a convolution, at evenly spaced pixels of every image."""
+    each = max(PIXELS // len(x), 1)
+    total, pixels = 0, 0
     for image in x:
         columns = F.unfold(image[None], conv.kernel_size, padding=conv.padding, stride=conv.stride)[0].double()
         columns = columns[:, :: max(columns.shape[1] // each, 1)]
-        total, places = total + columns @ columns.T, places + columns.shape[1]
-    return total / places
+        total, pixels = total + columns @ columns.T, pixels + columns.shape[1]
+    return total / pixels
 
 
 @torch.no_grad()

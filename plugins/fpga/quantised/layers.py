@@ -50,6 +50,6 @@ def quantiser() -> QuantIdentity:
 
 def input_quantiser() -> QuantIdentity:
     """Rounds the image, 0 .. 1."""
-    found = quantiser()
-    frac_of(found.act_quant).fill_(INPUT_FRAC)
-    return found
+    quantise = quantiser()
+    frac_of(quantise.act_quant).fill_(INPUT_FRAC)
+    return quantise

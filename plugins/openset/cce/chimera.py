@@ -40,8 +40,8 @@ def chimera(first: Crop, second: Crop, label: int, generator: np.random.Generato
 
 def fitted(crop: Crop, place: Crop, zoom: float) -> tuple[np.ndarray, np.ndarray]:
     """The crop scaled to ``zoom`` times the object of ``place`` and laid on it, centre on centre: pixels and box."""
-    own, wanted = crop.box[2:] - crop.box[:2], place.box[2:] - place.box[:2]
-    scale = zoom * float(np.sqrt(wanted.prod() / max(own.prod(), 1)))
+    extent, wanted = crop.box[2:] - crop.box[:2], place.box[2:] - place.box[:2]
+    scale = zoom * float(np.sqrt(wanted.prod() / max(extent.prod(), 1)))
     centres = [(x.box[:2] + x.box[2:]) / 2 for x in (crop, place)]
     shift = centres[1] - scale * centres[0]
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)

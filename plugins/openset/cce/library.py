@@ -131,9 +131,9 @@ class ForegroundLibrary:
             ValueError: of a library of other classes, or of a version that counted otherwise.
         """
         wanted = (self.names,)
-        found = tuple(state['labelled_counts'].shape) if 'labelled_counts' in state else None
-        if found != wanted:
-            raise ValueError(f'library of shape {found}, wanted {wanted}')
+        shape = tuple(state['labelled_counts'].shape) if 'labelled_counts' in state else None
+        if shape != wanted:
+            raise ValueError(f'library of shape {shape}, wanted {wanted}')
         for ring in (*self.labelled, *self.pseudo):
             ring.clear()
         self.add(

@@ -33,7 +33,7 @@ def labelled_crops(
     order = np.random.default_rng(0)
     holders = [order.permutation(x) for x in objects_by_class(images, classes)]
     wanted = dict.fromkeys(int(i) for x in holders for i in dict.fromkeys(x.tolist()[:slots]))
-    found: list[list[tuple[bool, Crop]]] = [[] for _ in range(classes)]
+    by_class: list[list[tuple[bool, Crop]]] = [[] for _ in range(classes)]
     for index in wanted:
         item = images[index]
         boxes, labels = as_array(item['gt_bboxes']), item['gt_bboxes_labels']
@@ -41,11 +41,11 @@ def labelled_crops(
         picture = to_network(item['img'])
         for number in order.permutation(np.flatnonzero(counted)):
             label = int(labels[number])
-            if sum(cut for cut, _ in found[label]) < slots:
+            if sum(cut for cut, _ in by_class[label]) < slots:
                 crop = cut_out(picture, boxes[number], label, context, image_id=item.get('img_id', -1))
-                found[label] += [] if crop is None else [(bool(inside[number]), crop)]
+                by_class[label] += [] if crop is None else [(bool(inside[number]), crop)]
     crops = []
-    for own in found:
-        clear = [crop for is_whole, crop in own if is_whole]
-        crops += (clear or [crop for _, crop in own])[:slots]
+    for crops_of_class in by_class:
+        clear = [crop for is_whole, crop in crops_of_class if is_whole]
+        crops += (clear or [crop for _, crop in crops_of_class])[:slots]
     return crops, np.array([len(x) for x in holders])

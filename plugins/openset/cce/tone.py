@@ -28,7 +28,7 @@ def tone_around(image: np.ndarray, region: Sequence[float]) -> np.ndarray:
     return np.stack(cv2.meanStdDev(part))[..., 0].astype(np.float32)
 
 
-def retoned(pixels: np.ndarray, own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 ``pixels`` of a place with tone ``own`` as they would be in one with tone ``wanted``."""
-    contrast = (wanted[1] / np.maximum(own[1], 1)).clip(1 / MOST, MOST)
-    return np.rint((pixels - own[0]) * contrast + wanted[0]).clip(0, 255).astype(np.uint8)
+def retoned(pixels: np.ndarray, tone: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 ``pixels`` of a place with tone ``tone`` as they would be in one with tone ``wanted``."""
+    contrast = (wanted[1] / np.maximum(tone[1], 1)).clip(1 / MOST, MOST)
+    return np.rint((pixels - tone[0]) * contrast + wanted[0]).clip(0, 255).astype(np.uint8)

@@ -94,12 +94,12 @@ def new_generator() -> np.random.Generator:
 
 def objects_by_class(dataset, classes: int) -> list[np.ndarray]:
     """For each class the index of the image of every object that counts; an image with two is there twice."""
-    found = [[] for _ in range(classes)]
+    by_class = [[] for _ in range(classes)]
     for index in range(len(dataset)):
         for item in dataset.get_data_info(index)['instances']:
             if not item.get('ignore_flag', 0):
-                found[item['bbox_label']].append(index)
-    return [np.array(x, np.int64) for x in found]
+                by_class[item['bbox_label']].append(index)
+    return [np.array(x, np.int64) for x in by_class]
 
 
 def as_array(boxes) -> np.ndarray:

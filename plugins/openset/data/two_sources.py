@@ -48,15 +48,15 @@ class TwoSources:
         """Both parts are read when they are made."""
 
     def get_data_info(self, index: int) -> dict:
-        part, own = self._place(index)
-        return part.get_data_info(own)
+        part, index_in_part = self._place(index)
+        return part.get_data_info(index_in_part)
 
     def __len__(self) -> int:
         return sum(self.sizes)
 
     def __getitem__(self, index: int) -> dict:
-        part, own = self._place(index)
-        return part[own]
+        part, index_in_part = self._place(index)
+        return part[index_in_part]
 
     def _place(self, index: int) -> tuple[Any, int]:
         first = self.sizes[0]
@@ -138,8 +138,8 @@ class TwoSourceSampler(Sampler):
         while True:
             turn, place = divmod(draw, period)
             source = int(place >= self.pattern[0])
-            own = turn * self.pattern[source] + place - source * self.pattern[0]
-            number, position = divmod(own * self.world_size + self.rank, self.sizes[source])
+            index_in_part = turn * self.pattern[source] + place - source * self.pattern[0]
+            number, position = divmod(index_in_part * self.world_size + self.rank, self.sizes[source])
             if orders[source][0] != number:
                 orders[source] = number, order_of_pass(self.seed + source, number, self.sizes[source])
             yield draw, int(orders[source][1][position]) + source * self.sizes[0]

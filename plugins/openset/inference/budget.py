@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from detplug.errors import UserError
+from detplug.images.box_geometry import area, intersection
 
-from .fuse import Fused, FusedRule, fuse, overlapping
+from .fuse import Fused, FusedRule, fuse
 
 IOU = 0.5  # above it a detection is on an object
 
@@ -33,17 +34,18 @@ class KnownObjects(NamedTuple):
     labels: np.ndarray
     ood: np.ndarray
     objectness: np.ndarray
-    own: np.ndarray
+    p_unknown: np.ndarray
     on: np.ndarray
 
     @classmethod
     def of(cls, truth: np.ndarray, classes: np.ndarray, *detections: np.ndarray) -> 'KnownObjects':
         """With ``on`` from the boxes."""
-        return cls(truth, classes, *detections, overlapping(truth, detections[0], IOU))
+        common = intersection(truth, detections[0])
+        return cls(truth, classes, *detections, common > IOU * (area(truth)[:, None] + area(detections[0]) - common))
 
     def fused(self, rule: FusedRule) -> Fused:
         """The detections after fusion."""
-        return fuse(self.boxes, self.scores, self.labels, self.ood, self.objectness, self.own, rule)
+        return fuse(self.boxes, self.scores, self.labels, self.ood, self.objectness, self.p_unknown, rule)
 
     def named_unknown(self, rule: FusedRule) -> np.ndarray:
         """(G,) bool: the best detection on the object is "unknown" after fusion; an object not found is not."""

@@ -50,10 +50,10 @@ def labelled_part(node: dict) -> dict:
 
 def samples_of(datasets: list[Any], most: int | None = None, seed: int = 0) -> Iterator[dict]:
     """Packed images one by one, at most ``most`` of all, drawn by ``seed``, in their order."""
-    places = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
-    if most is not None and len(places) > most:
-        places = [places[i] for i in sorted(np.random.default_rng(seed).permutation(len(places))[:most])]
-    for dataset, i in places:
+    items = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
+    if most is not None and len(items) > most:
+        items = [items[i] for i in sorted(np.random.default_rng(seed).permutation(len(items))[:most])]
+    for dataset, i in items:
         yield dataset[i]
 
 
@@ -75,17 +75,17 @@ def fit_strangeness(model: WithUnknown, items: Iterator[dict]) -> tuple[int, int
 
     parts, labels, halves, start, objects = [], [], [], 0, 0
     for number, (feats, samples, sample) in enumerate(detected(model, items)):
-        result = model.places.predict(feats, samples)[0]
+        result = model.adapter.predict(feats, samples)[0]
         objects += len(sample.gt_instances)
         kept, names = best_on(original_boxes(result.bboxes, sample.metainfo), result.scores, sample.gt_instances)
         if len(kept):
-            groups = model.grouped(model.places.groups(feats, [result[kept]]))
+            groups = model.grouped(model.adapter.groups(feats, [result[kept]]))
             parts.append([x._replace(index=x.index + start) for x in groups])
             labels.append(names)
             halves.append(torch.full_like(kept, number % 2 == 0, dtype=torch.bool))
             start += len(kept)
     if parts:
-        layers = model.places.layers if model.with_features else None
+        layers = model.adapter.layers if model.with_features else None
         layers = layers or [None] * len(model.ood.scorers)
         model.ood.fit(merged(parts), torch.cat(labels), torch.cat(halves), layers)
     return start, objects
@@ -98,8 +98,8 @@ def best_on(boxes: Tensor, scores: Tensor, truth: InstanceData) -> tuple[Tensor,
         return labels[:0], labels[:0]
     on = bbox_overlaps(targets, boxes) > IOU
     index = torch.where(on, scores, -1.0).argmax(1)
-    found = on.any(1)
-    index, labels = index[found], labels[found]
+    matched = on.any(1)
+    index, labels = index[matched], labels[matched]
     first = torch.ones_like(index, dtype=torch.bool)
     order = index.argsort(stable=True)
     first[order[1:]] = index[order][1:] != index[order][:-1]

@@ -73,12 +73,12 @@ def fuse(
     labels: np.ndarray,
     ood: np.ndarray,
     objectness: np.ndarray,
-    own: np.ndarray,
+    p_unknown: np.ndarray,
     rule: FusedRule,
 ) -> Fused:
     """The names and scores of an image's detections after fusion.
 
-    u = 1 - (1 - own)(1 - g(ood)); each detection stays, with score (1 - g) where g is above 1/2: below, g
+    u = 1 - (1 - p_unknown)(1 - g(ood)); each detection stays, with score (1 - g) where g is above 1/2: below, g
     would reorder the known ones for nothing. Where u is above 1/2 it is also one of
     "unknown" with objectness times u, and suppression leaves one kind of name an object, the one that scores more. Of
     the other kind the best box an object, or for known names each box, stays with ALTERNATIVE times its score.
@@ -89,10 +89,10 @@ def fuse(
         labels: (D,) 0..K.
         ood: (D,) strangeness s, 0..1.
         objectness: (D,) probability that any object is there, 1 where a detector does not say.
-        own: (D,) probability of the detector's own class "unknown" given an object, 0 where it has none.
+        p_unknown: (D,) probability of the detector's own class "unknown" given an object, 0 where it has none.
     """
     gate = strangeness_gate(ood, rule.tau)
-    chance = 1 - (1 - own) * (1 - gate)
+    chance = 1 - (1 - p_unknown) * (1 - gate)
     unknown, weakened = objectness * chance, np.where(gate > NAMED, scores * (1 - gate), scores)
     known = np.flatnonzero((labels != rule.classes) & (weakened > rule.score_thr))
     strange = np.flatnonzero(unknown > rule.score_thr)

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from detplug.data.letterbox import original_boxes
 from detplug.errors import UserError
-from detplug.export.graph import Found
+from detplug.export.graph import GraphDetections
 
 from ..ood_model import OODModel
 from ..probes import Group
 from ..scores import SCORERS
+from .adapters import adapter_of
 from .fuse import FusedRule, fuse
-from .places import places_of
 
-OUTPUTS = ('ood_scores', 'objectness', 'own_unknown')
+OUTPUTS = ('ood_scores', 'objectness', 'p_unknown')
 TAIL = 0.01  # of ClassCDF: strangeness that orders what is stranger than all labelled boxes
 
 
@@ -36,7 +36,7 @@ class WithUnknown(BaseDetector):
     Args:
         detector: config of YOLOv5, RTMDet, RetinaNet or Faster R-CNN, with K classes or K + 1, the last "unknown".
         classes: K.
-        own_unknown: the detector has a column for "unknown", the last.
+        has_unknown_class: the detector has a column for "unknown", the last.
         scorer: config of one of ``plugins.openset.scores``.
         calibration, by_class: of :class:`OODModel`.
         budget, class_share: what tau was chosen for: known objects an image, and share of those of any one class, that
@@ -48,7 +48,7 @@ class WithUnknown(BaseDetector):
         self,
         detector: dict,
         classes: int,
-        own_unknown: bool = False,
+        has_unknown_class: bool = False,
         scorer: dict | None = None,
         calibration: str = 'none',
         by_class: bool = True,
@@ -63,14 +63,14 @@ class WithUnknown(BaseDetector):
         self.detector = MODELS.build(detector)
         self.classes, self.iou, self.one_name = classes, iou, one_name
         self.budget, self.class_share = budget, class_share
-        self.own_unknown, self.places = own_unknown, places_of(self.detector, classes)
-        if self.places.columns != classes + own_unknown:
+        self.has_unknown_class, self.adapter = has_unknown_class, adapter_of(self.detector, classes)
+        if self.adapter.columns != classes + has_unknown_class:
             raise UserError(
-                f'config: model: {self.places.columns} classes in the head, {classes} known ones'
-                f'{" and unknown" if own_unknown else ""}; make them agree'
+                f'config: model: {self.adapter.columns} classes in the head, {classes} known ones'
+                f'{" and unknown" if has_unknown_class else ""}; make them agree'
             )
         scorer = dict(scorer or dict(type='Rarity'))
-        if scorer['type'] == 'UnknownClass' and not own_unknown:
+        if scorer['type'] == 'UnknownClass' and not has_unknown_class:
             raise UserError('config: model.scorer: UnknownClass: the detector has no class "unknown"; take Rarity')
         if scorer['type'] == 'UnknownClass' and calibration != 'none':
             raise UserError(
@@ -78,7 +78,7 @@ class WithUnknown(BaseDetector):
             )
         self.with_features = uses_features(scorer)
         widths, rows = self._widths(scorer) if self.with_features else ([0], [1])
-        self.ood = OODModel(widths, rows, classes, scorer, self.places.sigmoid, by_class, calibration, TAIL)
+        self.ood = OODModel(widths, rows, classes, scorer, self.adapter.sigmoid, by_class, calibration, TAIL)
         self.register_buffer('tau', torch.tensor(1.0, dtype=torch.float64))
 
     def _widths(self, scorer: dict) -> tuple[list[int], list[int]]:
@@ -87,16 +87,16 @@ class WithUnknown(BaseDetector):
         Raises:
             UserError: a scorer that needs the last layer of a head where that is no linear map of one place.
         """
-        layers = self.places.layers
+        layers = self.adapter.layers
         if layers is not None:
             return [x.weight.shape[2] for x in layers], [x.weight.shape[0] for x in layers]
         if scorer['type'] in ('ReAct', 'ASHS', 'VRA', 'VRAPlus', 'VRAPlusPlus', 'ViM'):
             raise UserError(
                 f'config: model.scorer: {scorer["type"]} needs a last layer of 1 x 1 cells, '
-                f'{type(self.places.head).__name__} has a larger one; '
+                f'{type(self.adapter.head).__name__} has a larger one; '
                 'take MaxLogit, Energy, MSP, KNN, Mahalanobis or RMD'
             )
-        return tuple(map(list, zip(*self.places.widths, strict=True)))
+        return tuple(map(list, zip(*self.adapter.widths, strict=True)))
 
     @staticmethod
     def class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class WithUnknown(BaseDetector):
     @staticmethod
     def head_names(model: dict, names: Sequence[str]) -> Sequence[str]:
         """The names that the heads of ``model``, a config, tell apart."""
-        return (*names, 'unknown') if model.get('own_unknown') else names
+        return (*names, 'unknown') if model.get('has_unknown_class') else names
 
     # -- what mmdet asks of a detector ---------------------------------------------------------------------------------
 
@@ -130,25 +130,25 @@ class WithUnknown(BaseDetector):
         for sample in batch_data_samples:
             sample.set_metainfo(dict(names_unknown=True))  # for the metric
         feats = self.extract_feat(batch_inputs)
-        found = self.described(feats, batch_data_samples, rescale)
-        return self.add_pred_to_datasample(batch_data_samples, [self.fused(x) for x in found])
+        detections = self.described(feats, batch_data_samples, rescale)
+        return self.add_pred_to_datasample(batch_data_samples, [self.fused(x) for x in detections])
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def described(
         self, feats: Sequence[Tensor], samples: list[DetDataSample], rescale: bool = True
     ) -> list[InstanceData]:
-        """The detector's own detections with ``ood_scores``, ``objectness`` and ``own_unknown`` (D,)."""
-        results = self.places.predict(feats, samples)
+        """The detector's own detections with ``ood_scores``, ``objectness`` and ``p_unknown`` (D,)."""
+        results = self.adapter.predict(feats, samples)
         counts = [len(x) for x in results]
-        groups = self.places.groups(feats, results)
+        groups = self.adapter.groups(feats, results)
         scores = torch.cat([x.scores for x in results])
-        own = torch.zeros_like(scores)
+        p_unknown = torch.zeros_like(scores)
         for group in groups:
-            own[group.index] = self.places.own(group.logits)
-        ood, objectness, own = self._of_box(*self.ood(self.grouped(groups), len(scores)), own)
+            p_unknown[group.index] = self.adapter.p_unknown(group.logits)
+        ood, objectness, p_unknown = self._of_box(*self.ood(self.grouped(groups), len(scores)), p_unknown)
         for result, sample, *values in zip(
-            results, samples, *(x.split(counts) for x in (ood, objectness, own)), strict=True
+            results, samples, *(x.split(counts) for x in (ood, objectness, p_unknown)), strict=True
         ):
             for name, value in zip(OUTPUTS, values, strict=True):
                 result[name] = value
@@ -156,11 +156,11 @@ class WithUnknown(BaseDetector):
                 result.bboxes = original_boxes(result.bboxes, sample.metainfo)
         return results
 
-    def _of_box(self, ood: Tensor, objectness: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _of_box(self, ood: Tensor, objectness: Tensor, p_unknown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """OUTPUTS. Of a raw score s what is thresholded is the box's u, objectness included, as names are by score."""
         if self.ood.calibrated:
-            return ood, objectness, own
-        return objectness * (1 - (1 - ood) * (1 - own)), torch.ones_like(own), torch.zeros_like(own)
+            return ood, objectness, p_unknown
+        return objectness * (1 - (1 - ood) * (1 - p_unknown)), torch.ones_like(p_unknown), torch.zeros_like(p_unknown)
 
     def grouped(self, groups: Sequence[Group]) -> list[Group]:
         """As the OOD model takes them: logits of the known classes; one group where no features are asked for."""
@@ -219,22 +219,24 @@ class WithUnknown(BaseDetector):
 
     @property
     def extra_outputs(self) -> tuple[str, ...]:
-        """Names of :meth:`describe_found`'s results."""
+        """Names of :meth:`describe_detections`'s results."""
         return OUTPUTS
 
     def prepare_export(self) -> None:
         """Called before a graph is traced."""
         self.ood.prepare_export()
 
-    def describe_found(self, feats: Sequence[Tensor], found: Found, sizes: Tensor | None) -> tuple[Tensor, ...]:
+    def describe_detections(
+        self, feats: Sequence[Tensor], detections: GraphDetections, sizes: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """(N, D) strangeness, objectness and p("unknown" | object) of the detections; traced into the graph."""
-        traced = self.places.traced(feats, found, sizes, self.with_features)
+        traced = self.adapter.traced(feats, detections, sizes, self.with_features)
         groups = traced.groups
         if not self.with_features:
-            row = torch.zeros_like(found.labels)
+            row = torch.zeros_like(detections.labels)
             groups = [(row == 0, traced.logits[..., :0], row, traced.logits)]
-        ood, own = self.ood.at_places(groups, self.classes), self.places.own(traced.logits)
-        return self._of_box(ood, traced.objectness, own)
+        ood, p_unknown = self.ood.of_detections(groups, self.classes), self.adapter.p_unknown(traced.logits)
+        return self._of_box(ood, traced.objectness, p_unknown)
 
     def manifest_entries(self) -> dict:
         """Which label is "unknown", and the rule that names it: the runtime fuses by it."""
@@ -246,7 +248,7 @@ class WithUnknown(BaseDetector):
             calibration=self.ood.calibration,
             meaning=(
                 'ood_scores: strangeness s, 0 to 1; g = s(1 - tau) / (s(1 - tau) + tau(1 - s)); '
-                'u = 1 - (1 - own_unknown)(1 - g); unknown above u = 1/2, with score objectness x u; known scores are '
+                'u = 1 - (1 - p_unknown)(1 - g); unknown above u = 1/2, with score objectness x u; known scores are '
                 'multiplied by 1 - g where g is above 1/2; the name that scores less is listed with a tenth of its '
                 'score; tau: at most budget known objects an image of val are named unknown, and of those of a '
                 'class at most class_share'

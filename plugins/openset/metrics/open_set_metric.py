@@ -87,8 +87,8 @@ class OpenSetMetric(BoxAP):
         closed = [image for image, boxes in zip(known, truth, strict=True) if not len(boxes)]
         metrics = box_metrics(known, classes, self.max_dets)
         if closed:
-            found = box_metrics(closed, classes, self.max_dets)
-            metrics |= {f'closed_{name}': found[name] for name in ('map', 'map50')}
+            known_figures = box_metrics(closed, classes, self.max_dets)
+            metrics |= {f'closed_{name}': known_figures[name] for name in ('map', 'map50')}
         metrics |= self._errors(known_names.known_detections(known, truth, len(classes)))
         counts = name_counts(results, truth, len(classes), self.shown)
         if names_unknown([x.extra[NAMES] for x in results if NAMES in x.extra], results, len(classes)):

@@ -43,6 +43,6 @@ def aupr(known: np.ndarray, unknown: np.ndarray) -> float:
     positive = np.concatenate([np.zeros(len(known)), np.ones(len(unknown))])
     order = np.argsort(-scores, kind='stable')
     last = np.append(np.diff(scores[order]) != 0, True)  # boxes of one score are taken together
-    found = positive[order].cumsum()[last]
+    true_positives = positive[order].cumsum()[last]
     taken = np.flatnonzero(last) + 1
-    return float((np.diff(found, prepend=0) / len(unknown) * found / taken).sum())
+    return float((np.diff(true_positives, prepend=0) / len(unknown) * true_positives / taken).sum())

@@ -63,11 +63,11 @@ def queue_hits(
     for image, boxes in zip(images, unknown, strict=True):
         seen = np.flatnonzero(image.scores >= score_thr)
         seen = seen[suppress(image.boxes[seen], image.scores[seen], IOU)]
-        own, strange = image.scores[seen], np.asarray(image.extra[FIELD], np.float64)[seen]
-        order = np.lexsort([-own, -strange])
+        scores_seen, strange = image.scores[seen], np.asarray(image.extra[FIELD], np.float64)[seen]
+        order = np.lexsort([-scores_seen, -strange])
         known_truth = image.gt_boxes[~image.gt_ignored]
         iou = overlaps(image.boxes[seen[order]], np.concatenate([known_truth, boxes]))
         hits.append(match_by_score(iou, -np.arange(len(order)), IOU) >= len(known_truth))
         ood.append(strange[order])
-        scores.append(own[order])
+        scores.append(scores_seen[order])
     return hits_at(np.concatenate(hits), (np.concatenate(ood), np.concatenate(scores)), length)

@@ -44,8 +44,8 @@ def unknown_figures(images: Sequence[ImageResult], max_dets: int) -> dict[str, f
     objects = sum(int((~image.gt_ignored).sum()) for image in images)
     if not objects:
         return {}
-    found = box_metrics(images, ['unknown'], max_dets)
-    figures = {'unknown_ap': found['map'], 'unknown_ap50': found['map50']}
+    box_figures = box_metrics(images, ['unknown'], max_dets)
+    figures = {'unknown_ap': box_figures['map'], 'unknown_ap50': box_figures['map50']}
     hits, scores = [np.zeros(0, bool)], [np.zeros(0)]
     for image in images:
         match, silent = match_image(image, IOU)

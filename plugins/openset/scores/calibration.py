@@ -1,4 +1,4 @@
-"""From a raw score to the share of labelled boxes of the same look that score at most as high. K known classes."""
+"""From a raw score to the share of labelled boxes of the same predicted class that score no higher. K known classes."""
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,9 @@ UNSURE = 0.5  # the share where there is none: known where the detector is sure,
 
 
 class ClassCDF(nn.Module):
-    """The distribution of the labelled boxes' scores, one for each class that a box looks like most.
+    """The distribution of the labelled boxes' scores, one for each predicted class (highest known logit).
 
-    0.99 means: 99 % of the labelled boxes that look like this class look less strange. It holds for every scorer, so
+    0.99 means: 99 % of the labelled boxes predicted as this class score lower. It holds for every scorer, so
     that thresholds do too. One distribution for all classes would be that of the most frequent one, and every box of a
     rare class would be strange. Classes with fewer than ``FEWEST`` boxes share one; where they have too few together,
     every box scores ``UNSURE``.
@@ -32,7 +32,7 @@ class ClassCDF(nn.Module):
 
     @torch.no_grad()
     def fit(self, scores: Tensor, labels: Tensor) -> 'ClassCDF':
-        """Learn from the (N,) scores of the labelled boxes and the (N,) classes 0..K-1 that they look like.
+        """Learn from the (N,) scores of the labelled boxes and their (N,) predicted classes 0..K-1.
 
         Raises:
             ValueError: no score, or one that is not finite.
@@ -43,15 +43,15 @@ class ClassCDF(nn.Module):
         frequent = torch.bincount(labels, minlength=classes) >= FEWEST
         self.fitted.copy_(frequent)
         for k in range(classes):
-            own = labels == k if frequent[k] else ~frequent[labels]
-            if int(own.sum()) >= FEWEST:
+            of_class = labels == k if frequent[k] else ~frequent[labels]
+            if int(of_class.sum()) >= FEWEST:
                 shares = torch.linspace(0, 1, points, dtype=torch.float64).tolist()
-                self.tables[k] = quantiles(scores[own].float(), shares)
+                self.tables[k] = quantiles(scores[of_class].float(), shares)
                 self.fitted[k] = True
         return self
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """(N,) scores of boxes that look like (N,) ``labels`` -> (N,) shares, 0 below all labelled boxes.
+        """(N,) scores of boxes of predicted classes ``labels`` (N,) -> (N,) shares, 0 below all labelled boxes.
 
         Above all of them 1, or with a tail from 1 - tail on.
         """

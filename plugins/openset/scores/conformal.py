@@ -57,21 +57,21 @@ class ConformalStrangeness(nn.Module):
         self.grids.zero_()
         self.spread.copy_(spread)
         for k in counts.nonzero()[:, 0].tolist():
-            own = scores[labels == k]
+            of_class = scores[labels == k]
             ends = torch.stack([residuals.min(), residuals.max()]) * spread[k] + centre[k]
-            low, high = torch.minimum(own.min(), ends[0]), torch.maximum(own.max(), ends[1])
+            low, high = torch.minimum(of_class.min(), ends[0]), torch.maximum(of_class.max(), ends[1])
             high = torch.maximum(high, low + 1e-6)
             query = low + (high - low) * torch.linspace(0, 1, points).to(scores)
             pool = p_values((query - centre[k]) / spread[k], residuals, 1.0)
-            shrunk = len(own) * p_values(query, own, float(spread[k])) + POOL_WEIGHT * pool
-            self.grids[k] = shrunk / (len(own) + POOL_WEIGHT)
+            shrunk = len(of_class) * p_values(query, of_class, float(spread[k])) + POOL_WEIGHT * pool
+            self.grids[k] = shrunk / (len(of_class) + POOL_WEIGHT)
             self.low[k], self.step[k] = low, (high - low) / (points - 1)
         return self
 
-    def forward(self, scores: Tensor, look: Tensor | None = None) -> Tensor:
+    def forward(self, scores: Tensor, predicted: Tensor | None = None) -> Tensor:
         """(N, K) nonconformities to each class -> (N,) strangeness, 0..1; inf: the box does not look like the class.
 
-        ``look`` is not needed; ClassCDF needs it.
+        ``predicted`` is not needed; ClassCDF needs it.
         """
         classes, points = self.grids.shape
         there = scores < FAR

@@ -80,10 +80,10 @@ class Scorer(nn.Module):
     def class_scores(self, features: Tensor, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         """(N, K) how little a box belongs to each class; by default the score for the class of the largest logit.
 
-        inf where a box does not look like the class.
+        inf where a box is not predicted as the class.
         """
-        look = logits.argmax(1)[:, None] == torch.arange(logits.shape[1], device=logits.device)
-        return torch.where(look, self.score(features, logits, rows)[:, None], torch.inf)
+        predicted = logits.argmax(1)[:, None] == torch.arange(logits.shape[1], device=logits.device)
+        return torch.where(predicted, self.score(features, logits, rows)[:, None], torch.inf)
 
     def prepare_export(self) -> None:
         """Make :meth:`score` one that a graph can be traced of; by default it is."""

@@ -23,9 +23,9 @@ class Shaping(Scorer):
 
     def _fit(self, features: Tensor, logits: Tensor, labels: Tensor, head: Head | None) -> None:
         if head is None or head.weight.shape != self.weight.shape:
-            found = None if head is None else tuple(head.weight.shape)
+            shape = None if head is None else tuple(head.weight.shape)
             raise ValueError(
-                f'{type(self).__name__}.fit: head: weight {found}, wanted {tuple(self.weight.shape)}: (rows, K, D)'
+                f'{type(self).__name__}.fit: head: weight {shape}, wanted {tuple(self.weight.shape)}: (rows, K, D)'
             )
         self.weight.copy_(head.weight)
         self.bias.copy_(head.bias)
@@ -75,10 +75,10 @@ class ASHS(Shaping):
 
     def shape(self, features: Tensor) -> Tensor:
         kept = features.shape[1] - round(features.shape[1] * self.quantile)
-        values, places = features.topk(kept, dim=1)
+        values, indices = features.topk(kept, dim=1)
         before, after = features.sum(1, keepdim=True), values.sum(1, keepdim=True)
         ratio = torch.where(after > 0, before / torch.where(after > 0, after, torch.ones_like(after)), 1.0)
-        return torch.zeros_like(features).scatter(1, places, values * ratio.exp())
+        return torch.zeros_like(features).scatter(1, indices, values * ratio.exp())
 
 
 @SCORERS.register_module()
@@ -157,8 +157,8 @@ class VRAPlusPlus(VRA):
 def quantiles(values: Tensor, shares: list[float] | tuple[float, ...]) -> Tensor:
     """Linearly interpolated quantiles of all values (torch.quantile alone refuses more than 16 million)."""
     ordered = values.flatten().sort().values
-    places = torch.tensor(shares, dtype=torch.float64) * (len(ordered) - 1)
-    low = places.floor().long()
-    step = (places - low).to(ordered)
+    ranks = torch.tensor(shares, dtype=torch.float64) * (len(ordered) - 1)
+    low = ranks.floor().long()
+    step = (ranks - low).to(ordered)
     high = (low + 1).clamp(max=len(ordered) - 1)
     return ordered[low] + step * (ordered[high] - ordered[low])

@@ -38,11 +38,11 @@ def relation_table(data: RelationSet) -> np.ndarray:
 
 
 def _box_lines(data: RelationSet, keys: Sequence[Sequence]) -> list[str]:
-    places = [(image, i) for image in range(len(data.images)) for i in range(len(data.images[image].boxes))]
-    if not places:
+    positions = [(image, i) for image in range(len(data.images)) for i in range(len(data.images[image].boxes))]
+    if not positions:
         return []
     boxes = np.concatenate([image.boxes for image in data.images])
-    sizes = np.array([(data.images[image].width, data.images[image].height) for image, _ in places])
+    sizes = np.array([(data.images[image].width, data.images[image].height) for image, _ in positions])
     bad = degenerate_boxes(boxes)
     overhang = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes).max(1)
     outside = ~bad & ((boxes[:, 2:] <= 0) | (boxes[:, :2] >= sizes)).any(1)
@@ -53,7 +53,7 @@ def _box_lines(data: RelationSet, keys: Sequence[Sequence]) -> list[str]:
         (over, 'box over the edge kept'),
     )
     return [
-        _box_line(kind, data.images[places[at][0]], places[at][1], keys[places[at][0]], data.names)
+        _box_line(kind, data.images[positions[at][0]], positions[at][1], keys[positions[at][0]], data.names)
         for flags, kind in kinds
         for at in np.flatnonzero(flags)
     ]

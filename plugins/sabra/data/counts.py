@@ -11,12 +11,12 @@ from .anomalies import relation_table
 def count_set(data: RelationSet, prefix: str = '') -> dict[str, int]:
     """Images, objects and relations of a split, names prefixed."""
     missing = relation_table(data)[:, 2] == NO_OBJECT
-    judged = sum(int((~image.judged).sum()) for image in data.images)
+    unannotated = sum(int((~image.annotated).sum()) for image in data.images)
     counts = {
         'images': len(data.images),
         'images without relations': sum(not len(image.relations) for image in data.images),
         'objects': sum(len(image.boxes) for image in data.images),
-        'objects nobody judged': judged,
+        'objects whose relations are not annotated': unannotated,
         'relations': len(missing),
         'relations without object': int(missing.sum()),
     }

@@ -75,8 +75,8 @@ class RelationDataset(BaseDetDataset):
         crowd_of = {image.img_id: crowd for image, crowd in zip(data.images, crowds, strict=True)}
         self.anomalies = data.anomalies
         classes, predicates = (
-            match_names(found, self._metainfo.get(field, found), field, self.ann_file)
-            for field, found in (('classes', data.names.objects), ('predicates', data.names.predicates))
+            match_names(names, self._metainfo.get(field, names), field, self.ann_file)
+            for field, names in (('classes', data.names.objects), ('predicates', data.names.predicates))
         )
         self._metainfo.update(_names(data.names, classes, predicates))
         self._names_of_item = {key: self._metainfo[key] for key in ('classes', 'predicates')}

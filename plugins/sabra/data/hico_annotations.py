@@ -49,11 +49,11 @@ def _image(entry: Any, where: str, label_of: dict[int, int], data: RelationSet, 
     if not isinstance(name, str) or not name or not all(isinstance(each, list) for each in (boxes, relations)):
         raise UserError(f'{where}: needs file_name, annotations and hoi_annotation; get the file again')
     objects = DistinctObjects()
-    places = [_add(item, objects, label_of) for item in boxes]
-    lines = [f'box skipped: {one_line(name)}: annotations[{i}]' for i, place in enumerate(places) if place is None]
+    indices = [_add(item, objects, label_of) for item in boxes]
+    lines = [f'box skipped: {one_line(name)}: annotations[{i}]' for i, index in enumerate(indices) if index is None]
     rows = []
     for i, item in enumerate(relations):
-        row = _relation(item, places, len(data.names.predicates))
+        row = _relation(item, indices, len(data.names.predicates))
         rows += [] if row is None else [row]
         lines += [] if row else [f'relation with an id out of range skipped: {one_line(name)}: [{i}] {one_line(item)}']
     size = _size(pictures / name)
@@ -71,12 +71,12 @@ def _add(item: Any, objects: DistinctObjects, label_of: dict[int, int]) -> int |
     return None if label is None or len(numbers) != 4 or None in numbers else objects.add(numbers, label)
 
 
-def _relation(item: Any, places: list[int | None], verbs: int) -> tuple[int, int, int] | None:
+def _relation(item: Any, indices: list[int | None], verbs: int) -> tuple[int, int, int] | None:
     keys = ('subject_id', 'object_id', 'category_id')
     subject, thing, verb = (whole(item.get(key)) for key in keys) if isinstance(item, dict) else (None, None, None)
     if verb is None or not 1 <= verb <= verbs:
         return None
-    ends = [places[at] if at is not None and 0 <= at < len(places) else None for at in (subject, thing)]
+    ends = [indices[at] if at is not None and 0 <= at < len(indices) else None for at in (subject, thing)]
     return None if None in ends else (ends[0], ends[1], verb - 1)
 
 

@@ -64,8 +64,8 @@ def _read(src: Path) -> dict[str, RelationSet]:
     files = {split: src / name for split, name in PAIRS.items() if (src / name).is_file()}
     if files:
         return {split: read_pair_lists(path) for split, path in files.items()}
-    places = {split: (src / name, src / 'annotations' / name) for split, name in ANNOTATIONS.items()}
-    files = {split: path for split, paths in places.items() for path in paths if path.is_file()}
+    candidates = {split: (src / name, src / 'annotations' / name) for split, name in ANNOTATIONS.items()}
+    files = {split: path for split, paths in candidates.items() for path in paths if path.is_file()}
     if not files:
         raise UserError(
             f'{src}: annotations not found; give the folder of {MAT}, of {PAIRS["test"]} or of '
@@ -86,8 +86,8 @@ def _names(src: Path) -> RelationNames:
 
 
 def _pictures(src: Path, name: str) -> Path:
-    places = (src / 'images' / name, src / name, src / 'images')
-    return next((path for path in places if path.is_dir()), places[0])
+    candidates = (src / 'images' / name, src / name, src / 'images')
+    return next((path for path in candidates if path.is_dir()), candidates[0])
 
 
 def _can_count(name: str, sets: dict[str, RelationSet]) -> bool:

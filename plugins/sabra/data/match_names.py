@@ -11,11 +11,11 @@ from detplug.data.records import one_line
 from detplug.errors import UserError
 
 
-def match_names(found: Sequence[str], listed: Sequence[str], field: str, source: Any) -> np.ndarray:
+def match_names(declared: Sequence[str], listed: Sequence[str], field: str, source: Any) -> np.ndarray:
     """Label in the config of each label of the file.
 
     Args:
-        found: names of the file, by its labels.
+        declared: names of the file, by its labels.
         listed: names of the config, in label order.
         field: ``classes`` or ``predicates``, for the message.
         source: the file, for the message.
@@ -29,18 +29,18 @@ def match_names(found: Sequence[str], listed: Sequence[str], field: str, source:
     """
     if isinstance(listed, str) or not isinstance(listed, Sequence) or not all(isinstance(x, str) for x in listed):
         raise UserError(f"{source}: {field}: {one_line(listed)} is not a tuple of names; write ('a', 'b')")
-    sides = f'the file has {_show(found)}; the config has {_show(listed)}'
+    sides = f'the file has {_show(declared)}; the config has {_show(listed)}'
     twice = [name for name, times in Counter(listed).items() if times > 1]
-    missing = [name for name in listed if name not in set(found)]
-    surplus = [name for name in found if name not in set(listed)]
+    missing = [name for name in listed if name not in set(declared)]
+    surplus = [name for name in declared if name not in set(listed)]
     for names, what, others in (
         (twice, 'listed twice in the config', ()),
-        (missing, 'not in the file', found),
+        (missing, 'not in the file', declared),
         (surplus, 'not in the config', listed),
     ):
         if names:
             raise UserError(f'{source}: {field}: {what}: {_hints(names, others)}; {sides}; correct one of them')
-    return np.array([list(listed).index(name) for name in found], np.int64)
+    return np.array([list(listed).index(name) for name in declared], np.int64)
 
 
 def _hints(names: Sequence[str], others: Sequence[str]) -> str:

@@ -29,14 +29,14 @@ def merge_objects(image: RelationImage, apart: np.ndarray, iou: float) -> tuple[
     new = np.append(np.searchsorted(kept, first), NO_OBJECT)  # the last is of NO_OBJECT
     relations = image.relations.copy()
     relations[:, :2] = new[relations[:, :2]]
-    judged = np.zeros(len(kept), bool)
-    np.logical_or.at(judged, new[:-1], image.judged)
+    annotated = np.zeros(len(kept), bool)
+    np.logical_or.at(annotated, new[:-1], image.annotated)
     merged = replace(
         image,
         boxes=image.boxes[kept],
         labels=image.labels[kept],
         relations=np.unique(relations, axis=0).reshape(-1, 3),
-        judged=judged,
+        annotated=annotated,
     )
     return merged, kept
 

@@ -52,8 +52,8 @@ def hold_out(data: RelationSet, count: int) -> str:
 def find_picture(folders: Sequence[Path], name: str) -> Path:
     """The picture, under its name with or without COCO's prefix; where it would be if there is none."""
     bare = name.removeprefix(PREFIXES[1]).removeprefix(PREFIXES[2])
-    places = [folder / each for folder in folders for each in (name, *(prefix + bare for prefix in PREFIXES))]
-    return next((path for path in places if path.is_file()), places[0])
+    candidates = [folder / each for folder in folders for each in (name, *(prefix + bare for prefix in PREFIXES))]
+    return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def _link(out: Prepared, image: RelationImage, path: Path) -> list[str]:

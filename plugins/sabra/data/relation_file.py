@@ -2,8 +2,8 @@
 
 Any content gives a set or one UserError that names the file, the field and the cure. Every box is kept as it stands,
 also one without area or over the edge, because relations point at boxes and official denominators count them; what is
-odd is listed in ``anomalies``. A crowd (``iscrowd``) is an object that nobody judged unless it is the subject of a
-relation.
+odd is listed in ``anomalies``. A crowd (``iscrowd``) is an object whose relations nobody annotated unless it is the
+subject of a relation.
 """
 
 import json
@@ -21,13 +21,15 @@ from ..relations import NO_OBJECT, RelationImage, RelationSet, relation_image
 from .anomalies import list_anomalies
 from .relation_names import brief, entries_of, is_id, names_content, read_names
 
+ANNOTATED = 'relations_annotated'  # key of an annotation; false: what it does as a subject is not annotated
 
-class Place(NamedTuple):
-    """Where an annotation went: image id, index among the objects of that image, and its ``judged``."""
+
+class ObjectIndex(NamedTuple):
+    """An annotation's image id, index among the objects of that image, and ``relations_annotated``."""
 
     image: Any
     index: int
-    judged: bool
+    annotated: bool
 
 
 def read_relations(path: str | Path, images: str | Path | None = None) -> RelationSet:
@@ -38,7 +40,7 @@ def read_relations(path: str | Path, images: str | Path | None = None) -> Relati
 
     Raises:
         UserError: missing or broken file, a field of the wrong type, an unknown or repeated id, a relation across
-            images, a relation whose subject has ``judged: false``.
+            images, a relation whose subject has ``relations_annotated: false``.
     """
     return read_with_crowds(path, images)[0]
 
@@ -54,15 +56,15 @@ def read_with_crowds(path: str | Path, images: str | Path | None = None) -> tupl
     content = read_json(path)
     names, predicates = read_names(content, objects, path)
     label_of = {name: label for label, name in enumerate(objects)}
-    places = _places(content['annotations'], path)
-    rows = _relations(content, places, {record.img_id: [] for record in records}, predicates, path)
-    unjudged = {(place.image, place.index) for place in places.values() if not place.judged}
+    by_id = _objects_by_id(content['annotations'], path)
+    rows = _relations(content, by_id, {record.img_id: [] for record in records}, predicates, path)
+    unannotated = {(entry.image, entry.index) for entry in by_id.values() if not entry.annotated}
     data, crowds = RelationSet(names, [], anomalies), []
     for record in records:
         crowds.append(np.array([item.ignored for item in record.objects], bool))
-        judged = np.array([(record.img_id, i) not in unjudged for i in range(len(record.objects))], bool)
-        judged &= ~_idle(crowds[-1], rows[record.img_id])
-        data.images.append(_image(record, label_of, rows[record.img_id], judged))
+        annotated = np.array([(record.img_id, i) not in unannotated for i in range(len(record.objects))], bool)
+        annotated &= ~_idle(crowds[-1], rows[record.img_id])
+        data.images.append(_image(record, label_of, rows[record.img_id], annotated))
         anomalies += _crowd_lines(record)
     anomalies += list_anomalies(data, [[item.key for item in record.objects] for record in records])
     return data, crowds
@@ -82,8 +84,8 @@ def write_relations(data: RelationSet) -> str:
         for i, (corner, size, label) in enumerate(zip(corners, sizes, image.labels.tolist(), strict=True)):
             item = dict(id=first + i, image_id=image.img_id, category_id=label + 1, bbox=corner + size)
             annotations.append(item | dict(area=max(size[0], 0) * max(size[1], 0), iscrowd=0))
-            if not image.judged[i]:
-                annotations[-1]['judged'] = False
+            if not image.annotated[i]:
+                annotations[-1][ANNOTATED] = False
         for subject, thing, predicate in image.relations.tolist():
             relations.append(
                 dict(
@@ -96,23 +98,27 @@ def write_relations(data: RelationSet) -> str:
     return json.dumps(dict(images=images, annotations=annotations, **names_content(data.names), relations=relations))
 
 
-def _places(entries: list[dict], path) -> dict[Any, Place]:
-    """Annotation id -> its place; read_coco has checked everything but ``id`` and ``judged``."""
-    places, counts = {}, {}
+def _objects_by_id(entries: list[dict], path) -> dict[Any, ObjectIndex]:
+    """Annotation id -> its object; read_coco has checked everything but ``id`` and ``relations_annotated``."""
+    by_id, counts = {}, {}
     for i, entry in enumerate(entries):
-        number, judged, image = entry.get('id'), entry.get('judged', True), entry['image_id']
+        number, annotated, image = entry.get('id'), entry.get(ANNOTATED, True), entry['image_id']
         if not is_id(number):
             raise UserError(f'{path}: annotations[{i}].id: {brief(number)} is not an id; give a whole number or a text')
-        if number in places:
+        if number in by_id:
             raise UserError(f'{path}: annotations[{i}].id: {brief(number)} is used twice; relations need unique ids')
-        if not isinstance(judged, bool):
-            raise UserError(f'{path}: annotations[{i}].judged: {brief(judged)} is not true or false')
-        places[number] = Place(image, counts.get(image, 0), judged)
-        counts[image] = places[number].index + 1
-    return places
+        if 'judged' in entry:
+            raise UserError(
+                f'{path}: annotations[{i}].judged: the key is now {ANNOTATED}; rename it, or prepare the data again'
+            )
+        if not isinstance(annotated, bool):
+            raise UserError(f'{path}: annotations[{i}].{ANNOTATED}: {brief(annotated)} is not true or false')
+        by_id[number] = ObjectIndex(image, counts.get(image, 0), annotated)
+        counts[image] = by_id[number].index + 1
+    return by_id
 
 
-def _relations(content, places: dict[Any, Place], rows: dict[Any, list], predicates: dict[Any, int], path) -> dict:
+def _relations(content, by_id: dict[Any, ObjectIndex], rows: dict[Any, list], predicates: dict[Any, int], path) -> dict:
     """Fill ``rows``, image id -> list of (subject, object, predicate)."""
     for i, entry in enumerate(entries_of(content, 'relations', path)):
         where = f'{path}: relations[{i}]'
@@ -123,34 +129,34 @@ def _relations(content, places: dict[Any, Place], rows: dict[Any, list], predica
             raise UserError(f'{where}.predicate_id: {brief(predicate)} is no id in predicates; give one that is')
         if 'object_id' not in entry:
             raise UserError(f'{where}.object_id: missing; write null where the object is not in the picture')
-        subject = _end(entry.get('subject_id'), places, image, f'{where}.subject_id')
+        subject = _end(entry.get('subject_id'), by_id, image, f'{where}.subject_id')
         thing = entry['object_id']
-        thing = NO_OBJECT if thing is None else _end(thing, places, image, f'{where}.object_id').index
-        if not subject.judged:
+        thing = NO_OBJECT if thing is None else _end(thing, by_id, image, f'{where}.object_id').index
+        if not subject.annotated:
             raise UserError(
-                f'{where}.subject_id: annotation {brief(entry["subject_id"])} has judged false, so nobody knows what '
-                'it does; remove the relation or the flag'
+                f'{where}.subject_id: annotation {brief(entry["subject_id"])} has {ANNOTATED} false, so nobody '
+                'knows what it does; remove the relation or the flag'
             )
         rows[image].append((subject.index, thing, predicates[predicate]))
     return rows
 
 
-def _end(number: Any, places: dict[Any, Place], image: Any, where: str) -> Place:
-    if not is_id(number) or number not in places:
+def _end(number: Any, by_id: dict[Any, ObjectIndex], image: Any, where: str) -> ObjectIndex:
+    if not is_id(number) or number not in by_id:
         raise UserError(f'{where}: {brief(number)} is no id in annotations; give one that is')
-    if places[number].image != image:
+    if by_id[number].image != image:
         raise UserError(
-            f'{where}: annotation {brief(number)} is in image {brief(places[number].image)}, the relation in image '
+            f'{where}: annotation {brief(number)} is in image {brief(by_id[number].image)}, the relation in image '
             f'{brief(image)}; a relation lies in one image'
         )
-    return places[number]
+    return by_id[number]
 
 
-def _image(record: ImageRecord, label_of: dict[str, int], rows: list, judged: np.ndarray) -> RelationImage:
+def _image(record: ImageRecord, label_of: dict[str, int], rows: list, annotated: np.ndarray) -> RelationImage:
     boxes = [item.box for item in record.objects]
     labels = [label_of[item.name] for item in record.objects]
     size = (record.width, record.height)
-    return relation_image(record.img_id, record.file_name, size, boxes, labels, rows, judged)
+    return relation_image(record.img_id, record.file_name, size, boxes, labels, rows, annotated)
 
 
 def _idle(crowd: np.ndarray, rows: list) -> np.ndarray:

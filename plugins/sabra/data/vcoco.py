@@ -58,8 +58,8 @@ def read_split(src: Path, split: str) -> RelationSet | None:
     official, text, pairs = (
         src / name for name in (f'vcoco_{split}.json', f'everything_{split}.txt', f'instances_vcoco_{split}.json')
     )
-    places = [src / name.format('val' if split == 'test' else 'train') for name in COCO]
-    coco = next((path for path in places if path.is_file()), None)
+    candidates = [src / name.format('val' if split == 'test' else 'train') for name in COCO]
+    coco = next((path for path in candidates if path.is_file()), None)
     if official.is_file() and coco is not None:
         return read_official(official, coco)
     if text.is_file():

@@ -25,7 +25,7 @@ from detplug.data.records import finite_number, one_line
 from detplug.errors import UserError
 
 from ..relations import NO_OBJECT, RelationImage, RelationSet, relation_image
-from .vcoco_names import PERSON, VCOCO, judged_objects
+from .vcoco_names import PERSON, VCOCO, annotated_objects
 
 Lines = Iterator[tuple[int, list[str]]]  # number of the line, its words
 
@@ -36,7 +36,7 @@ def read_everything(path: Path, annotated: dict[int, int] | None = None) -> Rela
     Args:
         annotated: COCO image id -> number of persons that V-COCO annotated there (the official json has it): tells
             which persons without an action were annotated, wherever none or all of an image were. Elsewhere, and
-            without it, they count as not annotated (``judged`` False) with a line in the anomalies.
+            without it, they count as not annotated (``annotated`` False) with a line in the anomalies.
 
     Raises:
         UserError: missing file, or a line that is not of this format.
@@ -64,8 +64,8 @@ def _image(lines: Lines, annotated: dict[int, int] | None, anomalies: list[str])
     if min(width, height) < 1:
         raise ValueError(f'size {width} {height} is not a size in px')
     objects = [_object(next(lines)[1]) for _ in range(_whole(next(lines)[1], 1)[0])]
-    places = {thing: i for i, thing in reversed(list(enumerate(objects)))}
-    rows = [_row(next(lines)[1], places) for _ in range(_whole(next(lines)[1], 1)[0])]
+    index_of = {thing: i for i, thing in reversed(list(enumerate(objects)))}
+    rows = [_row(next(lines)[1], index_of) for _ in range(_whole(next(lines)[1], 1)[0])]
     labels = [thing[0] for thing in objects]
     stem = Path(name).stem.rpartition('_')[2]
     if not stem.isdecimal():
@@ -78,8 +78,8 @@ def _image(lines: Lines, annotated: dict[int, int] | None, anomalies: list[str])
             f'annotated persons without an action not told apart: {one_line(name)}: {extra} of {len(idle)}, all taken '
             'as not annotated'
         )
-    judged = judged_objects(labels, active | set(idle if extra == len(idle) else ()))
-    return relation_image(int(stem), name, (width, height), [thing[1:] for thing in objects], labels, rows, judged)
+    known = annotated_objects(labels, active | set(idle if extra == len(idle) else ()))
+    return relation_image(int(stem), name, (width, height), [thing[1:] for thing in objects], labels, rows, known)
 
 
 def _object(words: list[str]) -> tuple[int, float, float, float, float]:
@@ -90,16 +90,16 @@ def _object(words: list[str]) -> tuple[int, float, float, float, float]:
     return int(numbers[0]) - 1, *numbers[1:]
 
 
-def _row(words: list[str], places: dict[tuple, int]) -> tuple[int, int, int]:
+def _row(words: list[str], index_of: dict[tuple, int]) -> tuple[int, int, int]:
     """(subject, object, predicate)."""
     predicate = _whole(words[:1], 1)[0] - 1
     person, missing = _object(words[1:6]), not np.any([float(word) for word in words[6:]])
     if len(words) != 11 or not 0 <= predicate < len(VCOCO.predicates) or person[0] != PERSON:
         raise ValueError(f'{one_line(" ".join(words), 60)} is not a predicate 1..29, a person and an object')
     thing = None if missing else _object(words[6:])
-    if person not in places or (not missing and thing not in places):
+    if person not in index_of or (not missing and thing not in index_of):
         raise ValueError(f'{one_line(" ".join(words), 60)} has a box that is not in the list of the image')
-    return places[person], NO_OBJECT if missing else places[thing], predicate
+    return index_of[person], NO_OBJECT if missing else index_of[thing], predicate
 
 
 def _whole(words: list[str], count: int) -> list[int]:

@@ -60,6 +60,6 @@ def seen_pairs(train: RelationSet) -> np.ndarray:
     return seen
 
 
-def judged_objects(labels: list[int], annotated: set[int]) -> np.ndarray:
+def annotated_objects(labels: list[int], annotated: set[int]) -> np.ndarray:
     """(N,) bool: False for the persons that are not in ``annotated``, a set of indices."""
     return np.array([label != PERSON or i in annotated for i, label in enumerate(labels)], bool)

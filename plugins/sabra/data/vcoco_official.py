@@ -13,7 +13,7 @@ from detplug.errors import UserError
 
 from ..relations import NO_OBJECT, RelationImage, RelationNames, RelationSet, relation_image
 from .relation_names import brief
-from .vcoco_names import ACTIONS, PREDICATES, judged_objects
+from .vcoco_names import ACTIONS, PREDICATES, annotated_objects
 
 
 class Person(NamedTuple):
@@ -55,8 +55,8 @@ def read_people(path: Path) -> dict[int, list[Person]]:
 def read_official(path: Path, coco: Path) -> RelationSet:
     """One split, with the boxes of ``coco``, COCO's instances json (its boxes as they are, x + width).
 
-    Persons of an image that V-COCO did not annotate have ``judged`` False, crowds of persons among them. The order of
-    classes is that of ``coco``.
+    Persons of an image that V-COCO did not annotate have ``annotated`` False, crowds of persons among them. The order
+    of classes is that of ``coco``.
 
     Raises:
         UserError: a broken file, or an image or annotation of V-COCO that ``coco`` does not have.
@@ -101,17 +101,19 @@ def _whole_numbers(action: dict[str, Any], key: str, where: str, length: int | N
 
 
 def _image(record: ImageRecord, people: list[Person], objects: list[str], where: str) -> RelationImage:
-    places = {item.key: i for i, item in enumerate(record.objects)}
+    index_of = {item.key: i for i, item in enumerate(record.objects)}
     used = {thing for person in people for thing in (person.annotation, *(one for _, one in person.relations))}
-    missing = sorted(used - {None} - set(places))
+    missing = sorted(used - {None} - set(index_of))
     if missing:
         raise UserError(f'{where}: no id {missing[0]}, which V-COCO has; give COCO 2014 (train and val)')
     rows = [
-        (places[person.annotation], NO_OBJECT if thing is None else places[thing], predicate)
+        (index_of[person.annotation], NO_OBJECT if thing is None else index_of[thing], predicate)
         for person in people
         for predicate, thing in person.relations
     ]
     labels = [objects.index(item.name) for item in record.objects]
-    judged = judged_objects(labels, {places[person.annotation] for person in people})
+    annotated = annotated_objects(labels, {index_of[person.annotation] for person in people})
     boxes = [item.box for item in record.objects]
-    return relation_image(record.img_id, record.file_name, (record.width, record.height), boxes, labels, rows, judged)
+    return relation_image(
+        record.img_id, record.file_name, (record.width, record.height), boxes, labels, rows, annotated
+    )

@@ -1,7 +1,7 @@
 """V-COCO as pair lists, instances_vcoco_{train,val,test}.json: boxes of person and object, one of 24 action-roles.
 
 The least complete form: no actions without an object (stand, run, ...), no roles outside the picture, no other persons,
-no sizes. Everybody in it was annotated, so every object is ``judged``.
+no sizes. Everybody in it was annotated, so every object is ``annotated``.
 """
 
 from pathlib import Path

@@ -132,10 +132,10 @@ def _sized(image: RelationImage, src: Path) -> RelationImage:
     return replace(image, width=width, height=height)
 
 
-def _rows(found: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], names: RelationNames) -> list[dict]:
+def _rows(detections: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], names: RelationNames) -> list[dict]:
     return [
         dict(file_name=name, category_name=names.objects[label], bbox=[x1, y1, x2 - x1, y2 - y1], score=score)
-        for name, arrays in found.items()
+        for name, arrays in detections.items()
         for (x1, y1, x2, y2), label, score in zip(*(x.tolist() for x in arrays), strict=True)
     ]
 

@@ -37,7 +37,7 @@ class ImageNames:
             if other is not None:
                 raise UserError(f'{self.source}: file_name: {other}, but the picture is {parts[-1]}; name it as it is')
             return None
-        common = [shared_end(parts, own) for own, _ in candidates]
+        common = [shared_end(parts, candidate) for candidate, _ in candidates]
         if common.count(max(common)) > 1:
             names = ' and '.join(name for (_, name), n in zip(candidates, common, strict=True) if n == max(common))
             raise UserError(f'{self.source}: file_name: {names} may both be {path}; give their folders')

@@ -61,11 +61,11 @@ def read_vg_h5(path: Path, split: str = 'test') -> RelationSet:
 
 
 def _names(path: Path) -> RelationNames:
-    found = [path.with_name(name) for name in NAMES if path.with_name(name).is_file()]
-    if not found:
+    paths = [path.with_name(name) for name in NAMES if path.with_name(name).is_file()]
+    if not paths:
         raise UserError(f'{path.with_name(NAMES[0])}: not found; copy it there: {path.name} has numbers alone')
-    content = read_json(found[0])
-    return RelationNames(*(_listed_names(content, key, found[0]) for key in ('idx_to_label', 'idx_to_predicate')))
+    content = read_json(paths[0])
+    return RelationNames(*(_listed_names(content, key, paths[0]) for key in ('idx_to_label', 'idx_to_predicate')))
 
 
 def _listed_names(content: Any, key: str, path: Path) -> tuple[str, ...]:

@@ -41,27 +41,29 @@ def read_vrd(path: Path, data: RelationSet, given: bool) -> dict[int, RelationRe
     for row, file in enumerate(files):
         where = f'{path}: cell {row + 1}'
         position = index.of_name(''.join(np.asarray(file, str).ravel()), f'{path.with_name(ORDER)}.mat: cell {row + 1}')
-        found = _image([columns[name][row] for name in CELLS], data, where)
-        predicted[position] = on_truth(found, data.images[position], where) if given else found
+        predictions = _image([columns[name][row] for name in CELLS], data, where)
+        predicted[position] = on_truth(predictions, data.images[position], where) if given else predictions
     return predicted
 
 
-def on_truth(found: RelationResult, image: RelationImage, where: str) -> RelationResult:
+def on_truth(predictions: RelationResult, image: RelationImage, where: str) -> RelationResult:
     """The result with the boxes of the truth, each triplet once, with its best score.
 
     Raises:
         UserError: a box is none of the truth's.
     """
-    near = (np.abs(found.boxes[:, None] - image.boxes) < NEAR).all(2) & (found.labels[:, None] == image.labels)
+    near = (np.abs(predictions.boxes[:, None] - image.boxes) < NEAR).all(2) & (
+        predictions.labels[:, None] == image.labels
+    )
     if not near.any(1).all():
         raise UserError(f'{where}: a box is none of the truth; evaluate predictions on other boxes with the task vrd')
     number = near.argmax(1) if len(near) else np.zeros(0, np.int64)
-    subject, target, predicate = found.triplets.T
+    subject, target, predicate = predictions.triplets.T
     triplets = np.column_stack([number[subject], number[target], predicate])
-    order = np.argsort(-found.triplet_scores, kind='stable')
+    order = np.argsort(-predictions.triplet_scores, kind='stable')
     once = order[np.sort(np.unique(triplets[order], axis=0, return_index=True)[1])]
     ones = np.ones(len(image.boxes))
-    return result(image.boxes, image.labels, ones, triplets[once], found.triplet_scores[once])
+    return result(image.boxes, image.labels, ones, triplets[once], predictions.triplet_scores[once])
 
 
 def _cells(path: Path, names: list[str] | tuple[str, ...]) -> dict[str, np.ndarray]:

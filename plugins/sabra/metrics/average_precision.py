@@ -60,6 +60,6 @@ def _ranked(parts: Sequence[Matched], kind: int, rule: int) -> np.ndarray:
 
 def _curve(right: np.ndarray, objects: int) -> tuple[np.ndarray, np.ndarray]:
     """(T,) recall up to each detection, and (T,) the best precision from there on."""
-    found = right.cumsum()
-    precision = found / np.arange(1, len(right) + 1)
-    return found / objects, np.maximum.accumulate(precision[::-1])[::-1]
+    true_positives = right.cumsum()
+    precision = true_positives / np.arange(1, len(right) + 1)
+    return true_positives / objects, np.maximum.accumulate(precision[::-1])[::-1]

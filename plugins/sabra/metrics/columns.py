@@ -55,8 +55,8 @@ class Columns:
 def truth_columns(images: Sequence[RelationImage], names: RelationNames | None = None) -> Columns:
     """All relations of the truth, image after image; arguments and errors as of :func:`predicted_columns`."""
     parts = [(x.boxes, x.labels, x.relations, np.ones(len(x.relations))) for x in images]
-    places = [f'image {x.img_id}: relations' for x in images]
-    return _columns(*_joined(parts, places, 'check the annotation file', names))
+    where = [f'image {x.img_id}: relations' for x in images]
+    return _columns(*_joined(parts, where, 'check the annotation file', names))
 
 
 def predicted_columns(
@@ -109,17 +109,17 @@ def _predicted(images: Sequence[RelationImage], results: Sequence[RelationResult
     return parts, [f'image {x.img_id}: triplets' for x in images], 'check the model'
 
 
-def _joined(parts: list[tuple], places: list[str], cure: str, names: RelationNames | None) -> tuple[np.ndarray, ...]:
+def _joined(parts: list[tuple], where: list[str], cure: str, names: RelationNames | None) -> tuple[np.ndarray, ...]:
     """The (boxes, labels, triplets, scores) of all images, and (I, 4) their numbers in each image.
 
     Args:
         parts: the four of each image.
-        places, cure: words of an error; one place an image.
+        where, cure: words of an error; one an image.
     """
 
     def demand(good: np.ndarray, image: np.ndarray, problem: str) -> None:
         if not good.all():
-            raise UserError(f'evaluation: {places[image[good.argmin()]]}: {problem}; {cure}')
+            raise UserError(f'evaluation: {where[image[good.argmin()]]}: {problem}; {cure}')
 
     lengths = np.array([[len(column) for column in part] for part in parts], np.int64).reshape(-1, 4)
     every = np.arange(len(lengths))

@@ -85,9 +85,9 @@ def hico_figures(
                 f'evaluation: labels_known: {np.shape(labels_known)} where (images, classes) are {shape}; read the '
                 'labels of these images'
             )
-        found = join(parts)
-        kept = known_objects(labels_known, names)[found.image, names.triplets[found.kind, 0]]
-        figures |= _means('known', class_ap(eleven_point, [found.where(kept)]), names, unseen)
+        predictions = join(parts)
+        kept = known_objects(labels_known, names)[predictions.image, names.triplets[predictions.kind, 0]]
+        figures |= _means('known', class_ap(eleven_point, [predictions.where(kept)]), names, unseen)
     if by_class:
         figures |= mean_figures({f'ap/{name}': ap[[i]] for i, name in enumerate(class_names(names))})
     return figures
@@ -108,16 +108,16 @@ def match_hico(images: Sequence[RelationImage], results: Sequence[RelationResult
             f'evaluation: image {images[truth.image[i]].img_id}: relations: object {truth.object_label[i]} with '
             f'predicate {truth.predicate[i]} is no class; check the triplets of the data set'
         )
-    found = predicted_columns(images, results, names)
-    kind = _kinds(found, names)
-    found, kind = found.where(kind >= 0), kind[kind >= 0]
-    i, j = equal_pairs((found.image, kind), (truth.image, truth_kind))
-    overlap = paired_iou(found.subject_box[i], truth.subject_box[j])
-    np.minimum(overlap, paired_iou(found.object_box[i], truth.object_box[j]), out=overlap)
-    partner, largest = best_partner(i, j, overlap, len(found))
-    right = first_takers(np.where(largest >= IOU, partner, -1), found.score)
+    predictions = predicted_columns(images, results, names)
+    kind = _kinds(predictions, names)
+    predictions, kind = predictions.where(kind >= 0), kind[kind >= 0]
+    i, j = equal_pairs((predictions.image, kind), (truth.image, truth_kind))
+    overlap = paired_iou(predictions.subject_box[i], truth.subject_box[j])
+    np.minimum(overlap, paired_iou(predictions.object_box[i], truth.object_box[j]), out=overlap)
+    partner, largest = best_partner(i, j, overlap, len(predictions))
+    right = first_takers(np.where(largest >= IOU, partner, -1), predictions.score)
     objects = np.bincount(truth_kind, minlength=len(names.triplets))
-    return matched(len(images), found.image, kind, found.score, [right], objects)
+    return matched(len(images), predictions.image, kind, predictions.score, [right], objects)
 
 
 def class_names(names: RelationNames) -> list[str]:

@@ -126,9 +126,9 @@ class RelationMetric(BaseMetric):
 
     def report_pictures(self, images: Sequence[EvaluatedImage]) -> dict[str, tuple[str, np.ndarray]]:
         """Heading -> (explanation, picture) of images evenly spaced over those that have a picture; else empty."""
-        from .pictures import truth_and_found  # drawing libraries take a second to load
+        from .pictures import truth_and_predictions  # drawing libraries take a second to load
 
-        return truth_and_found(images, relation_names(self.dataset_meta))
+        return truth_and_predictions(images, relation_names(self.dataset_meta))
 
     def compute_metrics(self, results: list[EvaluatedImage]) -> dict[str, float]:
         """Flat figures of ``results``; see :data:`.protocols.PROTOCOLS`."""

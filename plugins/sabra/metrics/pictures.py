@@ -14,7 +14,7 @@ SHOWN, GAP = 4, 8  # images; px between them
 SIDE = 480  # px, longer side of a picture
 
 
-def truth_and_found(images: Sequence, names: RelationNames) -> dict[str, tuple[str, np.ndarray]]:
+def truth_and_predictions(images: Sequence, names: RelationNames) -> dict[str, tuple[str, np.ndarray]]:
     """Heading -> (explanation, (H, W, 3) uint8 BGR); empty where no image has a picture.
 
     As many predicted relations are drawn as the truth has, and at least one: the best.
@@ -35,19 +35,19 @@ def truth_and_found(images: Sequence, names: RelationNames) -> dict[str, tuple[s
 
 def panes(image, names: RelationNames) -> tuple[np.ndarray, np.ndarray]:
     """The picture with its truth and with its predictions."""
-    picture, truth, found = cv2.imread(image.img_path), image.truth, image.result
-    best = np.argsort(-found.triplet_scores, kind='stable')[: max(len(truth.relations), 1)]
+    picture, truth, result = cv2.imread(image.img_path), image.truth, image.result
+    best = np.argsort(-result.triplet_scores, kind='stable')[: max(len(truth.relations), 1)]
     left = draw_relations(
         picture, truth.boxes, truth.labels, None, names.objects, truth.relations, None, names.predicates
     )
     right = draw_relations(
         picture,
-        found.boxes,
-        found.labels,
-        found.scores,
+        result.boxes,
+        result.labels,
+        result.scores,
         names.objects,
-        found.triplets[best],
-        found.triplet_scores[best],
+        result.triplets[best],
+        result.triplet_scores[best],
         names.predicates,
     )
     return left, right

@@ -26,7 +26,7 @@ def relation_map(
     of largest overlap, if min(IoU of the subjects, IoU of the objects) is at least .5 (no pixel is added: corners are
     points). A relation without object asks for a prediction without object, and the subject alone must overlap. Equal
     rows of the truth are one relation. A prediction that takes none is left out when its subject lies, IoU at least
-    .5, on an object of its class that nobody judged. Average precision at all points.
+    .5, on an object of its class whose relations nobody annotated. Average precision at all points.
 
     Args:
         results: of ``images``, in their order.
@@ -44,19 +44,19 @@ def match_relations(
     images: Sequence[RelationImage], results: Sequence[RelationResult], names: RelationNames
 ) -> Matched:
     """The detections that count, right or wrong; see :func:`relation_map`."""
-    truth, found = truth_columns(images, names), predicted_columns(images, results, names)
+    truth, predictions = truth_columns(images, names), predicted_columns(images, results, names)
     truth = truth.where(_once(truth))
-    i, j = equal_pairs(found.name, truth.name)
+    i, j = equal_pairs(predictions.name, truth.name)
     overlap = np.minimum(
-        paired_iou(found.subject_box[i], truth.subject_box[j], extra=0),
-        paired_iou(found.object_box[i], truth.object_box[j], extra=0),
+        paired_iou(predictions.subject_box[i], truth.subject_box[j], extra=0),
+        paired_iou(predictions.object_box[i], truth.object_box[j], extra=0),
     )
     near = overlap >= IOU
-    right = match_free(i[near], j[near], overlap[near], found.score) >= 0
-    counts = right | ~_on_unjudged(images, found)
+    right = match_free(i[near], j[near], overlap[near], predictions.score) >= 0
+    counts = right | ~_on_unannotated(images, predictions)
     objects = np.bincount(truth.predicate, minlength=len(names.predicates))
-    found, right = found.where(counts), right[counts]
-    return matched(len(images), found.image, found.predicate, found.score, [right], objects)
+    predictions, right = predictions.where(counts), right[counts]
+    return matched(len(images), predictions.image, predictions.predicate, predictions.score, [right], objects)
 
 
 def map_figures(parts: Sequence[Matched], names: RelationNames) -> dict[str, float]:
@@ -72,13 +72,13 @@ def _once(truth: Columns) -> np.ndarray:
     return np.sort(np.unique(rows, axis=0, return_index=True)[1])
 
 
-def _on_unjudged(images: Sequence[RelationImage], found: Columns) -> np.ndarray:
-    """(T,) bool: the subject lies on an object of its class that nobody judged."""
-    silent = [~image.judged for image in images]
+def _on_unannotated(images: Sequence[RelationImage], predictions: Columns) -> np.ndarray:
+    """(T,) bool: the subject lies on an object of its class whose relations nobody annotated."""
+    silent = [~image.annotated for image in images]
     owner = np.repeat(np.arange(len(images)), [int(chosen.sum()) for chosen in silent])
     label = np.concatenate([np.zeros(0, np.int64), *(x.labels[rows] for x, rows in zip(images, silent, strict=True))])
     box = np.concatenate([np.zeros((0, 4)), *(x.boxes[rows] for x, rows in zip(images, silent, strict=True))])
-    i, j = equal_pairs((found.image, found.subject_label), (owner, label))
-    lies = np.zeros(len(found), bool)
-    lies[i[paired_iou(found.subject_box[i], box[j], extra=0) >= IOU]] = True
+    i, j = equal_pairs((predictions.image, predictions.subject_label), (owner, label))
+    lies = np.zeros(len(predictions), bool)
+    lies[i[paired_iou(predictions.subject_box[i], box[j], extra=0) >= IOU]] = True
     return lies

@@ -35,19 +35,19 @@ BLOCK = 128  # images whose detections are matched at once: bounds the memory
 
 
 class Persons(NamedTuple):
-    """Persons of the truth, and in the last row "no person", which is judged and does nothing.
+    """Persons of the truth, and in the last row "no person", which is annotated and does nothing.
 
     Args:
         image: (G + 1,) int64, position of the image, -1 in the last row.
         box: (G + 1, 4) float64 in the official form.
-        judged: (G + 1,) bool, annotated in V-COCO.
+        annotated: (G + 1,) bool, annotated in V-COCO.
         does: (G + 1, 26) bool, the person does the action.
         has: (G + 1, 29) bool, the object of the role is in the picture.
     """
 
     image: np.ndarray
     box: np.ndarray
-    judged: np.ndarray
+    annotated: np.ndarray
     does: np.ndarray
     has: np.ndarray
 
@@ -73,8 +73,8 @@ def vcoco_ap(
     """V-COCO's figures, 0 .. 1 (papers print percent).
 
     A detection belongs to the person its subject overlaps most (+1 pixels, the first of equals; with no overlap at all
-    the first person of the image). Is that person not judged, the detection is dropped. It is right when the overlap is
-    at least .5, the person does the action, the role fits, and no better detection has found this person's role
+    the first person of the image). Is that person not annotated, the detection is dropped. It is right when the overlap
+    is at least .5, the person does the action, the role fits, and no better detection has found this person's role
     before. The role fits when the boxes overlap by .5; a role that is not in the picture asks for a prediction without
     object in scenario 1, and takes any prediction in scenario 2. The truth counts a person that does the action once
     for each role. Average precision at all points.
@@ -119,24 +119,27 @@ def match_vcoco(
             "'map' for other data sets"
         )
     persons, roles = _truth(images, names)
-    found = predicted_columns(images, results, names)
+    predictions = predicted_columns(images, results, names)
     if allowed is not None:
-        found = found.where(allowed[found.object_label, found.predicate])
-    person, overlap = _person_of(found, persons)
-    kept = persons.judged[person]
-    found, person, near = found.where(kept), person[kept], overlap[kept] >= IOU
-    does = near & persons.does[person, ACTION_OF[found.predicate]]
-    objects = persons.does[persons.judged].sum(axis=0)
-    agents = _agents(len(images), found, np.where(does, person, NOBODY), objects)
+        predictions = predictions.where(allowed[predictions.object_label, predictions.predicate])
+    person, overlap = _person_of(predictions, persons)
+    kept = persons.annotated[person]
+    predictions, person, near = predictions.where(kept), person[kept], overlap[kept] >= IOU
+    does = near & persons.does[person, ACTION_OF[predictions.predicate]]
+    objects = persons.does[persons.annotated].sum(axis=0)
+    agents = _agents(len(images), predictions, np.where(does, person, NOBODY), objects)
 
-    empty, has = found.object == NO_OBJECT, persons.has[person, found.predicate]
-    fits = _fits(found, np.where(does & ~empty, person, NOBODY), roles)
+    empty, has = predictions.object == NO_OBJECT, persons.has[person, predictions.predicate]
+    fits = _fits(predictions, np.where(does & ~empty, person, NOBODY), roles)
     rules = []
     for fits_nothing in (empty, True):  # scenario 1, 2
         right = does & np.where(has, fits, fits_nothing)
-        rules.append(first_takers(np.where(right, person * len(PREDICATES) + found.predicate, NOBODY), found.score))
+        rules.append(
+            first_takers(np.where(right, person * len(PREDICATES) + predictions.predicate, NOBODY), predictions.score)
+        )
     return VcocoDetections(
-        agents, matched(len(images), found.image, found.predicate, found.score, rules, objects[ACTION_OF])
+        agents,
+        matched(len(images), predictions.image, predictions.predicate, predictions.score, rules, objects[ACTION_OF]),
     )
 
 
@@ -166,7 +169,7 @@ def _truth(images: Sequence[RelationImage], names: RelationNames) -> tuple[Perso
     image = np.repeat(np.arange(len(images)), [len(image.boxes) for image in images])
     box = np.concatenate([np.zeros((0, 4)), *(image.boxes for image in images)])
     label = np.concatenate([np.zeros(0, np.int64), *(image.labels for image in images)])
-    judged = np.concatenate([np.zeros(0, bool), *(image.judged for image in images)])
+    annotated = np.concatenate([np.zeros(0, bool), *(image.annotated for image in images)])
     box = official_boxes(box, *size[image].T)
     rows = np.flatnonzero((label == names.objects.index(PERSON)) & (box[:, 2:] > box[:, :2]).all(axis=1))
     number = np.full(len(box), -1)
@@ -182,36 +185,36 @@ def _truth(images: Sequence[RelationImage], names: RelationNames) -> tuple[Perso
     persons = Persons(
         np.append(image[rows], -1),
         np.append(box[rows], np.zeros((1, 4)), axis=0),
-        np.append(judged[rows], True),
+        np.append(annotated[rows], True),
         does,
         has,
     )
     return persons, RoleBoxes(person, predicate, box[target])
 
 
-def _person_of(found: Columns, persons: Persons) -> tuple[np.ndarray, np.ndarray]:
+def _person_of(predictions: Columns, persons: Persons) -> tuple[np.ndarray, np.ndarray]:
     """(T,) int64 the person that the subject overlaps most, -1 in an image without persons; (T,) the overlap."""
-    _, first, inverse = np.unique(found.subject, return_index=True, return_inverse=True)
-    i, j = equal_pairs((found.image[first],), (persons.image[:-1],))
-    overlap = paired_iou(found.subject_box[first][i], persons.box[j])
+    _, first, inverse = np.unique(predictions.subject, return_index=True, return_inverse=True)
+    i, j = equal_pairs((predictions.image[first],), (persons.image[:-1],))
+    overlap = paired_iou(predictions.subject_box[first][i], persons.box[j])
     person, largest = best_partner(i, j, overlap, len(first))
     return person[inverse], largest[inverse]
 
 
-def _agents(images: int, found: Columns, person: np.ndarray, objects: np.ndarray) -> Matched:
+def _agents(images: int, predictions: Columns, person: np.ndarray, objects: np.ndarray) -> Matched:
     """Detections of actions from (T,) the person who is found and does the action, NOBODY for none."""
-    action = ACTION_OF[found.predicate]
-    best = first_takers(found.subject * len(ACTIONS) + action, found.score)  # of a box and an action
-    image, action, person, score = found.image[best], action[best], person[best], found.score[best]
+    action = ACTION_OF[predictions.predicate]
+    best = first_takers(predictions.subject * len(ACTIONS) + action, predictions.score)  # of a box and an action
+    image, action, person, score = predictions.image[best], action[best], person[best], predictions.score[best]
     right = first_takers(np.where(person >= 0, person * len(ACTIONS) + action, NOBODY), score)
     return matched(images, image, action, score, [right], objects)
 
 
-def _fits(found: Columns, person: np.ndarray, roles: RoleBoxes) -> np.ndarray:
+def _fits(predictions: Columns, person: np.ndarray, roles: RoleBoxes) -> np.ndarray:
     """(T,) bool: the predicted object overlaps the one of the (T,) person's role; False where person is -1."""
-    i, j = equal_pairs((person, found.predicate), (roles.person, roles.predicate))
-    fits = np.zeros(len(found), bool)
-    fits[i[paired_iou(found.object_box[i], roles.box[j]) >= IOU]] = True
+    i, j = equal_pairs((person, predictions.predicate), (roles.person, roles.predicate))
+    fits = np.zeros(len(predictions), bool)
+    fits[i[paired_iou(predictions.object_box[i], roles.box[j]) >= IOU]] = True
     return fits
 
 

@@ -58,7 +58,7 @@ def match_vrd(
 ) -> Counter:
     """Relations found, by figure, and those of the truth; see :func:`vrd_recall`."""
     overlaps = {'relationship': relation_overlap, 'phrase': phrase_overlap}
-    return _found(images, results, names, overlaps, tops, kept)
+    return _recalled(images, results, names, overlaps, tops, kept)
 
 
 def recall_figures(parts: Sequence[Counter]) -> dict[str, float]:
@@ -108,19 +108,23 @@ def match_predicates(
                 f'evaluation: image {image.img_id}: boxes: not those of the truth; predict on the boxes of the truth, '
                 "or use the protocol 'vrd'"
             )
-    once = _found(images, results, names, {'predicate': relation_overlap}, tops, kept)
-    official = _found(images, results, names, {'predicate_official': relation_overlap}, tops, kept, rows_of_truth)
+    once = _recalled(images, results, names, {'predicate': relation_overlap}, tops, kept)
+    official = _recalled(images, results, names, {'predicate_official': relation_overlap}, tops, kept, rows_of_truth)
     return Counter({**once, **official})  # | of counters would lose zeros
 
 
-def relation_overlap(found: Columns, truth: Columns) -> np.ndarray:
+def relation_overlap(predictions: Columns, truth: Columns) -> np.ndarray:
     """(P,) min(IoU of the subjects, IoU of the objects) of row i of both."""
-    return np.minimum(paired_iou(found.subject_box, truth.subject_box), paired_iou(found.object_box, truth.object_box))
+    return np.minimum(
+        paired_iou(predictions.subject_box, truth.subject_box), paired_iou(predictions.object_box, truth.object_box)
+    )
 
 
-def phrase_overlap(found: Columns, truth: Columns) -> np.ndarray:
+def phrase_overlap(predictions: Columns, truth: Columns) -> np.ndarray:
     """(P,) IoU of the boxes around subject and object of row i of both."""
-    return paired_iou(around(found.subject_box, found.object_box), around(truth.subject_box, truth.object_box))
+    return paired_iou(
+        around(predictions.subject_box, predictions.object_box), around(truth.subject_box, truth.object_box)
+    )
 
 
 def best_triplets(result: RelationResult, kept: int, top: int | None = None) -> np.ndarray:
@@ -176,7 +180,8 @@ def false_positives_at_recall(
         results: of ``images``, in their order.
         recall: 0 .. 1, of the relations of all images.
         kinds: for each image (T,) int, the kind of the pair of each of its triplets: 0 positive, 1 .. 5 for N1 .. N5 of
-            :data:`plugins.sabra.proposals.NEGATIVES`. Triplets with a negative kind are left out: nobody judged them.
+            :data:`plugins.sabra.proposals.NEGATIVES`. Triplets with a negative kind are left out: nobody annotated
+            them.
 
     Returns:
         ``false_positives``, of these ``n1`` .. ``n5`` by kind and ``positive``: a related pair with a wrong predicate,
@@ -193,11 +198,13 @@ def false_positives_at_recall(
             )
     rows = [best_triplets(result, 1) for result in results]
     kind = np.concatenate([np.zeros(0, np.int64), *(kind[row] for kind, row in zip(kinds, rows, strict=True))])
-    found = predicted_columns(images, [keep_triplets(result, row) for result, row in zip(results, rows, strict=True)])
-    found, kind = found.where(kind >= 0), kind[kind >= 0]
+    predictions = predicted_columns(
+        images, [keep_triplets(result, row) for result, row in zip(results, rows, strict=True)]
+    )
+    predictions, kind = predictions.where(kind >= 0), kind[kind >= 0]
     truth = truth_columns(images)
-    right = _match(found, truth, relation_overlap) >= 0
-    order = np.argsort(-found.score, kind='stable')
+    right = _match(predictions, truth, relation_overlap) >= 0
+    order = np.argsort(-predictions.score, kind='stable')
     reached = np.append(0, right[order].cumsum()) / max(len(truth), 1) >= recall
     if not reached.any():
         return None
@@ -211,7 +218,7 @@ def false_positives_at_recall(
     )
 
 
-def _found(
+def _recalled(
     images: Sequence[RelationImage],
     results: Sequence[RelationResult],
     names: RelationNames | None,
@@ -230,17 +237,17 @@ def _found(
         if repeat is not None:
             best = [repeat(*each) for each in zip(images, results, best, strict=True)]
         best = [keep_triplets(result, rows[: max(tops)]) for result, rows in zip(results, best, strict=True)]
-        found = predicted_columns(images, best)
+        predictions = predicted_columns(images, best)
         place = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(result.triplets)) for result in best)])
         for name, overlap in overlaps.items():
-            hit = _match(found, truth, overlap) >= 0  # the first N match alike without the others
+            hit = _match(predictions, truth, overlap) >= 0  # the first N match alike without the others
             counts.update({f'{name}_r{top}_k{k}': int(hit[place < top].sum()) for top in tops})
     return counts
 
 
-def _match(found: Columns, truth: Columns, overlap) -> np.ndarray:
+def _match(predictions: Columns, truth: Columns, overlap) -> np.ndarray:
     """(T,) int64 the relation that each prediction finds, -1 for none."""
-    i, j = equal_pairs(found.name, truth.name)
-    shared = overlap(found.where(i), truth.where(j))
+    i, j = equal_pairs(predictions.name, truth.name)
+    shared = overlap(predictions.where(i), truth.where(j))
     near = shared >= IOU
-    return match_free(i[near], j[near], shared[near], found.score)
+    return match_free(i[near], j[near], shared[near], predictions.score)

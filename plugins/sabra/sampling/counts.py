@@ -13,8 +13,8 @@ CURE = "give scope='batch', replacement=True, or fewer num_pairs"
 class PairCounts:
     """Sums over the steps since the last :meth:`take`; they stay on their device until then.
 
-    ``found`` and ``drawn`` (6,) pairs and draws of each kind, positive first; ``rows`` (2,) rows (images, or batches)
-    with negatives, and of these those whose negatives were all drawn.
+    ``available`` and ``drawn`` (6,) pairs and draws of each kind, positive first; ``rows`` (2,) rows (images, or
+    batches) with negatives, and of these those whose negatives were all drawn.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,14 @@ class PairCounts:
 
     def clear(self) -> None:
         """Start again."""
-        self.found, self.drawn, self.rows = (torch.zeros(n, dtype=torch.float64) for n in (6, 6, 2))
+        self.available, self.drawn, self.rows = (torch.zeros(n, dtype=torch.float64) for n in (6, 6, 2))
 
     def add(self, kinds: Tensor, weight: Tensor) -> None:
         """Kinds (R, P) of the pairs of each row, and how often each was drawn (R, P)."""
         negative, weight = kinds > 0, weight.double()
         left = (negative & (weight == 0)).any(1)
         there = negative.any(1)
-        self.found = self.found.to(kinds.device) + self._by_kind(kinds, torch.ones_like(weight))
+        self.available = self.available.to(kinds.device) + self._by_kind(kinds, torch.ones_like(weight))
         self.drawn = self.drawn.to(kinds.device) + self._by_kind(kinds, weight)
         self.rows = self.rows.to(kinds.device) + torch.stack([there.sum(), (there & ~left).sum()]).double()
 
@@ -39,13 +39,13 @@ class PairCounts:
         return sums.scatter_add_(0, kinds.flatten() + 1, weight.flatten())[1:]
 
     def take(self) -> dict[str, float]:
-        """Figures of all processes together, each of which must call this: found/KIND, drawn/KIND and scarce, the share
-        of the rows of which every negative was drawn; the sums start again."""
-        sums = torch.cat([self.found, self.drawn, self.rows])
+        """Figures of all processes together, each of which must call this: available/KIND, drawn/KIND and scarce, the
+        share of the rows of which every negative was drawn; the sums start again."""
+        sums = torch.cat([self.available, self.drawn, self.rows])
         all_reduce(sums)
         *kinds, rows, scarce = sums.tolist()
         self.clear()
-        names = [f'{what}/{name}' for what in ('found', 'drawn') for name in NAMES]
+        names = [f'{what}/{name}' for what in ('available', 'drawn') for name in NAMES]
         return dict(zip(names, kinds, strict=True)) | dict(scarce=scarce / max(rows, 1.0))
 
     def scarce_advice(self, sampler: str, figures: dict[str, float]) -> str:
@@ -59,10 +59,10 @@ class PairCounts:
 
     def unmoved_advice(self, sampler: str, figures: dict[str, float]) -> str:
         """One line where the kinds of negatives were drawn as often as they are there, else ''."""
-        found, drawn = (negative_shares(figures, what) for what in ('found', 'drawn'))
-        if (found - drawn).abs().sum() / 2 >= UNMOVED or not found.any():
+        available, drawn = (negative_shares(figures, what) for what in ('available', 'drawn'))
+        if (available - drawn).abs().sum() / 2 >= UNMOVED or not available.any():
             return ''
-        shown = ['/'.join(f'{100 * x:.1f}' for x in shares) for shares in (found, drawn)]
+        shown = ['/'.join(f'{100 * x:.1f}' for x in shares) for shares in (available, drawn)]
         return (
             f'{sampler}: this sampler changes nothing: N1..N5 are {shown[0]} % of the negatives and {shown[1]} % of '
             f'the draws; all negatives were drawn in {100 * figures["scarce"]:.0f} % of the images or batches; {CURE}'
@@ -70,6 +70,6 @@ class PairCounts:
 
 
 def negative_shares(figures: dict[str, float], what: str) -> Tensor:
-    """(5,) shares of N1..N5 of what was 'found' or 'drawn'; 0 where there is none."""
+    """(5,) shares of N1..N5 of what was 'available' or 'drawn'; 0 where there is none."""
     numbers = torch.tensor([figures[f'{what}/{name}'] for name in NAMES[1:]], dtype=torch.float64)
     return numbers / numbers.sum().clamp(min=1e-300)

@@ -1,4 +1,4 @@
-"""Measures that see what a sampler of proposals does: how well related pairs are told from each kind of negatives.
+"""Measures that see what a sampler of proposals does: how well related pairs are separated from each kind of negatives.
 
 All are of scored pairs, pooled over the images of a split, and ours. Recall at 50 relations an image hardly sees an
 order of pairs (most images have fewer pairs), and false positives at that recall are counted in the tail of the
@@ -46,9 +46,9 @@ def related_ap(pairs: ScoredPairs, against: int | None = None) -> float:
 def false_positives(pairs: ScoredPairs, recall: float) -> np.ndarray:
     """(5,) int64: negatives N1..N5 above the score at which that share (0..1] of the related pairs is found."""
     kind = pairs.kind[best_first(pairs)]
-    found = (kind == 0).cumsum()
-    wanted = np.ceil(recall * (found[-1] if len(found) else 0) - 1e-9)
-    taken = kind[: np.searchsorted(found, wanted) + 1] if wanted > 0 else kind[:0]
+    true_positives = (kind == 0).cumsum()
+    wanted = np.ceil(recall * (true_positives[-1] if len(true_positives) else 0) - 1e-9)
+    taken = kind[: np.searchsorted(true_positives, wanted) + 1] if wanted > 0 else kind[:0]
     return np.bincount(taken[taken > 0] - 1, minlength=KINDS)
 
 

@@ -49,8 +49,8 @@ def join_truths(
         moved = number[np.where(object_ == NO_OBJECT, len(number) - 1, object_ + start)]
         rows.append(np.stack([number[subject + start], moved, predicate], 1))
     relations = np.concatenate(rows)
-    labels, judged = (np.concatenate([getattr(x, name) for x in truths])[kept] for name in ('labels', 'judged'))
+    labels, annotated = (np.concatenate([getattr(x, name) for x in truths])[kept] for name in ('labels', 'annotated'))
     first = truths[0]
     return RelationImage(
-        first.img_id, first.file_name, *size, boxes, labels, relations[(relations[:, :2] != -2).all(1)], judged
+        first.img_id, first.file_name, *size, boxes, labels, relations[(relations[:, :2] != -2).all(1)], annotated
     )

@@ -15,12 +15,12 @@ META = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_off
 class PackRelations(BaseTransform):
     """Inputs and data sample of an image.
 
-    The sample has ``gt_instances`` (bboxes, labels, judged, ignored: a crowd or a box without area, which the detector
-    does not learn; in the order of the file, so that relations point into them), ``gt_relations`` (triplets (R, 3))
-    and, where the pipeline made some, ``proposals`` (bboxes, labels, scores; features (D, E) and unions (D, D, U) of
-    feature files) and ``proposal_pairs`` (indices (P, 2): the pairs that are asked about).
-    Inputs are the image (3, H, W) uint8, or an empty tensor where the pipeline loads none (`boxes` mode); then boxes
-    are in pixels of the original image.
+    The sample has ``gt_instances`` (bboxes, labels, annotated, ignored: a crowd or a box without area, which the
+    detector does not learn; in the order of the file, so that relations point into them), ``gt_relations`` (triplets
+    (R, 3)) and, where the pipeline made some, ``proposals`` (bboxes, labels, scores; features (D, E) and unions (D, D,
+    U) of feature files) and ``proposal_pairs`` (indices (P, 2): the pairs that are asked about). Inputs are the image
+    (3, H, W) uint8, or an empty tensor where the pipeline loads none (`boxes` mode); then boxes are in pixels of the
+    original image.
 
     Args:
         meta_keys: what is carried to metric and predictor.
@@ -47,7 +47,7 @@ class PackRelations(BaseTransform):
             sample.gt_instances = InstanceData(
                 bboxes=boxes.float(),
                 labels=torch.tensor(truth.labels),
-                judged=torch.tensor(truth.judged),
+                annotated=torch.tensor(truth.annotated),
                 ignored=torch.tensor(np.asarray(ignored, bool)),
             )
             sample.gt_relations = InstanceData(triplets=torch.tensor(truth.relations))

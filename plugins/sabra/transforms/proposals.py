@@ -51,7 +51,7 @@ class NoisyProposals(BaseTransform):
         clean: share of the images that get the truth itself.
         score_thr, confused: of BoxNoise.
         file: json of a noise table.
-        most: boxes an image, the surest are kept.
+        most: boxes an image, those of the highest scores are kept.
         fixed: an image gets the same boxes each time, for evaluations; else new ones, from Python's ``random``.
     """
 
@@ -74,8 +74,8 @@ class NoisyProposals(BaseTransform):
         truth = results['relation_truth']
         if generator.random() < self.clean:
             return TruthProposals().transform(results)
-        found = self.noise.draw(truth.boxes, truth.labels, (truth.width, truth.height), generator)
-        results['proposals'] = tuple(x[: self.most] for x in found)
+        boxes = self.noise.draw(truth.boxes, truth.labels, (truth.width, truth.height), generator)
+        results['proposals'] = tuple(x[: self.most] for x in boxes)
         return results
 
 
@@ -128,15 +128,15 @@ class FileProposals(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         name, classes = results['img_path'], self.classes or results['classes']
-        found = self.detections.of(name, results.get('img_id'), classes)
-        if found is None:
-            found = self._not_named(name)
+        detections = self.detections.of(name, results.get('img_id'), classes)
+        if detections is None:
+            detections = self._not_named(name)
         else:
             self.unnamed = None
         if self.check_size:
-            check_inside(found.boxes, (results['width'], results['height']), f'{self.file}: {name}')
-        results['proposals'] = found.boxes, found.labels, found.scores
-        given = dict(features=found.features, unions=found.unions)
+            check_inside(detections.boxes, (results['width'], results['height']), f'{self.file}: {name}')
+        results['proposals'] = detections.boxes, detections.labels, detections.scores
+        given = dict(features=detections.features, unions=detections.unions)
         results['proposal_features'] = {key: value for key, value in given.items() if value is not None}
         return results
 

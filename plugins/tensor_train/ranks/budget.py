@@ -69,10 +69,10 @@ def worthwhile(ranks: Ranks, layers: Layers, costs: Sequence[LayerCost]) -> Rank
     A budget of MACs thus never takes a chain that has more of them than its layer, as stride 2 can give.
     """
     return {
-        name: own
-        for name, own in ranks.items()
-        if chain_params(*layers[name].shape, own) < layers[name].params
-        and all(cost.chain(name, own) < cost.dense[name] for cost in costs)
+        name: layer_ranks
+        for name, layer_ranks in ranks.items()
+        if chain_params(*layers[name].shape, layer_ranks) < layers[name].params
+        and all(cost.chain(name, layer_ranks) < cost.dense[name] for cost in costs)
     }
 
 
@@ -81,9 +81,9 @@ def in_multiples(ranks: Ranks, layers: Layers, multiple: int) -> Ranks:
     return {
         name: tuple(
             min(max((2 * rank + multiple) // (2 * multiple), 1) * multiple, full)
-            for rank, full in zip(own, layers[name].max_ranks, strict=True)
+            for rank, full in zip(layer_ranks, layers[name].max_ranks, strict=True)
         )
-        for name, own in ranks.items()
+        for name, layer_ranks in ranks.items()
     }
 
 
@@ -111,15 +111,19 @@ def allocate(
 
     def at(scores: Mapping[str, Any], level: float) -> Ranks:
         ranks = in_multiples(selector.ranks_at(scores, layers, level), layers, multiple)
-        ranks = {name: tuple(map(min, own, start.get(name, own))) for name, own in ranks.items()}
+        ranks = {
+            name: tuple(map(min, layer_ranks, start.get(name, layer_ranks))) for name, layer_ranks in ranks.items()
+        }
         return start | worthwhile(ranks, layers, costs)
 
     for budget in budgets:
         check_reachable(budget, at(scores, 0.0), start)
     if not isinstance(selector, PricedSelector):
         return largest(partial(at, scores), budgets)
-    found = [largest(partial(at, selector.priced(scores, layers, cost)), budgets) for cost in joint_costs(budgets)]
-    return min(found, key=lambda ranks: selector.loss(scores, layers, ranks))
+    allocations = [
+        largest(partial(at, selector.priced(scores, layers, cost)), budgets) for cost in joint_costs(budgets)
+    ]
+    return min(allocations, key=lambda ranks: selector.loss(scores, layers, ranks))
 
 
 def check_reachable(budget: Budget, smallest: Ranks, start: Ranks) -> None:

@@ -32,7 +32,7 @@ class EnergyRanks:
         if level >= 1:
             return {name: layer.max_ranks for name, layer in layers.items()}
         lost = 10 ** (-DECADES * level)
-        return {name: tuple(smallest_rank(own, lost) for own in scores[name]) for name in layers}
+        return {name: tuple(smallest_rank(spectrum, lost) for spectrum in scores[name]) for name in layers}
 
 
 def lost_energy(values: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def recognition_losses(
     if not chosen:
         raise UserError('--ranks imprinted_sensitivity: no object in the first images; choose another selection')
     side, classes = images.shape[-1], int(torch.cat([boxes[:, 4] for boxes in objects]).max()) + 1
-    lost: dict[str, list[float]] = {name: [0.0] * len(own) for name, own in kernels.items()}
+    lost: dict[str, list[float]] = {name: [0.0] * len(choices) for name, choices in kernels.items()}
     watched: set[str] = set()
     with torch.no_grad(), watched_maps(model, data.run) as maps:
         every = maps(images)
@@ -60,19 +60,21 @@ def recognition_losses(
         labels = [location_labels(objects, x.shape[2:], side, classes) for x in every]
         weights = [imprint(x, y, classes + 1) for x, y in zip(every, labels, strict=True)]
 
-        def recognition(found: Sequence[Tensor], image: int) -> float:
-            parts = zip(found, weights, labels, strict=True)
-            return sum(likelihood(x[0], weight, own[image]) for x, weight, own in parts) / len(found)
+        def recognition(maps_now: Sequence[Tensor], image: int) -> float:
+            parts = zip(maps_now, weights, labels, strict=True)
+            return sum(likelihood(x[0], weight, image_labels[image]) for x, weight, image_labels in parts) / len(
+                maps_now
+            )
 
         for image in chosen[:IMAGES]:
             one = images[image : image + 1]
             before, recording = record(model, partial(maps, one))
             dense = recognition(before, image)
-            for name, place, after in cut_maps(model, kernels, recording, partial(maps, one)):
-                lost[name][place] += dense - recognition(after, image)
+            for name, choice, after in cut_maps(model, kernels, recording, partial(maps, one)):
+                lost[name][choice] += dense - recognition(after, image)
                 if not all(map(torch.equal, after, before)):
                     watched.add(name)
-    return {name: [max(own, NOISE) if name in watched else 0.0 for own in losses] for name, losses in lost.items()}
+    return {name: [max(loss, NOISE) if name in watched else 0.0 for loss in losses] for name, losses in lost.items()}
 
 
 def location_labels(objects: Sequence[Tensor], size: Sequence[int], side: int, background: int) -> Tensor:
@@ -92,8 +94,8 @@ def _labels(boxes: Tensor, ys: Tensor, xs: Tensor, background: int) -> Tensor:
     left, top, right, bottom, label = boxes[:, :, None, None].unbind(1)
     inside = (xs >= left) & (xs < right) & (ys >= top) & (ys < bottom)
     area = ((right - left) * (bottom - top)).expand(inside.shape).where(inside, torch.inf)
-    smallest, place = area.min(0)
-    return label[:, 0, 0].long()[place].where(smallest < torch.inf, background)
+    smallest, index = area.min(0)
+    return label[:, 0, 0].long()[index].where(smallest < torch.inf, background)
 
 
 def imprint(maps: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -108,7 +110,7 @@ def likelihood(maps: Tensor, weights: Tensor, labels: Tensor) -> float:
     known = weights.square().sum(1) > 0
     scores = (TEMPERATURE * cosines).masked_fill(~known, -torch.inf).log_softmax(1)
     index = labels.flatten()
-    own = scores.gather(1, index[:, None])[:, 0]
-    members = one_hot(index, len(weights)).to(own)
+    label_scores = scores.gather(1, index[:, None])[:, 0]
+    members = one_hot(index, len(weights)).to(label_scores)
     counts = members.sum(0)
-    return ((own @ members)[counts > 0] / counts[counts > 0]).mean().item()
+    return ((label_scores @ members)[counts > 0] / counts[counts > 0]).mean().item()

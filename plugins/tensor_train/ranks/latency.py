@@ -26,10 +26,10 @@ OPSET, IR = 20, 10  # that onnxruntime 1.31 reads
 @register_cost_model('latency')
 def latency(request: CostRequest) -> CostModel:
     """Milliseconds of the convolutions, one image; no chain is faster than one of smaller ranks."""
-    calls = {name: tuple(own) for name, own in request.convs.items()}
-    tables = {own: measure(own, request.threads) for own in dict.fromkeys(calls[name] for name in request.layers)}
-    others = [own for name, own in calls.items() if name not in request.layers]
-    fixed = sum(milliseconds([[conv] for conv in own], request.threads) for own in others)
+    calls = {name: tuple(convs) for name, convs in request.convs.items()}
+    tables = {convs: measure(convs, request.threads) for convs in dict.fromkeys(calls[name] for name in request.layers)}
+    others = [convs for name, convs in calls.items() if name not in request.layers]
+    fixed = sum(milliseconds([[conv] for conv in convs], request.threads) for convs in others)
 
     def layer(name: str, chain: Calls) -> float:
         _, macs, times = tables[calls[name]]

@@ -119,7 +119,7 @@ def layer_embeddings(model: nn.Module, names: list[str], data: CalibrationData) 
         UserError: a layer that does not see one map an object.
     """
     modules = dict(model.named_modules())
-    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    embeddings: dict[str, list[Tensor]] = {name: [] for name in names}
     calls: dict[str, list[Tensor]] = {name: [] for name in names}  # of one batch
 
     def end(name: str):
@@ -141,21 +141,21 @@ def layer_embeddings(model: nn.Module, names: list[str], data: CalibrationData) 
         with torch.no_grad():
             for crops in data.crops.split(BATCH):
                 data.run(crops)
-                for name, own in calls.items():
-                    if not own or any(len(x) != len(crops) for x in own):
+                for name, outputs in calls.items():
+                    if not outputs or any(len(x) != len(crops) for x in outputs):
                         raise UserError(f'--ranks lwiq: {name}: not one map an object; leave it out by --modules')
-                    found[name].append(normalize(torch.cat(own, 1), dim=1))
-                    own.clear()
+                    embeddings[name].append(normalize(torch.cat(outputs, 1), dim=1))
+                    outputs.clear()
     finally:
         for handle in handles:
             handle.remove()
-    return {name: torch.cat(own) for name, own in found.items()}
+    return {name: torch.cat(outputs) for name, outputs in embeddings.items()}
 
 
 def embed(maps: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, about VALUES), pooled to d x d (the map's own size where that is smaller), unit length."""
     side = max(round(math.sqrt(VALUES / maps.shape[1])), 1)
-    size = tuple(min(side, own) for own in maps.shape[2:])
+    size = tuple(min(side, full) for full in maps.shape[2:])
     return normalize(adaptive_avg_pool2d(maps, size).flatten(1), dim=1)
 
 
@@ -191,8 +191,8 @@ def imprinted_cosines(embeddings: Tensor, labels: Tensor, leave_one_out: bool) -
     squares = sums.square().sum(1).expand_as(products)
     alone = torch.zeros_like(index, dtype=torch.bool)
     if leave_one_out:  # s - e in place of s: <e, s - e> = <e, s> - ||e||^2, ||s - e||^2 = ||s||^2 - 2 <e, s> + ||e||^2
-        own = member * embeddings.square().sum(1, keepdim=True)
-        squares = squares - member * 2 * products + own
-        products = products - own
+        itself = member * embeddings.square().sum(1, keepdim=True)
+        squares = squares - member * 2 * products + itself
+        products = products - itself
         alone = member.sum(0)[index] == 1
     return products / squares.clamp(min=1e-12).sqrt(), index, alone

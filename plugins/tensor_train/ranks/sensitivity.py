@@ -111,8 +111,8 @@ def curve_of(energies: Sequence[float], changes: Sequence[float]) -> LossCurve:
 
 def slope(curve: LossCurve) -> float:
     """Loss for each share of energy, at about SHARES[WEIGHT]."""
-    place = min(WEIGHT + 1, len(curve.shares) - 1)
-    return float(curve.losses[place] / curve.shares[place])
+    point = min(WEIGHT + 1, len(curve.shares) - 1)
+    return float(curve.losses[point] / curve.shares[point])
 
 
 def map_changes(
@@ -125,7 +125,7 @@ def map_changes(
     Raises:
         UserError: a model without maps to watch.
     """
-    changed: dict[str, list] = {name: [0.0] * len(own) for name, own in kernels.items()}
+    changed: dict[str, list] = {name: [0.0] * len(choices) for name, choices in kernels.items()}
     energy: Tensor | float = 0.0
     with torch.no_grad(), watched_maps(model, data.run) as maps:
         for image in data.images[0][:IMAGES].split(1):  # a recording of large images is hundreds of MB
@@ -133,10 +133,13 @@ def map_changes(
             if not before:
                 raise UserError('--ranks sensitivity: the model gives no maps to watch; choose another selection')
             energy = energy + torch.stack([x.square().sum() for x in before]).double()
-            for name, place, after in cut_maps(model, kernels, recording, partial(maps, image)):
+            for name, choice, after in cut_maps(model, kernels, recording, partial(maps, image)):
                 change = [(a - b).square().sum() for a, b in zip(after, before, strict=True)]
-                changed[name][place] = changed[name][place] + torch.stack(change).double()
-    return {name: [(change / energy.clamp(min=1e-12)).mean().item() for change in own] for name, own in changed.items()}
+                changed[name][choice] = changed[name][choice] + torch.stack(change).double()
+    return {
+        name: [(change / energy.clamp(min=1e-12)).mean().item() for change in choices]
+        for name, choices in changed.items()
+    }
 
 
 def cut_maps(
@@ -147,21 +150,21 @@ def cut_maps(
 ) -> Iterator[tuple[str, int, list[Tensor]]]:
     """(layer, place of the kernel, watched maps) with each kernel in place of its layer's own."""
     modules = dict(model.named_modules())
-    for name, own in kernels.items():
-        for place, kernel in enumerate(own):
+    for name, choices in kernels.items():
+        for choice, kernel in enumerate(choices):
             with other_kernel(modules[name], kernel), replayed(recording, name):
-                yield name, place, maps()
+                yield name, choice, maps()
 
 
 @contextmanager
 def other_kernel(conv: nn.Conv2d, kernel: Tensor) -> Iterator[None]:
     """The convolution has this kernel inside the block and its own after it."""
-    own = conv.weight.detach().clone()
+    original = conv.weight.detach().clone()
     conv.weight.copy_(kernel)
     try:
         yield
     finally:
-        conv.weight.copy_(own)
+        conv.weight.copy_(original)
 
 
 @contextmanager

@@ -91,7 +91,9 @@ class WaterFillingRanks(ActivationEnergyRanks):
 
     def loss(self, scores: Mapping[str, Prices], layers: Layers, ranks: Ranks) -> float:
         """Sum over the layers of what their lost energy costs."""
-        return sum(scores[name].curve(energy_lost(scores[name].lost, own)) for name, own in ranks.items())
+        return sum(
+            scores[name].curve(energy_lost(scores[name].lost, layer_ranks)) for name, layer_ranks in ranks.items()
+        )
 
     def ranks_at(self, scores: Mapping[str, Prices], layers: Layers, level: float) -> Ranks:
         if level >= 1:
@@ -112,8 +114,14 @@ def steps(layer: ConvLayer, lost: Sequence[np.ndarray], cost: LayerCost, curve: 
         lost: of each bond (R + 1,) share of the energy lost at rank 0, 1, ... full.
     """
     dense, path = cost.dense[layer.name], cutting_path(layer, lost, cost)
-    points = {cost.chain(layer.name, own): own for own in reversed(path)}  # of one cost the largest ranks
-    smaller = [(size, curve(energy_lost(lost, own)), own) for size, own in points.items() if size < dense]
+    points = {
+        cost.chain(layer.name, layer_ranks): layer_ranks for layer_ranks in reversed(path)
+    }  # of one cost the largest ranks
+    smaller = [
+        (size, curve(energy_lost(lost, layer_ranks)), layer_ranks)
+        for size, layer_ranks in points.items()
+        if size < dense
+    ]
     if not smaller:  # rank 1 is a step even where its chain is not smaller, as for every selector
         smaller = [(dense * (1 - 1 / (layer.params + 1)), curve(energy_lost(lost, path[-1])), path[-1])]
     hull = lower_hull([*smaller, (dense, 0.0, layer.max_ranks)])

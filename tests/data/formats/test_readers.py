@@ -22,9 +22,9 @@ def image(path: Path, width=100, height=50) -> Path:
     return path
 
 
-def boxes(found) -> dict:
+def boxes(annotations) -> dict:
     return {r.file_name: [(item.name, tuple(round(x, 3) for x in item.box)) for item in r.objects]
-            for r in found.records}  # fmt: skip
+            for r in annotations.records}  # fmt: skip
 
 
 def test_roboflow_coco(tmp_path):
@@ -37,11 +37,11 @@ def test_roboflow_coco(tmp_path):
             categories=categories,
         )
         (tmp_path / split / '_annotations.coco.json').write_text(json.dumps(content))
-    form, found = read_set(tmp_path)
-    assert form == 'coco' and found.names == ['RBC'] and [s.name for s in found.splits] == ['train', 'val']
-    assert boxes(found)['train.jpg'] == [('RBC', (1, 2, 31, 42))]
-    assert all(split.path(record) for split in found.splits for record in split.records)
-    assert any('root category' in line for line in found.anomalies)
+    form, annotations = read_set(tmp_path)
+    assert form == 'coco' and annotations.names == ['RBC'] and [s.name for s in annotations.splits] == ['train', 'val']
+    assert boxes(annotations)['train.jpg'] == [('RBC', (1, 2, 31, 42))]
+    assert all(split.path(record) for split in annotations.splits for record in split.records)
+    assert any('root category' in line for line in annotations.anomalies)
 
 
 def test_roboflow_yolo_with_polygons_and_paths_that_lead_out(tmp_path):
@@ -50,10 +50,10 @@ def test_roboflow_yolo_with_polygons_and_paths_that_lead_out(tmp_path):
     (tmp_path / 'train' / 'labels').mkdir()
     (tmp_path / 'train' / 'labels' / 'a.txt').write_text('1 0.5 0.5 0.2 0.4\n0 0.1 0.2 0.3 0.2 0.2 0.6\n')
     (tmp_path / 'data.yaml').write_text('train: ../train/images\nnc: 2\nnames: [RBC, "WBC"]\nroboflow: {version: 1}\n')
-    form, found = read_set(tmp_path)
-    assert form == 'yolo' and found.names == ['RBC', 'WBC']
-    assert boxes(found) == {'a.jpg': [('WBC', (40, 15, 60, 35)), ('RBC', (10, 10, 30, 30))], 'empty.jpg': []}
-    assert [line.partition(':')[0] for line in found.anomalies] == ['polygon read as its box']
+    form, annotations = read_set(tmp_path)
+    assert form == 'yolo' and annotations.names == ['RBC', 'WBC']
+    assert boxes(annotations) == {'a.jpg': [('WBC', (40, 15, 60, 35)), ('RBC', (10, 10, 30, 30))], 'empty.jpg': []}
+    assert [line.partition(':')[0] for line in annotations.anomalies] == ['polygon read as its box']
 
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task><labels>
@@ -67,13 +67,13 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</versi
 
 def test_cvat_images(tmp_path):
     (tmp_path / 'annotations.xml').write_text(CVAT)
-    form, found = read_set(tmp_path)
-    assert form == 'cvat' and found.names == ['egg', 'unused']
-    assert {split.name for split in found.splits} == {'Train', 'val'} or {s.name for s in found.splits} == {
+    form, annotations = read_set(tmp_path)
+    assert form == 'cvat' and annotations.names == ['egg', 'unused']
+    assert {split.name for split in annotations.splits} == {'Train', 'val'} or {s.name for s in annotations.splits} == {
         'train', 'val'}  # fmt: skip
     expected = [('egg', (1.5, 2, 11.5, 12)), ('egg', (25, 15, 35, 35)), ('egg', (1, 1, 9, 8))]
-    assert boxes(found) == {'a/1.jpg': expected, '2.jpg': []}
-    assert any('shape without area' in line for line in found.anomalies)
+    assert boxes(annotations) == {'a/1.jpg': expected, '2.jpg': []}
+    assert any('shape without area' in line for line in annotations.anomalies)
 
 
 def test_cvat_video(tmp_path):
@@ -83,8 +83,8 @@ def test_cvat_video(tmp_path):
         '<box frame="0" outside="0" xtl="1" ytl="1" xbr="5" ybr="5"/>'
         '<box frame="2" outside="1" xtl="1" ytl="1" xbr="5" ybr="5"/></track></annotations>'
     )
-    _, found = read_set(tmp_path)
-    assert boxes(found) == {'frame_000000.PNG': [('w', (1, 1, 5, 5))]}
+    _, annotations = read_set(tmp_path)
+    assert boxes(annotations) == {'frame_000000.PNG': [('w', (1, 1, 5, 5))]}
 
 
 def test_via_project_and_flat_export(tmp_path):
@@ -103,10 +103,10 @@ def test_via_project_and_flat_export(tmp_path):
     for content in ({'_via_img_metadata': {'a.png99': entry}, '_via_settings': {}}, {'a.png99': entry},
                     {'a.png99': entry | dict(regions={str(i): x for i, x in enumerate(regions)})}):  # fmt: skip
         path.write_text(json.dumps(content))
-        form, found = read_set(path)
-        assert form == 'via' and boxes(found) == expected and found.names == ['cyst', 'egg']
-        assert (found.splits[0].records[0].width, found.splits[0].records[0].height) == (100, 50)
-        assert len(found.anomalies) == 3
+        form, annotations = read_set(path)
+        assert form == 'via' and boxes(annotations) == expected and annotations.names == ['cyst', 'egg']
+        assert (annotations.splits[0].records[0].width, annotations.splits[0].records[0].height) == (100, 50)
+        assert len(annotations.anomalies) == 3
 
 
 def test_label_studio_export(tmp_path):
@@ -117,9 +117,9 @@ def test_label_studio_export(tmp_path):
         dict(id=2, data=dict(image=f'/{ROOT}/local-files/?d=sub/c%2Bd.png', width=100, height=50), annotations=[]),
     ]
     (tmp_path / 'export.json').write_text(json.dumps(tasks))
-    form, found = read_set(tmp_path)
+    form, annotations = read_set(tmp_path)
     assert form == 'label-studio'
-    assert boxes(found) == {'ab12-a b.png': [('egg', (10, 10, 40, 30))], 'sub/c+d.png': []}
+    assert boxes(annotations) == {'ab12-a b.png': [('egg', (10, 10, 40, 30))], 'sub/c+d.png': []}
 
 
 def test_a_turned_rectangle_of_label_studio_turns_about_its_corner(tmp_path):
@@ -140,9 +140,9 @@ def test_qupath_export(tmp_path):
              properties=dict(classification=dict(name='Tumor'))),
     ]  # fmt: skip
     (tmp_path / 'slide.geojson').write_text(json.dumps(dict(type='FeatureCollection', features=features)))
-    form, found = read_set(tmp_path)
-    assert form == 'geojson' and boxes(found) == {'slide.png': [('Tumor', (10, 5, 30, 25))]}
-    assert len(found.anomalies) == 3
+    form, annotations = read_set(tmp_path)
+    assert form == 'geojson' and boxes(annotations) == {'slide.png': [('Tumor', (10, 5, 30, 25))]}
+    assert len(annotations.anomalies) == 3
 
 
 def test_predictions_become_pre_annotations(tmp_path):
@@ -152,8 +152,8 @@ def test_predictions_become_pre_annotations(tmp_path):
     (prediction,) = first['predictions']
     assert [round(item['score'], 3) for item in prediction['result']] == [0.9, 0.3]
     assert prediction['score'] == pytest.approx(0.3) and second['annotations'] == [dict(result=[])]
-    _, found = read_set(tmp_path / 'out')
-    assert [item.score for item in found.splits[0].records[0].objects] == pytest.approx([0.9, 0.3])
+    _, annotations = read_set(tmp_path / 'out')
+    assert [item.score for item in annotations.splits[0].records[0].objects] == pytest.approx([0.9, 0.3])
     assert main(['convert-annotations', str(run), str(tmp_path / 'coco'), '--to', 'coco']) == 0
     assert 'scores dropped' in (tmp_path / 'coco' / 'anomalies.txt').read_text()
 
@@ -239,12 +239,12 @@ VALID = {  # a small file of each json format
 ODD = [None, True, -1, 0, 1e400, float('nan'), '', 'x', '\ud800', [], {}, [1], [[]], {'a': 1}, [None, None], 10**400]
 
 
-def places(content, path=()):
+def addresses(content, path=()):
     """The paths of all values in a json."""
     yield path
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
-        yield from places(value, (*path, key))
+        yield from addresses(value, (*path, key))
 
 
 def replaced(content, path, value):
@@ -261,9 +261,9 @@ def test_any_value_at_any_place_is_a_data_set_or_one_error(form, tmp_path):
     image(tmp_path / 'a.png', 9, 9)
     path.write_text(json.dumps(VALID[form]))
     assert list(read_set(path, form)[1].records)[0].objects
-    for place in places(VALID[form]):
+    for address in addresses(VALID[form]):
         for value in ODD:
-            path.write_text(json.dumps(replaced(VALID[form], place, value)))
+            path.write_text(json.dumps(replaced(VALID[form], address, value)))
             try:
                 read_set(path, form)
             except UserError as error:

@@ -13,8 +13,8 @@ from detplug.data.prepare import Prepared, prepare
 WRITTEN = [name for name, entry in FORMATS.items() if entry.write is not None]
 
 
-def write(found, name: str, folder: Path) -> Path:
-    out = FORMATS[name].write(found)
+def write(annotations, name: str, folder: Path) -> Path:
+    out = FORMATS[name].write(annotations)
     prepare(lambda _: Prepared(out.texts, out.links), folder.parent, folder)
     return folder
 
@@ -22,13 +22,13 @@ def write(found, name: str, folder: Path) -> Path:
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize(('first', 'second'), list(permutations(WRITTEN, 2)))
 def test_names_boxes_splits_and_files_survive(first, second, seed, tmp_path):
-    found = random_set(tmp_path / 'images', seed)
-    a = write(found, first, tmp_path / 'a')
+    annotations = random_set(tmp_path / 'images', seed)
+    a = write(annotations, first, tmp_path / 'a')
     form, done = convert(a, tmp_path / 'b', second)
     assert form == first
     assert convert(tmp_path / 'b', tmp_path / 'c', first)[0] == second
     form, back = read_set(tmp_path / 'c')
-    assert form == first and difference(found, back) <= 0.01
+    assert form == first and difference(annotations, back) <= 0.01
     assert all(split.path(record) for split in back.splits for record in split.records)  # the images came along
     assert (tmp_path / 'b' / 'anomalies.txt').read_text() == ''.join(f'{line}\n' for line in done.anomalies)
     assert done.anomalies == []

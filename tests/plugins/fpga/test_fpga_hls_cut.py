@@ -46,7 +46,7 @@ def test_a_cut_at_named_maps_keeps_only_what_they_need():
     network = blocks()[1]
     part = first_part(network, ['conv.1'])
     assert [op.name for op in part.ops] == ['conv.0', 'conv.1'] and part.outputs == ('conv.1',)
-    # 5 x 3 x 36 and 5 x 5 x 9 weights at 5 x 4 places, of all: blocks() in fpga_hls_networks.py
+    # 5 x 3 x 36 and 5 x 5 x 9 weights at 5 x 4 pixels, of all: blocks() in fpga_hls_networks.py
     macs = sum(op.weight.size * part.run(np.zeros((1, 3, 10, 8)))[op.name][0, 0].size for op in part.ops)
     assert macs == (540 + 225) * 20
     all_maps = network.run(np.zeros((1, 3, 10, 8)))

@@ -27,7 +27,7 @@ def test_no_choice_within_the_budget_is_faster(layers, budget):
 
     def cost(reuse):
         pairs = list(zip(layers.values(), reuse, strict=True))
-        return max((x.places * r for x, r in pairs), default=0), sum(x.dsps(r) for x, r in pairs)
+        return max((x.pixels * r for x, r in pairs), default=0), sum(x.dsps(r) for x, r in pairs)
 
     choices = map(cost, itertools.product(*(x.legal() for x in layers.values())))
     assert cost(chosen.values()) == min(c for c in choices if c[1] <= budget)
@@ -36,10 +36,10 @@ def test_no_choice_within_the_budget_is_faster(layers, budget):
 def test_more_dsps_are_never_slower():
     layers = multiplications(yolov5(2, 1, 32))
     chosen = [reuse_factors(layers, budget) for budget in (60, 200, 1000, 10**9)]
-    intervals = [max(layers[name].places * r for name, r in reuse.items()) for reuse in chosen]
+    intervals = [max(layers[name].pixels * r for name, r in reuse.items()) for reuse in chosen]
     assert intervals == sorted(intervals, reverse=True)
     assert intervals[0] == max(layer.macs for layer in layers.values())  # one DSP a layer
-    assert intervals[-1] == max(layer.places for layer in layers.values())
+    assert intervals[-1] == max(layer.pixels for layer in layers.values())
 
 
 def test_fewer_dsps_than_layers():

@@ -68,9 +68,11 @@ def test_known_names_are_kept_and_within_the_budget_some_are_unknown(added, kind
     assert (named <= 0.5 * of_class).all()
     with torch.no_grad():
         item = next(samples_of(labelled_dataset(config, 'val')))
-        found = model.test_step(dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))[0].pred_instances
-    assert set(found.keys()) == {'bboxes', 'scores', 'labels', 'ood_scores'}
-    assert (found.scores.diff() <= 0).all() and found.labels.max() <= K
+        detections = model.test_step(dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))[
+            0
+        ].pred_instances
+    assert set(detections.keys()) == {'bboxes', 'scores', 'labels', 'ood_scores'}
+    assert (detections.scores.diff() <= 0).all() and detections.labels.max() <= K
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -96,7 +98,7 @@ def test_without_threshold_it_is_the_detector(added, trained, kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_places_are_where_the_detections_come_from(added, kind):
+def test_priors_are_where_the_detections_come_from(added, kind):
     """Logits behind each detection give its score back, whatever the head."""
     model = model_of(added(kind))
     image = (
@@ -106,20 +108,20 @@ def test_places_are_where_the_detections_come_from(added, kind):
     )
     with torch.no_grad():
         feats = model.extract_feat(image)
-        found = model.places.predict(feats, [sample(), sample()])
-        groups = model.places.groups(feats, found)
-    scores, labels = (torch.cat([x[name] for x in found]) for name in ('scores', 'labels'))
+        detections = model.adapter.predict(feats, [sample(), sample()])
+        groups = model.adapter.groups(feats, detections)
+    scores, labels = (torch.cat([x[name] for x in detections]) for name in ('scores', 'labels'))
     index = torch.cat([x.index for x in groups])
     assert sorted(index.tolist()) == list(range(len(scores)))
     logits = torch.cat([x.logits for x in groups])[index.argsort()]
     objectness = torch.cat([x.objectness for x in groups])[index.argsort()]
-    own = logits.gather(1, labels[:, None])[:, 0]
+    label_logit = logits.gather(1, labels[:, None])[:, 0]
     if kind == 'faster_rcnn':  # features are pooled again at the predicted box, so the score is another
         assert objectness.min() >= 0 and objectness.max() <= 1
         return
-    want = own.sigmoid() * (objectness if kind == 'yolov5' else 1)
+    want = label_logit.sigmoid() * (objectness if kind == 'yolov5' else 1)
     torch.testing.assert_close(scores, want, atol=1e-5, rtol=1e-4)
-    layers = model.places.layers
+    layers = model.adapter.layers
     if layers is not None:
         for group, layer in zip(groups, layers, strict=True):
             torch.testing.assert_close(layer.logits(group.features, group.rows), group.logits, atol=1e-4, rtol=1e-4)
@@ -144,9 +146,9 @@ def test_the_bundle_is_the_torch_model(added, tmp_path, kind):
     assert 'g = s(1 - tau) /' in rule['meaning'] and manifest['errors']['boxes'] > 50
     folder = load_config(out / 'config.py').val_dataloader.dataset.data_root
     bundle = Detector(tmp_path / 'b', device='cpu')
-    found = [bundle(f'{folder}/images/{i}.png') for i in range(24, 40)]
-    assert sum(int((x.labels == K).sum()) for x in found) > 0
-    assert all(x.fields.keys() == {'ood_scores'} and len(x.fields['ood_scores']) == len(x) for x in found)
+    detections = [bundle(f'{folder}/images/{i}.png') for i in range(24, 40)]
+    assert sum(int((x.labels == K).sum()) for x in detections) > 0
+    assert all(x.fields.keys() == {'ood_scores'} and len(x.fields['ood_scores']) == len(x) for x in detections)
     bundle.manifest['openset']['fusion']['tau'] = 1.0  # the effect is the fusion's
     assert not any((bundle(f'{folder}/images/{i}.png').labels == K).any() for i in range(24, 40))
 

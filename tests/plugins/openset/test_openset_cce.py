@@ -192,7 +192,7 @@ def view():
         (0.66, 0.2, [10, 10, 30, 30], True),  # 92 % sure of the class of an object that is one with 72 %
         (0.60, 0.2, [10, 10, 30, 30], False),  # 83 %
         (0.66, 0.6, [10, 10, 30, 30], False),  # a sure name, but it looks strange: an unknown object may be under it
-        (0.66, UNSURE, [10, 10, 30, 30], False),  # too few labelled boxes to judge it
+        (0.66, UNSURE, [10, 10, 30, 30], False),  # too few labelled boxes to score it
         (0.66, 0.2, [0, 10, 20, 30], False),  # cut off by the edge
     ],
 )

@@ -41,12 +41,15 @@ def test_it_trains_and_predicts(path):
     assert total.isfinite() and {name.partition('_')[0] for name in terms} == {'sup', 'unsup'}
     without = [name for name, p in model.student.named_parameters() if p.grad is None]
     assert not without and model.embedding is not None and model.ood is not None
-    found = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
-    assert found.bboxes.shape == (len(found), 4) and ((found.labels >= 0) & (found.labels <= len(names))).all()
+    detections = model.eval().predict(torch.rand(1, 3, SIDE, SIDE), samples['sup'][:1])[0].pred_instances
+    assert (
+        detections.bboxes.shape == (len(detections), 4)
+        and ((detections.labels >= 0) & (detections.labels <= len(names))).all()
+    )
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_no_class_takes_the_places_of_another(path):
+def test_no_class_takes_the_room_of_another(path):
     """As many detections of each class as the metric takes; a head without such a limit is given no other either."""
     config = load_config(ROOT / path)
     detector, teacher, classes = config.model.detector, config.model.teacher_cfg, config.model.classes + 1

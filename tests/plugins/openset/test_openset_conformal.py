@@ -35,8 +35,11 @@ def test_it_is_the_formula_at_calibration_scores(seed, sizes):
         best = 0
         for k, size in enumerate(sizes):
             if size:
-                own, pool = p_value(row[k], scores[labels == k]), p_value((row[k] - mean[k]) / spread[k], residuals)
-                best = max(best, (size * own + 20 * pool) / (size + 20))
+                of_class, pool = (
+                    p_value(row[k], scores[labels == k]),
+                    p_value((row[k] - mean[k]) / spread[k], residuals),
+                )
+                best = max(best, (size * of_class + 20 * pool) / (size + 20))
         # lines between calibration scores: at most one rank above the formula, never below it inside their range
         assert 1 - s <= best + 1 / (1 + min(x for x in sizes if x)) + 1e-4
         inside = all(row[k] <= scores[labels == k].max() for k, size in enumerate(sizes) if size)
@@ -51,8 +54,8 @@ def test_p_values_of_new_boxes_are_uniform_or_larger():
         scores, new = torch.randn(2, 400, generator=generator)
         labels = torch.arange(400) % 2
         cal = ConformalStrangeness(2).fit(scores, labels)
-        own = torch.full((400, 2), torch.inf).scatter(1, labels[:, None], new[:, None])
-        shares.append((cal(own) > 0.9).float().mean())
+        of_class = torch.full((400, 2), torch.inf).scatter(1, labels[:, None], new[:, None])
+        shares.append((cal(of_class) > 0.9).float().mean())
     assert 0.07 < torch.stack(shares).mean() <= 0.105  # 10 %, shrunk towards the pool
 
 

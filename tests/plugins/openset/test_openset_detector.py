@@ -47,14 +47,14 @@ def says(model, monkeypatch, count, label=0, score=0.9, ood=0.1):
     generator = torch.Generator().manual_seed(1)
     corners = torch.rand(count, 2, 2, generator=generator) * SIDE
     boxes = torch.cat([corners.amin(1), corners.amax(1) + 3], 1).clamp(max=SIDE)
-    found = TeacherBoxes(
+    teacher = TeacherBoxes(
         boxes,
         torch.full((count,), score),
         torch.full((count,), label),
         torch.full((count,), ood),
         torch.full((count,), 0.9),
     )
-    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [teacher] * len(samples))
 
 
 @pytest.mark.parametrize('mode', MODES)
@@ -124,7 +124,7 @@ def test_hidden_labels_never_train(monkeypatch):
 
 def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
     model = build_detector('oracle')
-    told(monkeypatch, model, (BOX, 0.9, 0, 0.0, 0.9), (OTHER, 0.9, 1, 0.0, 0.9))
+    set_teacher_boxes(monkeypatch, model, (BOX, 0.9, 0, 0.0, 0.9), (OTHER, 0.9, 1, 0.0, 0.9))
     inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=BOX, name='blue')])
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [1]
@@ -132,20 +132,20 @@ def test_oracle_drops_what_lies_on_unknown_objects(monkeypatch):
     assert figures['hidden_share_on_unknown'] == 0 and figures['pseudo/green'] == 2
 
 
-def test_the_log_judges_what_was_called_unknown(monkeypatch):
+def test_the_log_evaluates_unknown_pseudo_labels(monkeypatch):
     model = build_detector('oodfc')
     boxes = torch.tensor([[10.0, 10, 30, 30], [40.0, 40, 60, 60]])
-    found = TeacherBoxes(boxes, *(torch.tensor(x) for x in ([0.9, 0.9], [0, 1], [1.0, 1.0], [0.9, 0.9])))
-    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
+    teacher = TeacherBoxes(boxes, *(torch.tensor(x) for x in ([0.9, 0.9], [0, 1], [1.0, 1.0], [0.9, 0.9])))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [teacher] * len(samples))
     inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=boxes[0].tolist(), name='blue')])
     model.pseudo_label(inputs['unsup_teacher'], samples['unsup_teacher'], samples['unsup_student'])
     assert samples['unsup_student'][0].gt_instances.labels.tolist() == [2, 2]
     figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
     assert figures['hidden_precision/unknown'] == 0.5 and figures['share/unknown'] == 1
     # two images, in each two boxes called unknown, one of them on the one unknown object
-    assert (figures['pseudo/unknown'], figures['hidden_judged/unknown'], figures['hidden_objects/unknown']) == (4, 4, 2)
+    assert (figures['pseudo/unknown'], figures['hidden_pseudo/unknown'], figures['hidden_objects/unknown']) == (4, 4, 2)
     assert figures['hidden_recall/unknown'] == 1
-    told(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9))
+    set_teacher_boxes(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9))
     label(model, *batch(instances=[], unknown_instances=[dict(bbox=boxes[0].tolist(), name='blue')]))
     figures = model.log.take(('red', 'green'), torch.tensor([0.5, 0.5]))
     assert 'hidden_precision/unknown' not in figures and figures['hidden_recall/unknown'] == 0  # none called so
@@ -176,11 +176,11 @@ def test_options_that_would_do_nothing_are_refused(mode, changes, words):
 BOX, OTHER = [10.0, 10, 30, 30], [40.0, 40, 60, 60]
 
 
-def told(monkeypatch, model, *rows):
+def set_teacher_boxes(monkeypatch, model, *rows):
     """Let the teacher say rows of (box, score, label, ood, objectness) in every image."""
     boxes, scores, labels, ood, objectness = zip(*rows, strict=True)
-    found = TeacherBoxes(*(torch.tensor(x) for x in (boxes, scores, labels, ood, objectness)))
-    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [found] * len(samples))
+    teacher = TeacherBoxes(*(torch.tensor(x) for x in (boxes, scores, labels, ood, objectness)))
+    monkeypatch.setattr(model, 'ask_teacher', lambda feats, samples: [teacher] * len(samples))
 
 
 def label(model, inputs, samples) -> InstanceData:
@@ -192,7 +192,7 @@ def label(model, inputs, samples) -> InstanceData:
 @pytest.mark.parametrize('mode', ['oodfc_oracle', 'oodfc_cce_oracle'])
 def test_the_oracle_of_oodfc_learns_the_hidden_unknown_objects(monkeypatch, mode):
     model = build_detector(mode, **(dict(cce=dict(unknown=True)) if 'cce' in mode else {}))
-    told(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9), (OTHER, 0.9, 1, 1.0, 0.9))
+    set_teacher_boxes(monkeypatch, model, (BOX, 0.9, 0, 0.1, 0.9), (OTHER, 0.9, 1, 1.0, 0.9))
     inputs, samples = batch(instances=[], unknown_instances=[dict(bbox=[11, 11, 30, 30], name='blue')])
     targets = label(model, inputs, samples)
     assert targets.labels.tolist() == [1, 2]  # a known name stays, however strange; the other box is the object's
@@ -208,15 +208,15 @@ def test_the_oracle_of_oodfc_learns_the_hidden_unknown_objects(monkeypatch, mode
 def test_the_weight_of_an_unknown_pseudo_label_falls_with_the_false_discovery_rate(monkeypatch):
     rows = (BOX, 0.9, 0, 1.0, 0.9), (OTHER, 0.9, 1, 0.1, 0.9)
     model = build_detector('oodfc')
-    told(monkeypatch, model, *rows)
+    set_teacher_boxes(monkeypatch, model, *rows)
     assert 'weights' not in label(model, *batch())
     model = build_detector('oodfc', fusion=dict(weigh_unknown=True))
-    told(monkeypatch, model, *rows)
+    set_teacher_boxes(monkeypatch, model, *rows)
     assert label(model, *batch()).weights.tolist() == [0, 1]  # nothing has passed before
     model.discovery.counts = torch.tensor([1000.0, 20.0])
     assert label(model, *batch()).weights.tolist() == pytest.approx([0.5, 1])
     model = build_detector('oodfc', fusion=dict(max_false_discovery=0.6))
-    told(monkeypatch, model, *rows)
+    set_teacher_boxes(monkeypatch, model, *rows)
     for counts, wanted in (((1000.0, 20.0), [2, 1]), ((1000.0, 10.0), [1])):
         model.discovery.counts = torch.tensor(counts)
         assert label(model, *batch()).labels.tolist() == wanted
@@ -234,7 +234,7 @@ def test_why_there_is_no_pseudo_label(monkeypatch, mode, rows, words):
     """In mode closed nothing looks out-of-distribution, and each box has the threshold of its own class."""
     model = build_detector(mode, thresholds=dict(lowest=0.0))
     model.thresholds.ap.copy_(1 + torch.tensor([0.66, 0.22]).log() / 1.5)
-    told(monkeypatch, model, *rows)
+    set_teacher_boxes(monkeypatch, model, *rows)
     assert not len(label(model, *batch()))
     assert words in why_none(model.last_answers, model.thresholds, model.plan)
 

@@ -48,11 +48,11 @@ def test_what_is_learned_of_unknown_moves_no_known_logit(head, feats):
 def test_the_logits_of_a_place_are_those_of_the_maps(head, feats):
     maps = [x.unflatten(1, (3, -1)).permute(0, 1, 3, 4, 2).flatten(1, 3) for x in head.raw_predictions(feats)]
     logits = torch.cat(maps, 1)[..., 5:]
-    places = torch.arange(logits.shape[1]).expand(2, -1)
-    for inside, _, _, described in head.describe_all(feats, places):
+    prior_index = torch.arange(logits.shape[1]).expand(2, -1)
+    for inside, _, _, described in head.describe_all(feats, prior_index):
         torch.testing.assert_close(described[inside], logits[inside])
     images = torch.arange(2).repeat_interleave(logits.shape[1])
-    for index, _, _, described, _ in head.describe(feats, images, places.flatten()):
+    for index, _, _, described, _ in head.describe(feats, images, prior_index.flatten()):
         torch.testing.assert_close(described, logits.flatten(0, 1)[index])
 
 

@@ -37,9 +37,13 @@ def test_the_graph_scores_as_torch_does(tmp_path, scorer):
     assert names == [*DETECTIONS, 'ood_scores']
     session = onnxruntime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
     count, boxes, scores, labels, ood = session.run(None, dict(images=image.numpy()))
-    torch_found = model.predict(image, [sample()])[0].pred_instances.numpy()
+    torch_detections = model.predict(image, [sample()])[0].pred_instances.numpy()
     there = Detections(
-        torch_found.bboxes, torch_found.scores, torch_found.labels, (), dict(ood_scores=torch_found.ood_scores)
+        torch_detections.bboxes,
+        torch_detections.scores,
+        torch_detections.labels,
+        (),
+        dict(ood_scores=torch_detections.ood_scores),
     )
     ours = (values[0, : count[0]] for values in (boxes.clip(0, SIDE), scores, labels))
     agreement = Agreement()

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from detplug.errors import UserError
 from detplug.images.box_geometry import iou
 from detplug.images.overlapping_pairs import overlapping_pairs
+from detplug.runtime.detections import Detections
 from plugins.openset.inference.fuse import Fused, FusedRule, fuse, strangeness_gate, turn_in_class
+from plugins.openset.result_fields import finish
 
 K = 3
 seeds = given(seed=st.integers(0, 10**6), count=st.integers(0, 40))
@@ -30,12 +33,12 @@ def gate_of(ood, tau):
     return gate if ood > tau else min(gate, np.float32(0.5))
 
 
-def by_loop(boxes, scores, labels, ood, objectness, own, rule) -> list[tuple]:
+def by_loop(boxes, scores, labels, ood, objectness, p_unknown, rule) -> list[tuple]:
     """The same box by box."""
     known, unknown = [], []
     for i in range(len(scores)):
         gate = gate_of(ood[i], rule.tau)
-        chance = 1 - (1 - own[i]) * (1 - gate)
+        chance = 1 - (1 - p_unknown[i]) * (1 - gate)
         if labels[i] != rule.classes:
             known.append((-(scores[i] * (1 - gate if gate > 0.5 else 1)), labels[i], *boxes[i, ::-1], i))
         unknown.append((-(objectness[i] * chance), rule.classes, *boxes[i, ::-1], i, chance))
@@ -92,14 +95,14 @@ def one_box(s: float, p: float, tau: float) -> Fused:
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.99))
-def test_unknown_rises_with_strangeness_and_own(first, second, own, other, tau):
+def test_unknown_rises_with_strangeness_and_p_unknown(first, second, p_unknown, other, tau):
     def unknown(s, p):
         fused = one_box(s, p, tau)
         return fused.scores[fused.labels == K].sum()
 
     low, high = sorted((first, second))
-    assert unknown(low, own) <= unknown(high, own)
-    low, high = sorted((own, other))
+    assert unknown(low, p_unknown) <= unknown(high, p_unknown)
+    low, high = sorted((p_unknown, other))
     assert unknown(first, low) <= unknown(first, high)
 
 
@@ -171,3 +174,10 @@ def test_suppression_between_known_names_is_a_choice():
     for one_name, known in ((False, [0, 1]), (True, [0])):
         fused = fuse(boxes, rest[0], np.array([0, 1]), *rest[1:], FusedRule(2, 0.9, one_name=one_name))
         assert fused.labels.tolist() == [*known, 2]
+
+
+def test_a_bundle_with_the_former_output_name_is_refused():
+    said = dict(ood_scores=np.zeros(1), objectness=np.ones(1), own_unknown=np.zeros(1))
+    detections = Detections(np.zeros((1, 4)), np.ones(1), np.zeros(1, int), ('a', 'unknown'), {'ood_scores': said})
+    with pytest.raises(UserError, match='no p_unknown; export the detector again'):
+        finish(detections, {'openset': {'fusion': {}}})

@@ -113,9 +113,9 @@ def test_a_chain_of_boxes_is_not_one_object():
 
 
 def test_the_false_discovery_rate_lowers_and_closes_the_gate():
-    found = teacher((0, 0.9, 0, 1.0, 0.9), (20, 0.9, 0, 0.1, 0.9))
+    detections = teacher((0, 0.9, 0, 1.0, 0.9), (20, 0.9, 0, 0.1, 0.9))
     rule = FusionRule(max_false_discovery=0.5)
-    decision = fates(found, torch.tensor([0.5, 0.5]), PLANS['oodfc'], rule)
+    decision = fates(detections, torch.tensor([0.5, 0.5]), PLANS['oodfc'], rule)
     assert (decision.objects, decision.passed) == (2, 1)
     open_, closed = (gated(decision, torch.tensor(x), rule) for x in (0.4, 0.6))
     assert open_.fate.tolist() == [UNKNOWN, KNOWN] and closed.fate.tolist() == [IGNORED, KNOWN]
@@ -147,17 +147,19 @@ def test_the_rate_is_what_chance_would_make():
 def test_an_unknown_name_is_never_a_known_one(rows, mode):
     if not rows:
         return
-    found = teacher(*rows)
-    fate = fates(found, torch.tensor([0.5, 0.5]), PLANS[mode], FusionRule()).fate
+    detections = teacher(*rows)
+    fate = fates(detections, torch.tensor([0.5, 0.5]), PLANS[mode], FusionRule()).fate
     known, taken = fate == KNOWN, (fate == KNOWN) | (fate == UNKNOWN)
-    assert (found.labels[known] < K).all() and (found.scores[known] >= 0.5).all()
-    boxes = found.boxes[taken]
+    assert (detections.labels[known] < K).all() and (detections.scores[known] >= 0.5).all()
+    boxes = detections.boxes[taken]
     assert not (bbox_overlaps(boxes, boxes).fill_diagonal_(0) > 0.5).any()
     if not PLANS[mode].unknown:
         assert not (fate == UNKNOWN).any() and not (fate == IGNORED).any()
     else:
-        assert (found.ood[known] < 0.95).all()
-        assert (torch.maximum(found.ood, found.own(K))[fate == UNKNOWN] >= 0.9).all()  # 1 - .1 x .1 = .99
+        assert (detections.ood[known] < 0.95).all()
+        assert (
+            torch.maximum(detections.ood, detections.p_unknown(K))[fate == UNKNOWN] >= 0.9
+        ).all()  # 1 - .1 x .1 = .99
 
 
 def test_no_box_is_no_fate():

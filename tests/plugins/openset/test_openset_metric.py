@@ -13,14 +13,14 @@ from plugins.openset.metrics.known_names import known_detections, wilderness_imp
 A, B, C, D, E, FAR = ([x, 0, x + 10, 10] for x in (0, 20, 40, 60, 80, 200))
 
 
-def image(truth, unknown, found) -> dict:
+def image(truth, unknown, detections) -> dict:
     """A data sample: truth [(box, label)], unknown [box], found [(box, label, score, ood score)]."""
-    boxes = np.array([x[0] for x in found], np.float64).reshape(-1, 4)
+    boxes = np.array([x[0] for x in detections], np.float64).reshape(-1, 4)
     predicted = InstanceData(
         bboxes=boxes,
-        labels=np.array([x[1] for x in found], np.int64),
-        scores=np.array([x[2] for x in found], np.float64),
-        ood_scores=np.array([x[3] for x in found], np.float64),
+        labels=np.array([x[1] for x in detections], np.int64),
+        scores=np.array([x[2] for x in detections], np.float64),
+        ood_scores=np.array([x[3] for x in detections], np.float64),
     )
     sample = DetDataSample(
         metainfo=dict(
@@ -93,21 +93,21 @@ def test_a_planted_share_of_right_names_is_counted(share):
 
 
 def test_thresholds_of_score_and_recall():
-    truth, found = [(A, 0), (B, 0)], [(A, 0, 0.9, 0.1), (B, 0, 0.8, 0.1), (C, 0, 0.04, 0.9)]
-    metrics = measure(image(truth, [C], found))
+    truth, detections = [(A, 0), (B, 0)], [(A, 0, 0.9, 0.1), (B, 0, 0.8, 0.1), (C, 0, 0.04, 0.9)]
+    metrics = measure(image(truth, [C], detections))
     assert metrics['aose'] == 0 and metrics['aose_r50'] == 0 and metrics['wi'] == 0
-    assert measure(image(truth, [C], found), score_thr=0.01)['aose'] == 1
-    assert measure(image(truth, [C], found[:1]))['aose_r50'] == 0  # one of two is found
-    assert 'aose_r60' not in measure(image(truth, [C], found[:1]), mean_recall=0.6)
+    assert measure(image(truth, [C], detections), score_thr=0.01)['aose'] == 1
+    assert measure(image(truth, [C], detections[:1]))['aose_r50'] == 0  # one of two is found
+    assert 'aose_r60' not in measure(image(truth, [C], detections[:1]), mean_recall=0.6)
 
 
 def test_equal_recall_is_the_mean_over_classes():
     # three eggs are found at .9, the only cyst at .5, below the .7 on the unknown object
     truth = [(A, 0), (B, 0), (D, 0), (E, 1)]
-    found = [(A, 0, 0.9, 0), (B, 0, 0.9, 0), (D, 0, 0.9, 0), (C, 1, 0.7, 0), (E, 1, 0.5, 0)]
-    metrics = measure(image(truth, [C], found), mean_recall=0.6)
+    detections = [(A, 0, 0.9, 0), (B, 0, 0.9, 0), (D, 0, 0.9, 0), (C, 1, 0.7, 0), (E, 1, 0.5, 0)]
+    metrics = measure(image(truth, [C], detections), mean_recall=0.6)
     assert metrics['aose_r60'] == 1 and metrics['wi_r60'] == pytest.approx(1 / 5)
-    assert measure(image(truth, [C], found), mean_recall=0.5)['aose_r50'] == 0
+    assert measure(image(truth, [C], detections), mean_recall=0.5)['aose_r50'] == 0
 
 
 def test_wilderness_impact_is_a_ratio_of_means():
@@ -163,12 +163,12 @@ def test_an_ignored_object_makes_a_detection_silent():
     assert wilderness_impact(known) == 0 and wilderness_impact_opendet(known) == 0  # cut before the silent one
 
 
-def result_of(truth, found) -> ImageResult:
+def result_of(truth, detections) -> ImageResult:
     boxes = np.array([x[0] for x in truth], np.float64).reshape(-1, 4)
     return ImageResult(
         1, '', 300, 50, boxes, np.array([x[1] for x in truth], np.int64), np.zeros(len(truth), bool),
-        (boxes[:, 2:] - boxes[:, :2]).prod(1), np.array([x[0] for x in found], np.float64).reshape(-1, 4),
-        np.array([x[1] for x in found], np.int64), np.array([x[2] for x in found], np.float64),
+        (boxes[:, 2:] - boxes[:, :2]).prod(1), np.array([x[0] for x in detections], np.float64).reshape(-1, 4),
+        np.array([x[1] for x in detections], np.int64), np.array([x[2] for x in detections], np.float64),
     )  # fmt: skip
 
 
@@ -218,8 +218,8 @@ def test_opendet_s_wi_by_loops(seed):
         corners = rng.integers(0, 60, (9, 2))
         truth = np.concatenate([corners, corners + rng.integers(8, 30, (9, 2))], 1).astype(float)
         boxes = truth[rng.integers(0, 9, 25)] + rng.normal(0, 2, (25, 4))
-        found = [(box, int(rng.integers(2)), rng.random()) for box in boxes]
-        images.append(result_of([(box, int(rng.integers(2))) for box in truth[:6]], found))
+        detections = [(box, int(rng.integers(2)), rng.random()) for box in boxes]
+        images.append(result_of([(box, int(rng.integers(2))) for box in truth[:6]], detections))
         images[-1].gt_ignored[:] = rng.random(6) < 0.2
         unknown.append(truth[6:])
     known = known_detections(images, unknown, 2)

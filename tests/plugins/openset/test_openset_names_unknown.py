@@ -13,10 +13,10 @@ OBJECT = dict(bbox=[4.0, 4, 30, 40], ignore_flag=0)
 def figures(model) -> dict:
     truth = dict(instances=[OBJECT | dict(bbox_label=0)], unknown_instances=[OBJECT | dict(name='blue')])
     samples = [sample(img_id=i, img_path='', **truth) for i in range(2)]
-    found = model.eval().predict(torch.rand(2, 3, SIDE, SIDE), samples)
+    detections = model.eval().predict(torch.rand(2, 3, SIDE, SIDE), samples)
     metric = OpenSetMetric()
     metric.dataset_meta = dict(classes=('red', 'green'))
-    metric.process({}, [x.to_dict() for x in found])
+    metric.process({}, [x.to_dict() for x in detections])
     return metric.evaluate(2)
 
 
@@ -25,8 +25,8 @@ def test_every_mode(mode):
     model = build_detector(mode)
     for branch in (model.teacher, model.student):
         branch.bbox_head.test_cfg['score_thr'] = 0.0  # an untrained column names boxes unknown too
-    found = figures(model)
-    assert ('u_recall_1' in found) == ('unknown_ap' in found) == model.names_unknown == mode.startswith('oodfc')
+    metrics = figures(model)
+    assert ('u_recall_1' in metrics) == ('unknown_ap' in metrics) == model.names_unknown == mode.startswith('oodfc')
 
 
 @pytest.mark.parametrize('mode', ('closed', 'oodfc'))

@@ -41,8 +41,8 @@ def answers(model, monkeypatch, ood_of_real: float, ood_of_planted: float) -> fl
     monkeypatch.setattr(planted, 'plant', lambda *args: planted_boxes.append(plant(*args)) or planted_boxes[-1])
 
     def ask(detector, inputs, samples):
-        own = planted_boxes[-len(samples) :]
-        assert inputs.shape[0] == len(own)
+        of_batch = planted_boxes[-len(samples) :]
+        assert inputs.shape[0] == len(of_batch)
         return [
             TeacherBoxes(
                 torch.tensor(np.concatenate([REAL, boxes])).float(),
@@ -51,7 +51,7 @@ def answers(model, monkeypatch, ood_of_real: float, ood_of_planted: float) -> fl
                 torch.tensor([ood_of_real] + [ood_of_planted] * len(boxes)),
                 torch.full((len(boxes) + 1,), 0.9),
             )
-            for boxes in own
+            for boxes in of_batch
         ]
 
     monkeypatch.setattr(planted, 'ask', ask)

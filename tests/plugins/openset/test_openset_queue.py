@@ -56,13 +56,13 @@ class Drawn:
     def __call__(self, images):
         from detplug.runtime.detections import Detections
 
-        found = []
+        detections = []
         for _ in images:
             boxes = (TRUTH[self.rng.integers(0, 4, 30)] + self.rng.normal(0, 2, (30, 4))).astype(np.float32)
             scores = np.sort(self.rng.random(30))[::-1].astype(np.float32)
             ood = self.rng.integers(0, 5, 30) / 4
-            found.append(Detections(boxes, scores, self.rng.integers(0, 2, 30), self.names, dict(ood_scores=ood)))
-        return found
+            detections.append(Detections(boxes, scores, self.rng.integers(0, 2, 30), self.names, dict(ood_scores=ood)))
+        return detections
 
 
 def test_queue_recall_is_that_of_the_queue_which_predict_writes(tmp_path):
@@ -80,8 +80,10 @@ def test_queue_recall_is_that_of_the_queue_which_predict_writes(tmp_path):
     for number in range(20):
         if number % run.shard_size == 0:
             engine = Drawn()  # each shard began with a fresh one
-        (found,) = engine([None])
-        instances = InstanceData(bboxes=found.boxes, labels=found.labels, scores=found.scores, **found.fields)
+        (detections,) = engine([None])
+        instances = InstanceData(
+            bboxes=detections.boxes, labels=detections.labels, scores=detections.scores, **detections.fields
+        )
         samples.append(
             dict(
                 img_id=number, img_path=f'{number}', ori_shape=(64, 64), pred_instances=dict(instances.items()),
@@ -91,7 +93,7 @@ def test_queue_recall_is_that_of_the_queue_which_predict_writes(tmp_path):
     metric = OpenSetMetric()
     metric.dataset_meta = dict(classes=('egg',))
     metric.process({}, samples)
-    found = set()
+    recalled = set()
     for place in first_boxes(run, orders()['strangest'], 100):
         row = place.values
         box = np.array([row['x'], row['y'], row['x'] + row['width'], row['y'] + row['height']])
@@ -99,6 +101,6 @@ def test_queue_recall_is_that_of_the_queue_which_predict_writes(tmp_path):
             side = np.minimum(box[2:], target[2:]) - np.maximum(box[:2], target[:2])
             common = np.prod(side.clip(0))
             if common >= 0.5 * (np.prod(box[2:] - box[:2]) + np.prod(target[2:] - target[:2]) - common):
-                found.add((row['file_name'], k))
-    assert 20 < len(found) < 40
-    assert metric.evaluate(20)['queue_recall'] == pytest.approx(len(found) / 40)
+                recalled.add((row['file_name'], k))
+    assert 20 < len(recalled) < 40
+    assert metric.evaluate(20)['queue_recall'] == pytest.approx(len(recalled) / 40)

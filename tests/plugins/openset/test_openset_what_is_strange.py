@@ -34,29 +34,29 @@ def test_the_teacher_of_an_openset_detector(tmp_path):
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'weights.pth')
     config = load_config(tmp_path / 'config.py')
     words = [str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'), '--out', 'x']
-    found = {}
+    detections = {}
     for scorer in ('Rarity', 'UnknownClass', 'MaxLogit'):
         new = with_unknown_config(config, make_parser().parse_args([*words, '--scorer', scorer]))
         added = MODELS.build(new.model).eval()
         load_detector(added, config, tmp_path / 'weights.pth')
-        assert added.own_unknown and added.classes == 2 and added.places.columns == 3
+        assert added.has_unknown_class and added.classes == 2 and added.adapter.columns == 3
         assert torch.equal(added.detector.bbox_head.convs[0].bias, model.teacher.bbox_head.convs[0].bias)
         added.ood.fitted.fill_(True)
         with torch.no_grad():
             feats = added.extract_feat(torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
-            found[scorer] = added.described(feats, [sample()])[0]
+            detections[scorer] = added.described(feats, [sample()])[0]
     assert len(labelled_dataset(config, 'train')[0]) == 6  # the labelled part
     args = make_parser().parse_args([*words, '--scorer', 'UnknownClass', '--calibration', 'cdf'])
     with pytest.raises(UserError, match='cdf: UnknownClass has no score to calibrate; take none'):
         MODELS.build(with_unknown_config(config, args).model)
-    rarity, column, logits = (found[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
-    own = logits.labels == 2
-    assert own.any() and not own.all()
-    torch.testing.assert_close(logits.scores[own], (logits.objectness * logits.own_unknown)[own])
-    torch.testing.assert_close(column.ood_scores, logits.objectness * logits.own_unknown)
+    rarity, column, logits = (detections[name] for name in ('Rarity', 'UnknownClass', 'MaxLogit'))
+    named_unknown = logits.labels == 2
+    assert named_unknown.any() and not named_unknown.all()
+    torch.testing.assert_close(logits.scores[named_unknown], (logits.objectness * logits.p_unknown)[named_unknown])
+    torch.testing.assert_close(column.ood_scores, logits.objectness * logits.p_unknown)
     assert (rarity.ood_scores > column.ood_scores).all()
     for result in (rarity, column):  # both are in the strangeness already
-        assert (result.objectness == 1).all() and (result.own_unknown == 0).all()
+        assert (result.objectness == 1).all() and (result.p_unknown == 0).all()
 
 
 def test_class_unknown_alone_is_exported(tmp_path):
@@ -65,7 +65,7 @@ def test_class_unknown_alone_is_exported(tmp_path):
     columns = detector('yolov5', K + 1)
     preprocessor = columns.pop('data_preprocessor')
     config.model = dict(
-        type='WithUnknown', detector=columns, classes=K, own_unknown=True, scorer=dict(type='UnknownClass'),
+        type='WithUnknown', detector=columns, classes=K, has_unknown_class=True, scorer=dict(type='UnknownClass'),
         data_preprocessor=preprocessor,
     )  # fmt: skip
     config.custom_imports['imports'].append('plugins.openset.register')
@@ -83,8 +83,8 @@ def test_class_unknown_alone_is_exported(tmp_path):
     manifest = json.loads((tmp_path / 'b/manifest.json').read_text())
     assert manifest['openset']['fusion']['scorer'] == 'UnknownClass' and manifest['errors']['boxes'] > 50
     bundle = Detector(tmp_path / 'b', device='cpu')
-    found = [bundle(str(tmp_path / 'set/images' / f'{i}.png')) for i in range(24, 30)]
-    assert any((x.labels == K).any() for x in found) and any((x.labels < K).any() for x in found)
+    detections = [bundle(str(tmp_path / 'set/images' / f'{i}.png')) for i in range(24, 30)]
+    assert any((x.labels == K).any() for x in detections) and any((x.labels < K).any() for x in detections)
 
 
 def test_what_is_strange_follows_the_detector_and_the_labels(tmp_path):

@@ -70,11 +70,11 @@ def build_detector(mode='oodfc_cce', detector=None, **kwargs):
 def sample(boxes=(), labels=(), **meta) -> DetDataSample:
     """A data sample with labelled boxes."""
     where = dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE), pad_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
-    found = DetDataSample(metainfo=where | meta)
-    found.gt_instances = InstanceData(
+    data_sample = DetDataSample(metainfo=where | meta)
+    data_sample.gt_instances = InstanceData(
         bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), labels=torch.tensor(labels).long()
     )
-    return found
+    return data_sample
 
 
 def batch(count=2, **hidden):

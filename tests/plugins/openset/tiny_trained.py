@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from tiny_open_set import CHANNELS, CLASSES, ROOT, SIDE, UNKNOWN, sample
 
-from plugins.openset.inference.places import places_of
+from plugins.openset.inference.adapters import adapter_of
 
 IMAGES = dict(train=24, val=16)
 KINDS = ('yolov5', 'retinanet', 'rtmdet', 'faster_rcnn')
@@ -141,8 +141,8 @@ def annotate(folder: Path, model: torch.nn.Module, inputs: torch.Tensor) -> None
         rows, boxes = [], []
         for i in range(start, start + count):
             rows.append(dict(id=i, file_name=f'{i}.png', width=SIDE, height=SIDE))
-            found = places_of(model, len(CLASSES)).predict(model.extract_feat(inputs[i : i + 1]), [sample()])[0]
-            for turn, (box, label) in enumerate(apart(found)):
+            detections = adapter_of(model, len(CLASSES)).predict(model.extract_feat(inputs[i : i + 1]), [sample()])[0]
+            for turn, (box, label) in enumerate(apart(detections)):
                 x1, y1, x2, y2 = box
                 category = int(label) if turn < 3 else len(CLASSES)
                 boxes.append(
@@ -154,11 +154,11 @@ def annotate(folder: Path, model: torch.nn.Module, inputs: torch.Tensor) -> None
         start += count
 
 
-def apart(found: InstanceData) -> list[tuple[list[float], int]]:
+def apart(detections: InstanceData) -> list[tuple[list[float], int]]:
     """The four best detections of at least 6 px whose corners are 4 px apart."""
     chosen: list[tuple[list[float], int]] = []
-    order = found.scores.argsort(descending=True)
-    for box, label in zip(found.bboxes[order].tolist(), found.labels[order].tolist(), strict=True):
+    order = detections.scores.argsort(descending=True)
+    for box, label in zip(detections.bboxes[order].tolist(), detections.labels[order].tolist(), strict=True):
         large = box[2] - box[0] > 6 and box[3] - box[1] > 6
         if large and all(np.abs(np.subtract(box, other)).max() > 4 for other, _ in chosen):
             chosen.append((box, label))

@@ -17,8 +17,8 @@ def main(folder: Path) -> None:
     runner = build(folder, steps=4, launcher='pytorch', **options)
     label = int(os.environ['RANK'])  # each process has pseudo-labels of another class
     boxes = torch.tensor([[4.0, 4, 24, 24], [30, 30, 50, 50]])
-    found = TeacherBoxes(boxes, *(torch.tensor([x, x]) for x in (0.95, label, 0.1, 1.0)))
-    runner.model.module.ask_teacher = lambda feats, samples: [found] * len(samples)
+    detections = TeacherBoxes(boxes, *(torch.tensor([x, x]) for x in (0.95, label, 0.1, 1.0)))
+    runner.model.module.ask_teacher = lambda feats, samples: [detections] * len(samples)
     seen, count = [], runner.model.module.log.labelled
     runner.model.module.log.labelled = lambda samples: (
         seen.extend(len(x.gt_instances) for x in samples),

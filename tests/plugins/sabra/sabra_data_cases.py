@@ -75,7 +75,7 @@ def assert_same_set(found: RelationSet, want: RelationSet) -> None:
     for one, two in zip(found.images, want.images, strict=True):
         for field in ('img_id', 'file_name', 'width', 'height'):
             assert getattr(one, field) == getattr(two, field)
-        for field in ('boxes', 'labels', 'relations', 'judged'):
+        for field in ('boxes', 'labels', 'relations', 'annotated'):
             np.testing.assert_array_equal(getattr(one, field), getattr(two, field), strict=True)
 
 

@@ -64,7 +64,7 @@ def sample(boxes, labels, relations=(), scores=None, truth=None):
     if truth is not None:
         boxes = torch.tensor(truth[0], dtype=torch.float32).reshape(-1, 4)
         labels = torch.tensor(truth[1], dtype=torch.int64)
-    out.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(len(labels), dtype=torch.bool))
+    out.gt_instances = InstanceData(bboxes=boxes, labels=labels, annotated=torch.ones(len(labels), dtype=torch.bool))
     out.gt_relations = InstanceData(triplets=torch.tensor(relations, dtype=torch.int64).reshape(-1, 3))
     return out
 
@@ -86,7 +86,7 @@ DEGENERATE = {
     ),
     '300 boxes': dict(boxes=BOX * 75, labels=[0, 1, 2, 3] * 75, relations=[(0, 1, 2)]),
 }
-FOUND = {  # arguments of pixels_model: how many boxes the head gets from the detector
+DETECTOR_LIMITS = {  # arguments of pixels_model: how many boxes the head gets from the detector
     'found and true boxes': {},
     'nothing is found': dict(score_thr=1.1, with_truth=False),
     'one box is found': dict(score_thr=0.0, max_boxes=1, with_truth=False),
@@ -107,10 +107,10 @@ def batch(samples, pictures=False):
 
 def assert_valid(predicted):
     """Boxes and relations of a predicted sample are what they are documented to be."""
-    boxes, found = predicted.pred_instances, predicted.pred_relations
-    assert boxes.bboxes.isfinite().all() and len(found.boxes) == len(boxes)
-    assert len(found.triplets) == len(found.triplet_scores)
-    assert ((found.triplet_scores > 0) & (found.triplet_scores <= 1)).all()
-    assert (found.triplets[:, :2] < max(len(found.boxes), 1)).all()
-    assert (found.triplets[:, 0] != found.triplets[:, 1]).all()
-    assert ((found.triplets[:, 2] >= 0) & (found.triplets[:, 2] < PREDICATES)).all()
+    boxes, relations = predicted.pred_instances, predicted.pred_relations
+    assert boxes.bboxes.isfinite().all() and len(relations.boxes) == len(boxes)
+    assert len(relations.triplets) == len(relations.triplet_scores)
+    assert ((relations.triplet_scores > 0) & (relations.triplet_scores <= 1)).all()
+    assert (relations.triplets[:, :2] < max(len(relations.boxes), 1)).all()
+    assert (relations.triplets[:, 0] != relations.triplets[:, 1]).all()
+    assert ((relations.triplets[:, 2] >= 0) & (relations.triplets[:, 2] < PREDICATES)).all()

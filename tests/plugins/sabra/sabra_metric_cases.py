@@ -41,14 +41,14 @@ def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def random_truth(
-    rng: np.random.Generator, img_id: int, objects: int, relations: Callable[[np.ndarray], list], unjudged: float = 0
+    rng: np.random.Generator, img_id: int, objects: int, relations: Callable[[np.ndarray], list], unannotated: float = 0
 ) -> RelationImage:
     """An image with 0 to 5 objects of ``objects`` classes; ``relations`` makes the rows from its labels."""
     count = int(rng.integers(0, 6))
     labels = rng.integers(0, objects, count)
-    judged = rng.random(count) >= unjudged
-    rows = [row for row in relations(labels) if judged[row[0]]]
-    return relation_image(img_id, f'{img_id}.jpg', (SIZE, SIZE), random_boxes(rng, count), labels, rows, judged)
+    annotated = rng.random(count) >= unannotated
+    rows = [row for row in relations(labels) if annotated[row[0]]]
+    return relation_image(img_id, f'{img_id}.jpg', (SIZE, SIZE), random_boxes(rng, count), labels, rows, annotated)
 
 
 def free_relations(rng: np.random.Generator, predicates: int, missing: bool = False) -> Callable:
@@ -156,10 +156,10 @@ NAMES = RelationNames(('egg', 'worm'), ('on', 'near', 'in'))
 META = dict(classes=NAMES.objects, predicates=NAMES.predicates)
 
 
-def random_case(seed: int, images: int = 5, missing: bool = False, unjudged: float = 0):
+def random_case(seed: int, images: int = 5, missing: bool = False, unannotated: float = 0):
     """Generator, truth and results with labels of ``NAMES``; see :func:`random_truth`."""
     rng = np.random.default_rng(seed)
-    truth = [random_truth(rng, i, 2, free_relations(rng, 3, missing), unjudged) for i in range(images)]
+    truth = [random_truth(rng, i, 2, free_relations(rng, 3, missing), unannotated) for i in range(images)]
     return rng, truth, [random_result(rng, image, 2, 3, missing) for image in truth]
 
 

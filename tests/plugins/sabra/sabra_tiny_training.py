@@ -71,7 +71,7 @@ def build(folder: Path, **changes):
     return RUNNERS.get(config.runner_type).from_cfg(config)
 
 
-def told(runner) -> list[list]:
+def predictions_of(runner) -> list[list]:
     """Image, boxes, labels, triplets and scores of every image that ``runner`` has evaluated."""
     return [
         [x.img_id, *(getattr(x.result, name).tolist() for name in ('boxes', 'labels', 'triplets', 'triplet_scores'))]

@@ -10,8 +10,8 @@ from sabra_detector_cases import BOX, PREDICATES, SHAPE, batch, model, pixels_mo
 
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
-from detplug.export.graph import Found
-from plugins.sabra.box_selection import BoxLimits, keep_boxes, select_found
+from detplug.export.graph import GraphDetections
+from plugins.sabra.box_selection import BoxLimits, keep_boxes, limit_detections
 from plugins.sabra.image_boxes import pad_boxes
 from plugins.sabra.relations import NO_OBJECT
 
@@ -43,8 +43,8 @@ def test_seats_for_both_roles_then_the_highest_scores(rows, limits):
     count = len(rows)  # the same in a graph, whose rows go on with padding
     padded = InstanceData(bboxes=torch.rand(count, 4), labels=may.long(), scores=scores)
     boxes = pad_boxes([padded, padded[:0]], torch.ones(2, 2))
-    found = Found(torch.tensor([count, 0]), boxes.boxes, boxes.scores, boxes.labels, boxes.labels)
-    chosen = select_found(found, boxes.labels > 0, limits)
+    detections = GraphDetections(torch.tensor([count, 0]), boxes.boxes, boxes.scores, boxes.labels, boxes.labels)
+    chosen = limit_detections(detections, boxes.labels > 0, limits)
     assert chosen.count.tolist() == [len(wanted), 0]
     assert torch.equal(chosen.boxes[0, : len(wanted)], padded.bboxes[wanted])
     assert (chosen.labels[0, len(wanted) :] == -1).all() and not chosen.boxes[1].any() and not chosen.scores[1].any()
@@ -106,7 +106,7 @@ def test_a_metric_of_boxes_may_see_every_detection_and_relations_stay_those_of_t
 
 
 def test_a_relation_without_object_keeps_it_so_when_all_detections_are_reported():
-    net = model(max_boxes=2, solo=True)
+    net = model(max_boxes=2, intransitive=True)
     net.all_detections = True
     with torch.no_grad():
         (one,) = net.eval().test_step(batch([sample(BOX, [0, 1, 2, 3], scores=[0.1, 0.9, 0.1, 0.8])]))
@@ -117,15 +117,17 @@ def test_a_relation_without_object_keeps_it_so_when_all_detections_are_reported(
 def test_padding_of_the_input_moves_what_is_pooled_and_nothing_else():
     """A centred letterbox: boxes are of the image, maps of the padded input."""
     net = pixels_model(score_thr=0.0).eval()
-    found = InstanceData(bboxes=torch.tensor(BOX), labels=torch.arange(4), scores=torch.ones(4))
+    detections = InstanceData(bboxes=torch.tensor(BOX), labels=torch.arange(4), scores=torch.ones(4))
     pooling, maps = net.relation_head.pooling, [torch.rand(1, 32, 20, 20)]
     pairs = torch.tensor([[0, 0, 1], [0, 2, 3]])
     sizes = torch.tensor([SHAPE[::-1]]).float()
-    moved = InstanceData(bboxes=found.bboxes + torch.tensor([8.0, 16, 8, 16]), labels=found.labels, scores=found.scores)
+    moved = InstanceData(
+        bboxes=detections.bboxes + torch.tensor([8.0, 16, 8, 16]), labels=detections.labels, scores=detections.scores
+    )
     with torch.no_grad():
-        here = pooling(maps, pad_boxes([found], sizes, torch.tensor([[8.0, 16]])), pairs)
+        here = pooling(maps, pad_boxes([detections], sizes, torch.tensor([[8.0, 16]])), pairs)
         there = pooling(maps, pad_boxes([moved], sizes), pairs)
-        without = pooling(maps, pad_boxes([found], sizes), pairs)
+        without = pooling(maps, pad_boxes([detections], sizes), pairs)
     torch.testing.assert_close(here, there)
     assert not torch.allclose(here, without)
 
@@ -139,14 +141,14 @@ def test_boxes_of_a_centred_letterbox_are_those_of_the_detector_alone():
     assert tuple(item['data_samples'].pad_offset) == (25, 0)
     data = dict(inputs=[item['inputs']], data_samples=[item['data_samples']])
     with torch.no_grad():
-        (found,) = net.test_step(data)
+        (detections,) = net.test_step(data)
         data = net.data_preprocessor(data)
         (wanted,) = net.detector.predict(data['inputs'], data['data_samples'], rescale=True)
     wanted = wanted.pred_instances
     clipped = torch.minimum(wanted.bboxes.clamp(min=0), torch.tensor([60.0, 100, 60, 100]))
-    assert len(found.pred_instances) == len(wanted) > 10
+    assert len(detections.pred_instances) == len(wanted) > 10
     order = wanted.scores.argsort(descending=True, stable=True)
-    torch.testing.assert_close(found.pred_instances.bboxes, clipped[order], atol=1e-3, rtol=0)
+    torch.testing.assert_close(detections.pred_instances.bboxes, clipped[order], atol=1e-3, rtol=0)
 
 
 def test_a_graph_has_no_other_boxes_than_the_heads():

@@ -78,9 +78,9 @@ def batch(config, objects: int, relations: int) -> dict:
         rows = torch.randint(max(objects, 1), (relations, 3), generator=generator)
         rows[:, 0], rows[:, 1] = rows[:, 0] % 2, 2 + rows[:, 1] % max(objects - 2, 1)
         rows[:, 2] = torch.randint(predicates, (relations,), generator=generator)
-        if config.model.head.get('solo'):
+        if config.model.head.get('intransitive'):
             rows[:1, 1] = -1
-        sample.gt_instances = InstanceData(bboxes=boxes, labels=labels, judged=torch.ones(objects, dtype=torch.bool))
+        sample.gt_instances = InstanceData(bboxes=boxes, labels=labels, annotated=torch.ones(objects, dtype=torch.bool))
         sample.gt_relations = InstanceData(triplets=rows if objects else rows[:0])
         if 'detector' not in config.model:
             sample.proposals = InstanceData(bboxes=boxes, labels=labels, scores=torch.ones(objects))

@@ -87,18 +87,18 @@ def test_each_image_is_looked_at_by_its_own_objects(tmp_path):
     ]
 
 
-def test_a_crowd_is_judged_only_where_it_does_something(tmp_path):
+def test_a_crowd_is_annotated_only_where_it_does_something(tmp_path):
     content = relation_content()
     content['annotations'][1]['iscrowd'] = content['annotations'][2]['iscrowd'] = 1
     data, crowds = read_with_crowds(write_json(tmp_path / 'a.json', content))
     assert [crowd.tolist() for crowd in crowds] == [[False, True, True], []]
-    assert data.images[0].judged.tolist() == [True, True, False]  # the cup stands on the table
+    assert data.images[0].annotated.tolist() == [True, True, False]  # the cup stands on the table
     assert kinds_of(data.anomalies) == ['crowd or ignored box'] * 2
 
 
-def test_objects_that_nobody_judged(tmp_path):
-    content = changed('annotations', 2, 'judged', False)
-    assert read_relations(write_json(tmp_path / 'a.json', content)).images[0].judged.tolist() == [True, True, False]
+def test_objects_whose_relations_nobody_annotated(tmp_path):
+    content = changed('annotations', 2, 'relations_annotated', False)
+    assert read_relations(write_json(tmp_path / 'a.json', content)).images[0].annotated.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,15 @@ def test_objects_that_nobody_judged(tmp_path):
         (changed('annotations', 1, 'id', 40), 'annotations[1].id: 40 is used twice'),
         (changed('annotations', 1, 'id'), 'annotations[1].id: None is not an id'),
         (changed('annotations', 1, 'id', [1]), 'annotations[1].id: [1] is not an id'),
-        (changed('annotations', 1, 'judged', 0), 'annotations[1].judged: 0 is not true or false'),
-        (changed('annotations', 0, 'judged', False), 'relations[0].subject_id: annotation 40 has judged false'),
+        (changed('annotations', 0, 'judged', False), 'annotations[0].judged: the key is now relations_annotated'),
+        (
+            changed('annotations', 1, 'relations_annotated', 0),
+            'annotations[1].relations_annotated: 0 is not true or false',
+        ),
+        (
+            changed('annotations', 0, 'relations_annotated', False),
+            'relations[0].subject_id: annotation 40 has relations_annotated false',
+        ),
         (changed('annotations', 0, 'bbox', [1, 2, float('nan'), 4]), 'annotations[0].bbox'),
         (changed('annotations', 0, 'category_id', 9), 'annotations[0].category_id: 9 is not in categories'),
         (changed('relations', 1, 'image_id', 99), 'relations[1].image_id: 99 is no id in images'),
@@ -186,10 +193,10 @@ def images(draw, number, names):
     row = st.tuples(st.integers(0, count - 1), st.integers(-1, count - 1), st.integers(0, len(names.predicates) - 1))
     rows = draw(st.lists(row, max_size=5)) if count else []
     subjects = {subject for subject, _, _ in rows}
-    judged = [i in subjects or draw(st.booleans()) for i in range(count)]
+    annotated = [i in subjects or draw(st.booleans()) for i in range(count)]
     size = draw(st.tuples(st.integers(1, 9999), st.integers(1, 9999)))
     return relation_image(
-        number, draw(st.text(min_size=1, max_size=8)).replace('\\', '/'), size, boxes, labels, rows, judged
+        number, draw(st.text(min_size=1, max_size=8)).replace('\\', '/'), size, boxes, labels, rows, annotated
     )
 
 

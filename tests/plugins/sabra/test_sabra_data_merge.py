@@ -16,8 +16,8 @@ PERSON, CUP = 0, 1
 BOX, NEAR, FAR, THING = [0, 0, 10, 20], [1, 0, 10, 20], [40, 40, 60, 60], [2, 2, 8, 8]
 
 
-def image(boxes, labels, relations, judged=None):
-    return relation_image(1, 'a.jpg', (64, 64), boxes, labels, relations, judged)
+def image(boxes, labels, relations, annotated=None):
+    return relation_image(1, 'a.jpg', (64, 64), boxes, labels, relations, annotated)
 
 
 def test_a_person_who_was_drawn_for_every_verb_is_one_person():
@@ -35,10 +35,10 @@ def test_the_ends_of_a_relation_stay_two():
     assert kept.tolist() == [0, 1] and after.relations.tolist() == [[0, 1, 2]]
 
 
-def test_other_classes_crowds_and_unjudged_objects():
+def test_other_classes_crowds_and_unannotated_objects():
     before = image([BOX, NEAR, BOX, BOX], [PERSON, PERSON, CUP, PERSON], [], [False, True, True, True])
     after, kept = merge_objects(before, np.array([False, False, False, True]), 0.5)
-    assert kept.tolist() == [0, 2, 3] and after.judged.tolist() == [True, True, True]
+    assert kept.tolist() == [0, 2, 3] and after.annotated.tolist() == [True, True, True]
 
 
 boxes = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(8, 14), st.integers(8, 14)), max_size=7)

@@ -44,7 +44,7 @@ def test_tables_become_a_set(tmp_path):
     first, second = data.images
     assert (first.img_id, first.file_name, first.width, first.height) == (1, 'a.jpg', 640, 480)
     assert first.boxes.tolist() == [[10, 20, 210.5, 400], [150, 200, 190, 250], [300, 20, 400, 400]]
-    assert first.labels.tolist() == [1, 0, 1] and first.judged.all()
+    assert first.labels.tolist() == [1, 0, 1] and first.annotated.all()
     assert first.relations.tolist() == [[0, 1, 0], [2, 0, 1], [0, -1, 2]]
     assert second.file_name == 'b.jpg' and len(second.boxes) == 0 and data.anomalies == []
 
@@ -155,7 +155,11 @@ def test_the_checker_counts_and_lists(tmp_path, capsys):
     found = dict(re.findall(r'│ (\S.*?) +│ (\d+) +│', text))
     assert found == dict(
         images='2',
-        **{'images without relations': '1', 'objects nobody judged': '0', 'relations without object': '1'},
+        **{
+            'images without relations': '1',
+            'objects whose relations are not annotated': '0',
+            'relations without object': '1',
+        },
         objects='3',
         relations='5',
         cup='1',

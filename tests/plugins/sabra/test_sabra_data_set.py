@@ -38,7 +38,7 @@ def test_by_default_the_names_of_the_file(tmp_path):
         ([5, 6, 9.5, 11], 0, 0),
         ([0, 20, 48, 32], 1, 0),
     ]
-    for field in ('boxes', 'labels', 'relations', 'judged'):
+    for field in ('boxes', 'labels', 'relations', 'annotated'):
         np.testing.assert_array_equal(getattr(item['relation_truth'], field), getattr(want.images[0], field))
     assert len(dataset) == 2 and dataset[1]['instances'] == []
 

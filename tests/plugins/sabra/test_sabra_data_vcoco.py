@@ -1,4 +1,4 @@
-"""V-COCO: roles by columns, who was judged, and three forms of the real annotations that agree in every image."""
+"""V-COCO: roles by columns, who was annotated, and three forms of the real annotations that agree in every image."""
 
 import json
 from collections import Counter, defaultdict
@@ -132,14 +132,14 @@ def test_official_files_and_text_give_the_same_relations(tmp_path):
     assert [image.img_id for image in official.images] == [5, 6] == [image.img_id for image in text.images]
     for number in (5, 6):
         assert by_name(official, number) == by_name(text, number)
-    assert official.images[0].judged.tolist() == [False, True, True, True, False]  # 14, 11, cake, 12, crowd
-    assert text.images[0].judged.tolist() == [False, True, True, True]
+    assert official.images[0].annotated.tolist() == [False, True, True, True, False]  # 14, 11, cake, 12, crowd
+    assert text.images[0].annotated.tolist() == [False, True, True, True]
     assert official.images[0].file_name == 'COCO_train2014_000000000005.jpg'
     assert official.names.objects == ('person', 'cake') and text.names.objects == NAMES
 
 
 @pytest.mark.parametrize(
-    'annotated, judged, kinds',
+    'annotated, known, kinds',
     [
         (None, False, []),
         ({6: 0}, False, []),
@@ -147,9 +147,9 @@ def test_official_files_and_text_give_the_same_relations(tmp_path):
         ({6: 2}, False, ['annotated persons without an action not told apart']),
     ],
 )
-def test_the_number_of_annotated_persons_tells_who_was_judged(tmp_path, annotated, judged, kinds):
+def test_the_number_of_annotated_persons_tells_who_was_annotated(tmp_path, annotated, known, kinds):
     data = read_everything(write_json(tmp_path / 'e.txt', TEXT), annotated)
-    assert data.images[1].judged.tolist() == [judged] and kinds_of(data.anomalies) == kinds
+    assert data.images[1].annotated.tolist() == [known] and kinds_of(data.anomalies) == kinds
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_the_fullest_form_that_is_there_is_read(tmp_path):
     assert len(read_split(tmp_path, 'train').images[0].boxes) == 4 and read_split(tmp_path, 'val') is None
     assert kinds_of(read_split(tmp_path, 'train').anomalies) == ['persons without an action taken as not annotated']
     write_json(tmp_path / 'vcoco_train.json', official_content())
-    assert read_split(tmp_path, 'train').images[1].judged.tolist() == [True]
+    assert read_split(tmp_path, 'train').images[1].annotated.tolist() == [True]
     (tmp_path / 'annotations').mkdir()
     write_json(tmp_path / 'annotations/instances_train2014.json', coco_content())
     assert len(read_split(tmp_path, 'train').images[0].boxes) == 5
@@ -296,7 +296,7 @@ def test_text_and_official_json_agree_in_every_image(real_data, split):
         assert all(len(each) == 1 for each in box_of.values())
         used = [each.pop() for each in box_of.values()]
         assert len(set(used)) == len(used) - (image.img_id == TWO_EQUAL_BOXES)
-        known = sum(image.judged[image.labels == 0])
+        known = sum(image.annotated[image.labels == 0])
         assert known <= len(people[image.img_id])
 
 
@@ -322,8 +322,8 @@ def test_text_and_pair_lists_agree_in_every_image(real_data, split):
 @pytest.mark.parametrize('split, unknown', [('train', 24), ('val', 19)])
 def test_nearly_all_annotated_persons_are_known(real_data, split, unknown):
     people, text, _ = forms(real_data('vcoco'), split)
-    judged = sum(int(image.judged[image.labels == 0].sum()) for image in text.images)
-    assert judged == sum(map(len, people.values())) - unknown
+    known = sum(int(image.annotated[image.labels == 0].sum()) for image in text.images)
+    assert known == sum(map(len, people.values())) - unknown
     assert set(kinds_of(text.anomalies)) == {'annotated persons without an action not told apart'}
 
 
@@ -335,7 +335,7 @@ def test_official_json_with_real_boxes_of_coco_gives_what_the_text_says(real_dat
     _, text, _ = forms(real_data('vcoco'), 'val')
     want = next(image for image in text.images if image.img_id == 319492)
     assert found.relations.tolist() == want.relations.tolist() and len(want.relations) > 0
-    assert found.labels.tolist() == want.labels.tolist() and found.judged.tolist() == want.judged.tolist()
+    assert found.labels.tolist() == want.labels.tolist() and found.annotated.tolist() == want.annotated.tolist()
     np.testing.assert_allclose(found.boxes, want.boxes, atol=0.011)  # the text has two decimals of x + width
 
 

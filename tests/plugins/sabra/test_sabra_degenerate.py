@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sabra_detector_cases import DEGENERATE, FOUND, USUAL, assert_valid, batch, model, pixels_model, sample
+from sabra_detector_cases import DEGENERATE, DETECTOR_LIMITS, USUAL, assert_valid, batch, model, pixels_model, sample
 from torchrun import run_two
 from two_processes_sabra import MODELS, TWO_IMAGES, same_draws, weights_after_a_step
 
@@ -23,15 +23,15 @@ def step(net, samples, pictures):
         return net.eval().test_step(batch([sample(**x) for x in samples], pictures))
 
 
-@pytest.mark.parametrize('found', FOUND)
+@pytest.mark.parametrize('limits', DETECTOR_LIMITS)
 @pytest.mark.parametrize('case', [*DEGENERATE, 'all together'])
-def test_on_pictures(case, found):
+def test_on_pictures(case, limits):
     cases = [USUAL, *DEGENERATE.values()] if case == 'all together' else [DEGENERATE[case]]
-    predicted = step(pixels_model(**FOUND[found]), cases, pictures=True)
+    predicted = step(pixels_model(**DETECTOR_LIMITS[limits]), cases, pictures=True)
     for one in predicted:
         assert_valid(one)
-        assert found != 'nothing is found' or len(one.pred_instances) == 0
-        assert found != 'one box is found' or len(one.pred_instances) == 1
+        assert limits != 'nothing is found' or len(one.pred_instances) == 0
+        assert limits != 'one box is found' or len(one.pred_instances) == 1
 
 
 def test_300_boxes_are_all_used_where_the_limit_allows():
@@ -65,5 +65,5 @@ def test_a_step_of_two_processes_is_that_of_both_images_in_one(two):
 def test_the_counts_of_sampled_pairs_are_those_of_all_processes(two):
     for results in two:
         counts = results['counts']
-        assert counts['found/n1'] == counts['found/n2'] == counts['drawn/n1'] == counts['drawn/n2'] == 5
+        assert counts['available/n1'] == counts['available/n2'] == counts['drawn/n1'] == counts['drawn/n2'] == 5
         assert counts['scarce'] == 1

@@ -118,7 +118,7 @@ def slow_diagnosis(images, results, rules):
         for name in kinds.values():
             counts[name] += 1
         counts['missed'] += len(missed)
-        for name, (found, asked) in rankings.items():
+        for name, (figures, asked) in rankings.items():
             mended = {}
             if name in MENDED:
                 wrong = {n for n, kind in kinds.items() if kind == name}
@@ -128,13 +128,13 @@ def slow_diagnosis(images, results, rules):
                 if kinds[n] != name or name == 'right' or which is not None:
                     which = match.get(n) if name == 'right' else which
                     predicate = row[2] if which is None else relations[which][2]
-                    found.append((scores[n], predicate, which is not None))
+                    figures.append((scores[n], predicate, which is not None))
             asked += [r[2] for k, r in enumerate(relations) if name != 'missed' or k not in missed]
     ap = {}
-    for name, (found, asked) in rankings.items():
+    for name, (figures, asked) in rankings.items():
         values = []
         for predicate in range(3):
-            right = [hit for _, p, hit in sorted(found, reverse=True) if p == predicate]
+            right = [hit for _, p, hit in sorted(figures, reverse=True) if p == predicate]
             if asked.count(predicate):
                 values.append(voc_area(right, asked.count(predicate)))
         ap[name] = sum(values) / len(values) if values else None
@@ -146,14 +146,14 @@ def test_equals_the_definitions_in_loops(seed, subject, thing):
     images, results = random_case(seed)
     rules = Rules(subject_label=subject, object_label=thing)
     counts, ap = slow_diagnosis(images, results, rules)
-    found = diagnose(images, results, NAMES, rules)
+    figures = diagnose(images, results, NAMES, rules)
     if ap['right'] is None:
-        assert found is None
+        assert figures is None
         return
-    assert found.right == counts.pop('right') and found.counts == counts
-    assert found.ap == pytest.approx(ap['right'])
+    assert figures.right == counts.pop('right') and figures.counts == counts
+    assert figures.ap == pytest.approx(ap['right'])
     want = {name: (1 if ap[name] is None else ap[name]) - ap['right'] for name in KINDS}
-    assert found.gains == pytest.approx(want)
+    assert figures.gains == pytest.approx(want)
 
 
 def test_random_cases_have_every_kind():
@@ -178,27 +178,27 @@ def test_a_planted_error_is_found_as_what_it_is(kind):
     result = result_of([A, B, C, FAR], [0, 1, 1, 1], [PLANTED[kind], (0, 1, 0)], [0.9, 0.8])
     if kind == 'duplicate':  # the first of two is right
         result.triplet_scores[:] = 0.8, 0.9
-    found = diagnose([image], [result], NAMES)
-    assert found.right == 1 and found.counts == {**dict.fromkeys(KINDS, 0), kind: 1}
-    assert found.ap == (1 / 2 if kind in ('association', 'subject', 'object', 'both') else 1)
-    if found.ap < 1:  # mending it is the whole loss
-        assert found.gains[kind] == 1 / 2
+    figures = diagnose([image], [result], NAMES)
+    assert figures.right == 1 and figures.counts == {**dict.fromkeys(KINDS, 0), kind: 1}
+    assert figures.ap == (1 / 2 if kind in ('association', 'subject', 'object', 'both') else 1)
+    if figures.ap < 1:  # mending it is the whole loss
+        assert figures.gains[kind] == 1 / 2
 
 
 def test_mending_finds_the_relation_that_an_error_stands_for():
     image = relation_image(0, '', (99, 99), (A, B), (0, 1), [(0, 1, 0)])
     for kind in ('predicate', 'subject', 'object'):
         result = result_of([A, B, C, FAR], [0, 1, 1, 1], [PLANTED[kind]], [0.9])
-        found = diagnose([image], [result], NAMES)
-        assert found.ap == 0 and found.gains == pytest.approx({**dict.fromkeys(KINDS, 0), kind: 1})
-    found = diagnose([image], [nothing()], NAMES)
-    assert found.counts['missed'] == 1 and found.gains['missed'] == 1
+        figures = diagnose([image], [result], NAMES)
+        assert figures.ap == 0 and figures.gains == pytest.approx({**dict.fromkeys(KINDS, 0), kind: 1})
+    figures = diagnose([image], [nothing()], NAMES)
+    assert figures.counts['missed'] == 1 and figures.gains['missed'] == 1
 
 
 def test_perfect_predictions_have_no_errors_and_no_truth_has_no_diagnosis():
     images = [relation_image(0, '', (99, 99), (A, B), (0, 1), [(0, 1, 0), (1, 0, 1)])]
-    found = diagnose(images, perfect(images), NAMES)
-    assert found.ap == 1 and set(found.counts.values()) == {0} and set(found.gains.values()) == {0}
+    figures = diagnose(images, perfect(images), NAMES)
+    assert figures.ap == 1 and set(figures.counts.values()) == {0} and set(figures.gains.values()) == {0}
     assert diagnose([], [], NAMES) is None
     assert diagnose([relation_image(0, '', (9, 9), (A,), (0,), [])], [nothing()], NAMES) is None
 
@@ -206,10 +206,10 @@ def test_perfect_predictions_have_no_errors_and_no_truth_has_no_diagnosis():
 def test_picture_and_table_show_the_largest_gain(capsys):
     image = relation_image(0, '', (99, 99), (A, B, C), (0, 1, 1), [(0, 1, 0)])
     result = result_of([A, B, C, FAR], [0, 1, 1, 1], [PLANTED['object'], (0, 1, 0)], [0.9, 0.8])
-    found = diagnose([image], [result], NAMES)
-    picture = diagnosis_picture(found)
+    figures = diagnose([image], [result], NAMES)
+    picture = diagnosis_picture(figures)
     blue = (picture == (178, 114, 0)).all(axis=2).sum(axis=1).reshape(-1)
     rows = np.flatnonzero(blue > 100)  # one long bar
     assert rows.min() // 34 == rows.max() // 34 == 1 + list(KINDS).index('object')
-    diagnosis_table(found)
+    diagnosis_table(figures)
     assert '+50.00' in capsys.readouterr().out

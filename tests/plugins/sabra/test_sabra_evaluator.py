@@ -123,9 +123,9 @@ def test_vcoco_pickle(tmp_path):
     (tmp_path / 'cache.pkl').write_bytes(vcoco_pickle(results, data.images))
     gt = write_truth(tmp_path, data)
     assert run('--task', 'vcoco', '--gt', gt, '--predictions', tmp_path / 'cache.pkl', '--out', tmp_path / 'o') == 0
-    want, found = expected('vcoco', data, results), figures_of(tmp_path / 'o')
+    want, figures = expected('vcoco', data, results), figures_of(tmp_path / 'o')
     roles = {name for name in want if not name.startswith('agent')}  # there a box of the script has one predicate alone
-    assert {name: found[name] for name in roles} == pytest.approx({name: want[name] for name in roles})
+    assert {name: figures[name] for name in roles} == pytest.approx({name: want[name] for name in roles})
 
 
 class Evil:
@@ -190,9 +190,9 @@ def test_scene_graph_benchmark_json(all_scores, tmp_path):
     assert run(*words) == 0
     if all_scores:
         results = [every_predicate(result) for result in results]
-    want, found = expected('vg', data, results), figures_of(tmp_path / 'o')
+    want, figures = expected('vg', data, results), figures_of(tmp_path / 'o')
     names = [name for name in want if all_scores or not name.startswith('ng_')]
-    assert {name: found[name] for name in names} == pytest.approx({name: want[name] for name in names})
+    assert {name: figures[name] for name in names} == pytest.approx({name: want[name] for name in names})
     assert run(*words, '--frame', 'picture') == 0  # the boxes are not in that frame
     assert figures_of(tmp_path / 'o')['r20'] < want['r20']
 

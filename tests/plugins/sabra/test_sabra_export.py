@@ -23,6 +23,7 @@ from detplug.export.graph import DETECTIONS, check_exportable, write_graph
 from detplug.runtime.detections import Detections
 from plugins.sabra.image_boxes import ImageBoxes
 from plugins.sabra.relation_field import Relations, relations_of
+from plugins.sabra.result_fields import make
 
 SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 
@@ -30,13 +31,13 @@ SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 VISUAL = dict(channels=CHANNELS[0], stride=8, dims=8, side=3)
 
 
-def sabra_head(visual: bool, solo: bool) -> dict:
+def sabra_head(visual: bool, intransitive: bool) -> dict:
     return dict(
         type='RelationHead',
         predicates=3,
         object_kinds=[0, 0, 1, 1],
         subject_labels=[0, 1],
-        solo=solo,
+        intransitive=intransitive,
         graph=dict(dims=16, heads=2, class_width=4),
         dims=16,
         class_width=4,
@@ -92,48 +93,50 @@ def build(head: dict, seed: int = 0, **options):
 @pytest.mark.parametrize(
     ('head', 'size'),
     [
-        (sabra_head(visual=False, solo=True), (64, 64)),
-        (sabra_head(visual=True, solo=False), (64, 40)),
-        (sabra_head(visual=True, solo=True), (50, 64)),
+        (sabra_head(visual=False, intransitive=True), (64, 64)),
+        (sabra_head(visual=True, intransitive=False), (64, 40)),
+        (sabra_head(visual=True, intransitive=True), (50, 64)),
         (upt_head(visual=True), (64, 40)),
     ],
 )
 def test_the_graph_predicts_what_torch_predicts(tmp_path, head, size):
     model, image = build(head)
-    solo = head.get('solo', False)
+    intransitive = head.get('intransitive', False)
     names = write_graph(model, tmp_path / 'model.onnx', SIDE)
-    assert names == [*DETECTIONS, 'relation_scores', *(['solo_scores'] if solo else [])]
+    assert names == [*DETECTIONS, 'relation_scores', *(['intransitive_scores'] if intransitive else [])]
     session = onnxruntime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
     feed = dict(images=image.numpy(), image_sizes=np.array([size], np.float32))
     count, boxes, scores, labels, *more = session.run(None, feed)
     meta = dict(img_shape=size[::-1], ori_shape=size[::-1], scale_factor=(1.0, 1.0))
     with torch.no_grad():
         sample = model.predict(image, [DetDataSample(metainfo=meta)])[0]
-    torch_found, told = sample.pred_instances.numpy(), sample.pred_relations
+    torch_detections, torch_relations = sample.pred_instances.numpy(), sample.pred_relations
     n = count[0]
-    assert n == len(torch_found) == 12
-    relations = relations_of(more[0][0, :n, :n], more[1][0, :n] if solo else None, PREDICATES)
+    assert n == len(torch_detections) == 12
+    relations = relations_of(more[0][0, :n, :n], more[1][0, :n] if intransitive else None, PREDICATES)
     ours = Detections(boxes[0, :n].clip(0, size * 2), scores[0, :n], labels[0, :n], (), {'relations': relations})
-    expected = Relations(told.triplets, told.triplet_scores, PREDICATES)
-    there = Detections(torch_found.bboxes, torch_found.scores, torch_found.labels, (), {'relations': expected})
+    expected = Relations(torch_relations.triplets, torch_relations.triplet_scores, PREDICATES)
+    there = Detections(
+        torch_detections.bboxes, torch_detections.scores, torch_detections.labels, (), {'relations': expected}
+    )
     agreement = Agreement()
     agreement.add(there, ours, 0.01, 12)
     assert agreement.passed and agreement.boxes == 12, agreement
     assert len(relations) == len(expected) > 20
-    assert (relations.triplets[:, 1] == -1).any() == solo
+    assert (relations.triplets[:, 1] == -1).any() == intransitive
     assert relations.scores.std() > 1e-3
 
 
 def test_a_difference_of_relations_is_a_failure():
     found = Detections(np.array([[0.0, 0, 9, 9], [20, 20, 30, 30]]), np.ones(2), np.zeros(2, int), ('a',))
 
-    def told(score):
+    def with_score(score):
         relations = Relations(np.array([[0, 1, 0], [1, -1, 1]]), np.array([0.5, score], np.float32), ('x', 'y'))
         return Detections(found.boxes, found.scores, found.labels, found.names, {'relations': relations})
 
     same, other = Agreement(), Agreement()
-    same.add(told(0.4), told(0.4), 0.1, 100)
-    other.add(told(0.4), told(0.3), 0.1, 100)
+    same.add(with_score(0.4), with_score(0.4), 0.1, 100)
+    other.add(with_score(0.4), with_score(0.3), 0.1, 100)
     assert same.passed and not other.passed
 
 
@@ -180,7 +183,7 @@ def features_head() -> dict:
     return upt_head(visual=False) | dict(visual=dict(type='BoxFeatures', channels=8))
 
 
-@pytest.mark.parametrize('head', [sabra_head(visual=False, solo=False), features_head()])
+@pytest.mark.parametrize('head', [sabra_head(visual=False, intransitive=False), features_head()])
 def test_a_model_without_detector_is_refused_with_the_cure(head):
     model = MODELS.build(dict(type='RelationDetector', head=head))
     with pytest.raises(UserError, match=r'model.detector: None, so boxes are given.*join-checkpoints'):
@@ -192,3 +195,8 @@ def test_features_of_boxes_are_refused_with_the_cure():
     model, _ = build(head, with_truth=False)
     with pytest.raises(UserError, match='UPTHead reads features of the boxes.*PairPooling'):
         check_exportable(model, raw=False)
+
+
+def test_a_bundle_with_the_former_output_name_is_refused():
+    with pytest.raises(UserError, match='solo_scores is now intransitive_scores; export the detector again'):
+        make({'relation_scores': np.zeros((1, 1, 1)), 'solo_scores': np.zeros((1, 1))}, {'predicates': ['x']}, 1)

@@ -9,7 +9,7 @@ from plugins.sabra.relation_loss import focal_loss, log_chance
 
 HEADS = {
     'all may be subjects': {},
-    'persons and missing objects': dict(subject_labels=[0], solo=True),
+    'persons and missing objects': dict(subject_labels=[0], intransitive=True),
     'exclusive predicates': dict(exclusive=True),
     'no graph': dict(graph=dict(dims=16, heads=2, layers=0)),
     'no masks': dict(mask_weight=0.0),
@@ -74,14 +74,14 @@ def test_predicates_that_an_object_does_not_allow_are_never_named():
     net = model().eval()
     net.relation_head.allowed[:] = False
     net.relation_head.allowed[1, 2] = True
-    found = net.predict([torch.zeros(0)], [sample(**USUAL)])[0].pred_relations
-    assert {(o, p) for _, o, p in found.triplets.tolist()} == {(1, 2)}
+    relations = net.predict([torch.zeros(0)], [sample(**USUAL)])[0].pred_relations
+    assert {(o, p) for _, o, p in relations.triplets.tolist()} == {(1, 2)}
     assert losses_of(net, [sample(**USUAL)])[1].isfinite()
 
 
 def test_only_subject_classes_are_subjects():
-    found = model(subject_labels=[0]).eval().predict([torch.zeros(0)], [sample(**USUAL)])[0].pred_relations
-    assert {s for s, _, _ in found.triplets.tolist()} == {0}
+    relations = model(subject_labels=[0]).eval().predict([torch.zeros(0)], [sample(**USUAL)])[0].pred_relations
+    assert {s for s, _, _ in relations.triplets.tolist()} == {0}
 
 
 def test_the_number_of_relations_is_limited_to_the_best():

@@ -19,24 +19,24 @@ def losses(case, count=1, **head):
 def scores_of(case, **head):
     """(P, C) scores of all pairs of one image, and the pairs."""
     net = model(**head).eval()
-    found = net.predict([torch.zeros(0)], [sample(**case)])[0].pred_relations
+    relations = net.predict([torch.zeros(0)], [sample(**case)])[0].pred_relations
     table = torch.zeros(4, 4, PREDICATES)
-    table[tuple(torch.tensor(found.triplets).T)] = torch.tensor(found.triplet_scores)
+    table[tuple(torch.tensor(relations.triplets).T)] = torch.tensor(relations.triplet_scores)
     return table
 
 
-@pytest.mark.parametrize('solo', [False, True])
-def test_the_prior_is_in_the_loss_unless_it_is_taken_out(solo):
-    names = ['loss_predicate', 'loss_solo'] if solo else ['loss_predicate']
+@pytest.mark.parametrize('intransitive', [False, True])
+def test_the_prior_is_in_the_loss_unless_it_is_taken_out(intransitive):
+    names = ['loss_predicate', 'loss_intransitive'] if intransitive else ['loss_predicate']
     for power, same in ((0.0, True), (1.0, False)):
-        sure, doubtful = (losses(x, train_power=power, solo=solo) for x in (USUAL, DOUBTFUL))
+        sure, doubtful = (losses(x, train_power=power, intransitive=intransitive) for x in (USUAL, DOUBTFUL))
         assert all(torch.isclose(sure[name], doubtful[name], rtol=1e-5).item() is same for name in names)
 
 
 @pytest.mark.parametrize('focal', [dict(gamma=2.0), dict(alpha=0.25)])
 def test_alpha_and_gamma_reach_every_focal_loss(focal):
-    usual, changed = losses(USUAL, solo=True), losses(USUAL, solo=True, focal=focal)
-    assert all(usual[name] != changed[name] for name in ('loss_predicate', 'loss_interactive', 'loss_solo'))
+    usual, changed = losses(USUAL, intransitive=True), losses(USUAL, intransitive=True, focal=focal)
+    assert all(usual[name] != changed[name] for name in ('loss_predicate', 'loss_interactive', 'loss_intransitive'))
 
 
 @pytest.mark.parametrize('focal', [dict(beta=1), dict(alpha=2), dict(gamma=-1)])

@@ -29,17 +29,17 @@ class LeastHead(nn.Module):
         super().__init__()
         self.score = nn.Parameter(torch.zeros(PREDICATES))
 
-    def loss(self, found, truth, feats=()):
-        return dict(loss_relation=self.score.sum() * found.valid.sum())
+    def loss(self, detections, truth, feats=()):
+        return dict(loss_relation=self.score.sum() * detections.valid.sum())
 
-    def predict(self, found, feats=(), pairs=None):
-        pairs = found.pairs.nonzero() if pairs is None else pairs
+    def predict(self, detections, feats=(), pairs=None):
+        pairs = detections.pairs.nonzero() if pairs is None else pairs
         return pairs, self.score.sigmoid().expand(len(pairs), -1), None
 
 
 @MODELS.register_module()
 class HalfHead(nn.Module):
-    def loss(self, found, truth, feats=()):
+    def loss(self, detections, truth, feats=()):
         return {}
 
 
@@ -81,8 +81,8 @@ def test_triplets_of_the_data_need_a_head_that_knows_what_is_allowed(tmp_path):
     RelationHook().before_train(runner(net, tmp_path, ((1, 2), (3, 0))))
     assert net.relation_head.allowed.nonzero().tolist() == [[1, 2], [3, 0]]
     (one,) = net.eval().test_step(batch([sample(BOX, [0, 1, 2, 3])]))
-    found = {(int(one.pred_relations.labels[o]), p) for _, o, p in one.pred_relations.triplets.tolist()}
-    assert found == {(1, 2), (3, 0)}
+    named = {(int(one.pred_relations.labels[o]), p) for _, o, p in one.pred_relations.triplets.tolist()}
+    assert named == {(1, 2), (3, 0)}
 
 
 @pytest.mark.parametrize('case', [*DEGENERATE, 'all together'])
@@ -126,10 +126,10 @@ def test_tokens_of_pairs_are_compared_within_their_image_in_any_order():
     head = UPTHead(2, 4, dims=16, heads=2).eval()
     tokens, image = torch.rand(7, 16), torch.tensor([1, 0, 1, 3, 0, 1, 3])
     with torch.no_grad():
-        found = head.compare(tokens, image, 4)
+        compared = head.compare(tokens, image, 4)
         for number in (0, 1, 3):
-            own = image == number
-            torch.testing.assert_close(found[own], head.competitive(tokens[own][None])[0])
+            of_image = image == number
+            torch.testing.assert_close(compared[of_image], head.competitive(tokens[of_image][None])[0])
 
 
 # -- a planted effect: what the relation is can be read from the features of the boxes and from nothing else ----------

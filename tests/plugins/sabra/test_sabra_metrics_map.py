@@ -14,13 +14,13 @@ A, B, FAR = (0, 0, 10, 10), (20, 0, 30, 10), (60, 60, 70, 70)
 
 
 def random_case(seed: int, images: int = 5):
-    return cases.random_case(seed, images, missing=True, unjudged=0.2)
+    return cases.random_case(seed, images, missing=True, unannotated=0.2)
 
 
 def slow_map(images, results):
     figures = {}
     for predicate, name in enumerate(NAMES.predicates):
-        found, total = [], 0
+        predicted, total = [], 0
         for image, result in zip(images, results, strict=True):
             truth = sorted({tuple(row) for row in image.relations.tolist() if row[2] == predicate})
             truth.sort(key=lambda row: image.relations.tolist().index(list(row)))
@@ -42,13 +42,15 @@ def slow_map(images, results):
                         largest, which = overlap, k
                 taken.add(which)
                 silent = any(
-                    not image.judged[n] and image.labels[n] == result.labels[s] and iou(result.boxes[s], box, 0) >= 0.5
+                    not image.annotated[n]
+                    and image.labels[n] == result.labels[s]
+                    and iou(result.boxes[s], box, 0) >= 0.5
                     for n, box in enumerate(image.boxes)
                 )
                 if which is not None or not silent:
-                    found.append((score, which is not None))
+                    predicted.append((score, which is not None))
         if total:
-            figures[f'ap/{name}'] = voc_area([hit for _, hit in sorted(found, key=lambda row: -row[0])], total)
+            figures[f'ap/{name}'] = voc_area([hit for _, hit in sorted(predicted, key=lambda row: -row[0])], total)
     return ({'map': sum(figures.values()) / len(figures)} if figures else {}) | figures
 
 
@@ -72,30 +74,30 @@ def test_the_truth_is_perfect(seed):
     assert set(relation_map(images, perfect(images), NAMES).values()) <= {1}
 
 
-def one(relations=((0, 1, 0),), img_id=0, judged=None):
-    return relation_image(img_id, '', (99, 99), [A, B], [0, 1], relations, judged)
+def one(relations=((0, 1, 0),), img_id=0, annotated=None):
+    return relation_image(img_id, '', (99, 99), [A, B], [0, 1], relations, annotated)
 
 
-def found(triplets, scores):
+def predicted(triplets, scores):
     return result_of([A, B, FAR], [0, 1, 0], triplets, scores)
 
 
 def test_false_positives_in_images_without_relations_count():
     images = [one(), one((), 1)]
-    right, wrong = found([(0, 1, 0)], [0.5]), found([(0, 1, 0)], [0.9])
+    right, wrong = predicted([(0, 1, 0)], [0.5]), predicted([(0, 1, 0)], [0.9])
     assert relation_map(images, [right, nothing()], NAMES) == {'map': 1, 'ap/on': 1}
     assert relation_map(images, [right, wrong], NAMES)['map'] == 1 / 2
 
 
 def test_images_without_predictions_stay_in_the_denominator():
-    assert relation_map([one(), one(img_id=1)], [found([(0, 1, 0)], [0.5]), nothing()], NAMES)['map'] == 1 / 2
+    assert relation_map([one(), one(img_id=1)], [predicted([(0, 1, 0)], [0.5]), nothing()], NAMES)['map'] == 1 / 2
 
 
 def test_each_relation_is_found_once_and_counts_once():
-    assert relation_map([one(((0, 1, 0), (0, 1, 0)))], [found([(0, 1, 0)], [0.5])], NAMES)['map'] == 1
-    twice = found([(0, 1, 0), (0, 1, 0)], [0.5, 0.9])
+    assert relation_map([one(((0, 1, 0), (0, 1, 0)))], [predicted([(0, 1, 0)], [0.5])], NAMES)['map'] == 1
+    twice = predicted([(0, 1, 0), (0, 1, 0)], [0.5, 0.9])
     images = [one(), one(img_id=1)]
-    assert relation_map(images, [twice, found([(0, 1, 0)], [0.1])], NAMES)['map'] == pytest.approx(1 / 2 + 1 / 3)
+    assert relation_map(images, [twice, predicted([(0, 1, 0)], [0.1])], NAMES)['map'] == pytest.approx(1 / 2 + 1 / 3)
 
 
 def test_corners_are_points():
@@ -108,15 +110,15 @@ def test_corners_are_points():
 
 def test_a_missing_object_asks_for_none():
     image = one(((0, NO_OBJECT, 0),))
-    assert relation_map([image], [found([(0, NO_OBJECT, 0)], [1])], NAMES)['map'] == 1
-    assert relation_map([image], [found([(0, 1, 0)], [1])], NAMES)['map'] == 0
-    assert relation_map([one()], [found([(0, NO_OBJECT, 0)], [1])], NAMES)['map'] == 0
+    assert relation_map([image], [predicted([(0, NO_OBJECT, 0)], [1])], NAMES)['map'] == 1
+    assert relation_map([image], [predicted([(0, 1, 0)], [1])], NAMES)['map'] == 0
+    assert relation_map([one()], [predicted([(0, NO_OBJECT, 0)], [1])], NAMES)['map'] == 0
 
 
-def test_what_nobody_judged_is_silent():
+def test_what_nobody_annotated_is_silent():
     rows, scores = [(0, 1, 0), (1, 0, 0), (2, 1, 0)], [0.5, 0.9, 0.1]
-    assert relation_map([one(judged=[True, False])], [found(rows, scores)], NAMES)['map'] == 1
-    assert relation_map([one()], [found(rows, scores)], NAMES)['map'] == 1 / 2
+    assert relation_map([one(annotated=[True, False])], [predicted(rows, scores)], NAMES)['map'] == 1
+    assert relation_map([one()], [predicted(rows, scores)], NAMES)['map'] == 1 / 2
 
 
 def test_nothing_at_all():

@@ -14,7 +14,7 @@ A, B = (0, 0, 9, 9), (20, 0, 29, 9)
 TOPS = (2, 5)
 
 
-def slow_found(image, result, top, one_predicate, extra):
+def slow_recalled(image, result, top, one_predicate, extra):
     """Rows of the truth that one of the first ``top`` predictions finds."""
     rows = sorted(zip(result.triplets.tolist(), result.triplet_scores.tolist(), strict=True), key=lambda row: -row[1])
     pairs, chosen = set(), []
@@ -47,7 +47,7 @@ def slow_figures(images, results, extra=1, train=None, tops=TOPS):
     for prefix, one_predicate in (('', True), ('ng_', False)):
         for top in tops:
             found = [
-                slow_found(image, result, top, one_predicate, extra)
+                slow_recalled(image, result, top, one_predicate, extra)
                 for image, result in zip(images, results, strict=True)
             ]
             rows = [set(range(len(image.relations))) for image in images]

@@ -38,7 +38,7 @@ def person_relations(rng):
 
 def random_case(seed: int, images: int = 6):
     rng = np.random.default_rng(seed)
-    truth = [random_truth(rng, i, 2, person_relations(rng), unjudged=0.2) for i in range(images)]
+    truth = [random_truth(rng, i, 2, person_relations(rng), unannotated=0.2) for i in range(images)]
     results = [random_result(rng, image, 2, 29, missing=True) for image in truth]
     for result in results:  # mostly predicates that the truth has
         result.triplets[:, 2] = np.where(
@@ -87,7 +87,7 @@ def slow_ap(images, results, predicate, mode):
             overlaps = [iou(official(image.boxes[n]), subject) for n in persons]
             best = overlaps.index(max(overlaps)) if persons else None
             who = persons[best] if persons else None
-            if persons and not image.judged[who]:
+            if persons and not image.annotated[who]:
                 continue
             if not persons or overlaps[best] < 0.5 or who not in does or who in covered:
                 found.append((score, False))
@@ -136,9 +136,9 @@ def test_random_cases_are_neither_empty_nor_perfect():
     assert sum(x.get('role_ap_s1') != x.get('role_ap_s2') for x in figures) > 20
 
 
-def scene(relations, judged=None, img_id=0, boxes=(A, B, C), labels=(0, 0, 1)):
+def scene(relations, annotated=None, img_id=0, boxes=(A, B, C), labels=(0, 0, 1)):
     """Two persons and a thing, 99 px."""
-    return relation_image(img_id, '', (99, 99), boxes, labels, relations, judged)
+    return relation_image(img_id, '', (99, 99), boxes, labels, relations, annotated)
 
 
 def ap(image, triplets, scores, boxes=(A, B, C, FAR)):
@@ -157,14 +157,14 @@ def test_a_missing_object_in_both_scenarios():
     assert (said['role_ap_s1'], said['role_ap_s2'], said['agent_ap']) == (0, 0, 1)
 
 
-def test_a_person_that_nobody_judged_is_silent():
-    image = scene([(0, 2, HOLD)], judged=[True, False, True])
+def test_a_person_that_nobody_annotated_is_silent():
+    image = scene([(0, 2, HOLD)], annotated=[True, False, True])
     other = [(1, 2, HOLD), (0, 2, HOLD)]
     assert ap(image, other, [0.9, 0.8])['role_ap_s1'] == 1
-    assert ap(scene([(0, 2, HOLD)]), other, [0.9, 0.8])['role_ap_s1'] == 1 / 2  # judged: holds nothing
+    assert ap(scene([(0, 2, HOLD)]), other, [0.9, 0.8])['role_ap_s1'] == 1 / 2  # annotated: holds nothing
     # without any overlap the first person decides
     assert ap(image, [(3, 2, HOLD), (0, 2, HOLD)], [0.9, 0.8])['agent_ap'] == 1 / 2
-    image = scene([(1, 2, HOLD)], judged=[False, True, True])
+    image = scene([(1, 2, HOLD)], annotated=[False, True, True])
     assert ap(image, [(3, 2, HOLD), (1, 2, HOLD)], [0.9, 0.8])['agent_ap'] == 1
 
 
@@ -218,7 +218,7 @@ def test_the_last_step_of_recall_counts():
     assert vcoco_ap(images, [results[0], nothing()], NAMES)['role_ap_s1'] == 1 / 2  # and images without predictions
 
 
-def test_images_without_actions_or_persons_are_judged():
+def test_images_without_actions_or_persons_are_annotated():
     images = [scene([(0, 2, HOLD)]), scene([], img_id=1), scene([], img_id=2, boxes=(A,), labels=(1,))]
     right = result_of([A, C], [0, 1], [(0, 1, HOLD)], [0.5])
     wrong = result_of([A, C], [0, 1], [(0, 1, HOLD)], [0.9])

@@ -68,18 +68,18 @@ def test_neither_padding_nor_another_image_changes_a_node():
 def test_the_order_of_boxes_does_not_matter():
     torch.manual_seed(0)
     graph = MHGAT([0, 1, 1], dims=16, heads=2)
-    found = boxes_of([6], 6)
+    detections = boxes_of([6], 6)
     order = torch.randperm(6)
-    turned = found._replace(boxes=found.boxes[:, order], labels=found.labels[:, order])
-    torch.testing.assert_close(graph(found)[:, order], graph(turned))
+    turned = detections._replace(boxes=detections.boxes[:, order], labels=detections.labels[:, order])
+    torch.testing.assert_close(graph(detections)[:, order], graph(turned))
 
 
 def test_boxes_of_zero_size_and_images_without_boxes_are_finite():
     graph = MHGAT([0, 1, 1], dims=16, heads=2)
-    found = boxes_of([3, 0, 1], 3)
-    found.boxes[0, 0, 2:] = found.boxes[0, 0, :2]
-    found.boxes[0, 1] = 0
-    x = graph(found)
+    detections = boxes_of([3, 0, 1], 3)
+    detections.boxes[0, 0, 2:] = detections.boxes[0, 0, :2]
+    detections.boxes[0, 1] = 0
+    x = graph(detections)
     x.sum().backward()
     assert x.isfinite().all()
     assert all(p.grad.isfinite().all() for p in graph.parameters() if p.grad is not None)

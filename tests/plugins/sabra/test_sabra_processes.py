@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sabra_tiny_training import IMAGES, build, told, write_set
+from sabra_tiny_training import IMAGES, build, predictions_of, write_set
 from torchrun import run_two
 
 from detplug.engine.history import read_history
@@ -56,12 +56,12 @@ def test_two_processes_end_with_the_same_weights(one, two):
 def test_one_and_two_processes_tell_the_same_of_every_image(one, two):
     folder, _ = one
     runner = build(folder, load_from=str(folder / 'weights.pth'), work_dir=str(folder / 'single'))
-    metrics, wanted = runner.test(), told(runner)
+    metrics, wanted = runner.test(), predictions_of(runner)
     assert len(wanted) == IMAGES and all(len(boxes) > 1 for _, boxes, *_ in wanted)
     assert sum(len(triplets) for _, _, _, triplets, _ in wanted) > 100
     for found in two:
         assert found['metrics'] == pytest.approx(metrics, abs=1e-9, nan_ok=True)
-        for mine, other in zip(found['told'], wanted, strict=True):
+        for mine, other in zip(found['predictions'], wanted, strict=True):
             assert mine[0] == other[0] and mine[2] == other[2]
             assert {tuple(x) for x in mine[3]} == {tuple(x) for x in other[3]}
             np.testing.assert_allclose(mine[1], other[1], atol=1e-3)

@@ -5,7 +5,7 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 
 from plugins.sabra.image_boxes import ImageBoxes
-from plugins.sabra.proposals import INVALID, Truth, label_proposals, predicate_targets, solo_targets
+from plugins.sabra.proposals import INVALID, Truth, intransitive_targets, label_proposals, predicate_targets
 
 CLASSES, PREDICATES = 2, 3
 
@@ -22,7 +22,7 @@ def random_case(seed: int):
         valid = torch.arange(most) < counts
         return ImageBoxes(boxes, labels, torch.rand(2, most, generator=g), valid, torch.full((2, 2), 60.0))
 
-    found, objects = some(6), some(4)
+    detections, objects = some(6), some(4)
     rows = []
     for image in range(2):
         count = int(objects.valid[image].sum())
@@ -31,18 +31,18 @@ def random_case(seed: int):
             alone = torch.rand(1, generator=g).item() < 0.3
             rows.append([image, subject, -1 if alone else object_, int(torch.randint(PREDICATES, (1,), generator=g))])
     relations = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
-    judged = torch.rand(2, 4, generator=g) < 0.8
-    return found, Truth(objects, relations, judged)
+    annotated = torch.rand(2, 4, generator=g) < 0.8
+    return detections, Truth(objects, relations, annotated)
 
 
-def matches_of(found, truth, image, box, same_class):
+def matches_of(detections, truth, image, box, same_class):
     """Objects that a box matches."""
     out = set()
     for k in range(truth.objects.valid.shape[1]):
-        if not (found.valid[image, box] and truth.objects.valid[image, k]):
+        if not (detections.valid[image, box] and truth.objects.valid[image, k]):
             continue
-        iou = bbox_overlaps(found.boxes[image, box][None], truth.objects.boxes[image, k][None])[0, 0]
-        if iou >= 0.5 and (not same_class or found.labels[image, box] == truth.objects.labels[image, k]):
+        iou = bbox_overlaps(detections.boxes[image, box][None], truth.objects.boxes[image, k][None])[0, 0]
+        if iou >= 0.5 and (not same_class or detections.labels[image, box] == truth.objects.labels[image, k]):
             out.add(k)
     return out
 
@@ -50,37 +50,39 @@ def matches_of(found, truth, image, box, same_class):
 @pytest.mark.parametrize('same_class', [True, False])
 @pytest.mark.parametrize('seed', range(30))
 def test_kinds_and_targets_are_their_definitions(seed, same_class):
-    found, truth = random_case(seed)
-    subjects = found.labels == 0
-    labels = label_proposals(found, truth, same_class=same_class, subjects=subjects)
+    detections, truth = random_case(seed)
+    subjects = detections.labels == 0
+    labels = label_proposals(detections, truth, same_class=same_class, subjects=subjects)
     pairs = (labels.kinds != INVALID).nonzero()
     targets = predicate_targets(labels, truth, pairs, PREDICATES)
-    solo = solo_targets(labels, truth, PREDICATES)
+    intransitive = intransitive_targets(labels, truth, PREDICATES)
     rows = [row for row in truth.relations.tolist() if row[2] >= 0 and row[1] != row[2]]
     at = {tuple(p): k for k, p in enumerate(pairs.tolist())}
     for image in range(2):
         related = {k for i, s, o, _ in truth.relations.tolist() if i == image for k in (s, o)}
-        own = [matches_of(found, truth, image, k, same_class) for k in range(6)]
+        matches = [matches_of(detections, truth, image, k, same_class) for k in range(6)]
         for s in range(6):
-            wanted = {p for i, a, o, p in truth.relations.tolist() if i == image and o == -1 and a in own[s]}
-            assert set(solo[image, s].nonzero().flatten().tolist()) == wanted
+            wanted = {p for i, a, o, p in truth.relations.tolist() if i == image and o == -1 and a in matches[s]}
+            assert set(intransitive[image, s].nonzero().flatten().tolist()) == wanted
             for o in range(6):
                 kind = int(labels.kinds[image, s, o])
-                judged = not own[s] or any(truth.judged[image, k] for k in own[s])
-                if s == o or not (found.valid[image, s] and found.valid[image, o] and subjects[image, s] and judged):
+                annotated = not matches[s] or any(truth.annotated[image, k] for k in matches[s])
+                if s == o or not (
+                    detections.valid[image, s] and detections.valid[image, o] and subjects[image, s] and annotated
+                ):
                     assert kind == INVALID
                     continue
-                right = {p for i, a, b, p in rows if i == image and a in own[s] and b in own[o]}
+                right = {p for i, a, b, p in rows if i == image and a in matches[s] and b in matches[o]}
                 if right:
                     wanted_kind = 0
-                elif not own[s] and not own[o]:
+                elif not matches[s] and not matches[o]:
                     wanted_kind = 1
-                elif not own[o]:
+                elif not matches[o]:
                     wanted_kind = 2
-                elif not own[s]:
+                elif not matches[s]:
                     wanted_kind = 3
                 else:
-                    wanted_kind = 4 if own[s] & related and own[o] & related else 5
+                    wanted_kind = 4 if matches[s] & related and matches[o] & related else 5
                 assert kind == wanted_kind
                 assert set(targets[at[image, s, o]].nonzero().flatten().tolist()) == right
 
@@ -89,12 +91,12 @@ def two_detections_each(relations):
     """Kinds (4, 4) where boxes 0 and 1 are detections of object 0, boxes 2 and 3 of object 1."""
     objects = torch.tensor([[[0.0, 0, 20, 20], [40, 40, 60, 60]]])
     yes, sizes = torch.ones(1, 4, dtype=torch.bool), torch.full((1, 2), 60.0)
-    found = ImageBoxes(
+    detections = ImageBoxes(
         objects.repeat_interleave(2, 1), torch.zeros(1, 4, dtype=torch.int64), torch.ones(1, 4), yes, sizes
     )
     true = ImageBoxes(objects, torch.zeros(1, 2, dtype=torch.int64), torch.ones(1, 2), yes[:, :2], sizes)
     truth = Truth(true, torch.tensor(relations, dtype=torch.int64).reshape(-1, 4), yes[:, :2])
-    labels = label_proposals(found, truth)
+    labels = label_proposals(detections, truth)
     return labels, truth
 
 

@@ -222,7 +222,7 @@ def test_counts_are_what_was_there_and_what_was_drawn():
     net(kinds)
     net(kinds)
     figures = net.counts.take()
-    assert [figures[f'found/{x}'] for x in NAMES] == [16, 1968, 0, 0, 16, 0]
+    assert [figures[f'available/{x}'] for x in NAMES] == [16, 1968, 0, 0, 16, 0]
     assert [figures[f'drawn/{x}'] for x in NAMES] == [16, 56, 0, 0, 56, 0]
     assert figures['scarce'] == 0 and not any(net.counts.take().values())
 
@@ -260,7 +260,7 @@ def test_the_log_the_warning_and_the_picture_of_a_training(tmp_path):
         head.sampler(few)
         hook.after_train_iter(runner, 0)
     rows = read_history(tmp_path / 'relations.jsonl')
-    assert [row['step'] for row in rows] == [2, 4] and rows[0]['found/n4'] == rows[0]['drawn/n4'] == 84
+    assert [row['step'] for row in rows] == [2, 4] and rows[0]['available/n4'] == rows[0]['drawn/n4'] == 84
     assert len(warnings) == 1 and 'changes nothing' in warnings[0]
     ((heading, (note, picture)),) = hook.report_pictures(runner).items()
     assert heading == 'Sampled pairs' and note.startswith('BalancedNegativeSampler: this sampler changes nothing')

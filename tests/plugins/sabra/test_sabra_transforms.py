@@ -26,8 +26,8 @@ def picture(seed: int) -> dict:
         image[y:bottom, x:right] = grey
     pairs = random_.permutation(30)[:5]
     relations = [(p // 5, (p // 5 + 1 + p % 5) % 6, random_.integers(3)) for p in pairs] + [(0, NO_OBJECT, 3)]
-    judged = random_.random(6) < 0.7
-    truth = relation_image(seed, f'{seed}.jpg', (SIZE, SIZE), boxes, random_.integers(4, size=6), relations, judged)
+    annotated = random_.random(6) < 0.7
+    truth = relation_image(seed, f'{seed}.jpg', (SIZE, SIZE), boxes, random_.integers(4, size=6), relations, annotated)
     return dict(
         img=image, gt_bboxes=boxes, gt_bboxes_labels=truth.labels, gt_ignore_flags=np.zeros(6, bool), img_id=seed,
         relation_truth=truth, predicates=NAMES, greys=greys,
@@ -41,12 +41,12 @@ def grey_at(image: np.ndarray, box: np.ndarray) -> int:
 
 
 def facts(image: np.ndarray, boxes: np.ndarray, truth) -> tuple[list, list]:
-    """What must not change: (grey, label, judged) of each box, (grey, grey, predicate) of each relation."""
+    """What must not change: (grey, label, annotated) of each box, (grey, grey, predicate) of each relation."""
     greys = [grey_at(image, box) for box in boxes]
     found = [
         (greys[s], None if o == NO_OBJECT else greys[o], p) for s, o, p in truth.relations.tolist()
     ]  # fmt: skip
-    return list(zip(greys, truth.labels.tolist(), truth.judged.tolist(), strict=True)), found
+    return list(zip(greys, truth.labels.tolist(), truth.annotated.tolist(), strict=True)), found
 
 
 @pytest.mark.parametrize('seed', range(40))
@@ -59,7 +59,7 @@ def test_relations_join_the_same_boxes_after_a_mosaic(seed, mosaic):
     transform = MosaicRelations((SIZE, SIZE), zoom=(0.8, 1.4), shift=0.2, min_visible=0.6)
     found = transform.transform(results)
     truth = found['relation_truth']
-    assert len(truth.boxes) == len(truth.labels) == len(truth.judged) == len(found['gt_bboxes'])
+    assert len(truth.boxes) == len(truth.labels) == len(truth.annotated) == len(found['gt_bboxes'])
     assert np.array_equal(truth.labels, found['gt_bboxes_labels']) and np.array_equal(truth.boxes, found['gt_bboxes'])
     things, relations = facts(found['img'], truth.boxes, truth)
     assert set(things) <= {x for own, _ in before for x in own}
@@ -74,7 +74,7 @@ def test_a_picture_without_boxes_stays_one():
     empty |= dict(gt_bboxes=np.zeros((0, 4), np.float32), gt_bboxes_labels=np.zeros(0, np.int64))
     empty |= dict(gt_ignore_flags=np.zeros(0, bool), relation_truth=relation_image(0, '0.jpg', (64, 64), [], [], []))
     truth = MosaicRelations((SIZE, SIZE)).transform(empty)['relation_truth']
-    assert truth.boxes.shape == (0, 4) and truth.relations.shape == (0, 3) and not len(truth.judged)
+    assert truth.boxes.shape == (0, 4) and truth.relations.shape == (0, 3) and not len(truth.annotated)
 
 
 @pytest.mark.parametrize('seed', range(5))

@@ -18,10 +18,10 @@ def boxes_of_all_sizes(count=40):
     corner = torch.rand(2, count, 2, generator=generator) * 200
     side = 4 * 2 ** (torch.rand(2, count, 1, generator=generator) * 6)
     boxes = torch.cat([corner, corner + side], 2)
-    found = [
+    detections = [
         InstanceData(bboxes=x, labels=torch.zeros(count, dtype=torch.int64), scores=torch.ones(count)) for x in boxes
     ]
-    return pad_boxes(found, torch.full((2, 2), 500.0))
+    return pad_boxes(detections, torch.full((2, 2), 500.0))
 
 
 def maps():
@@ -33,26 +33,26 @@ def test_regions_of_several_levels_are_those_of_mmdets_extractor():
     pooling = PairPooling(6, STRIDES, [0, 1, 2], dims=4, side=3)
     align = dict(type='RoIAlign', output_size=3, sampling_ratio=2)
     theirs = SingleRoIExtractor(align, out_channels=6, featmap_strides=STRIDES)
-    found, image = boxes_of_all_sizes(), torch.arange(2).repeat_interleave(40)
-    boxes = found.boxes.flatten(0, 1)
+    detections, image = boxes_of_all_sizes(), torch.arange(2).repeat_interleave(40)
+    boxes = detections.boxes.flatten(0, 1)
     wanted = theirs(maps(), torch.cat([image[:, None].float(), boxes], 1))
     torch.testing.assert_close(pooling._pool(maps(), image, boxes), wanted.flatten(1))
     assert len(pooling.level_of(boxes).unique()) == 3
 
 
 def test_blocks_change_nothing_and_bound_what_is_pooled_at_once(monkeypatch):
-    pooling, found = PairPooling(6, 8, 1, dims=4, side=3), boxes_of_all_sizes()
-    pairs = found.pairs.nonzero()
+    pooling, detections = PairPooling(6, 8, 1, dims=4, side=3), boxes_of_all_sizes()
+    pairs = detections.pairs.nonzero()
     sizes, pool = [], pooling._pool
     monkeypatch.setattr(
         pooling, '_pool', lambda feats, image, boxes: sizes.append(len(boxes)) or pool(feats, image, boxes)
     )
     with torch.no_grad():
-        whole = pooling(maps(), found, pairs)
+        whole = pooling(maps(), detections, pairs)
         assert max(sizes) == len(pairs) == 2 * 40 * 39
         sizes.clear()
         monkeypatch.setattr(visual, 'BLOCK', 100)
-        torch.testing.assert_close(pooling(maps(), found, pairs), whole)
+        torch.testing.assert_close(pooling(maps(), detections, pairs), whole)
     assert max(sizes) == 100
 
 

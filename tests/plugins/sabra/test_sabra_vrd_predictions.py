@@ -25,10 +25,10 @@ def cells(arrays):
 def mat_files(folder, images, results, changes=()):
     """The result file, images in reverse order, and imagePath.mat."""
     rows = []
-    for found in results[::-1]:
-        subject, target, predicate = found.triplets.T
-        labels = np.column_stack([found.labels[subject], predicate, found.labels[target]]) + 1
-        rows.append((labels, found.triplet_scores[:, None], found.boxes[subject], found.boxes[target]))
+    for result in results[::-1]:
+        subject, target, predicate = result.triplets.T
+        labels = np.column_stack([result.labels[subject], predicate, result.labels[target]]) + 1
+        rows.append((labels, result.triplet_scores[:, None], result.boxes[subject], result.boxes[target]))
     names = ('rlp_labels_ours', 'rlp_confs_ours', 'sub_bboxes_ours', 'obj_bboxes_ours')
     content = {name: cells(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
     savemat(folder / 'relationship_det_result.mat', content | dict(changes))
@@ -46,7 +46,7 @@ def test_relationships_of_the_scripts(tmp_path):
     data, results = small_set('vrd', images=30)
     pairs = [(x, y) for x, y in zip(data.images, results, strict=True) if distinct(y)]
     images, results = (list(column) for column in zip(*pairs, strict=True))
-    assert len(images) > 10 and any(not len(found.triplets) for found in results)
+    assert len(images) > 10 and any(not len(result.triplets) for result in results)
     path = mat_files(tmp_path, images, results)
     data = RelationSet(data.names, images)
     status, figures = run('vrd', write_truth(tmp_path, data), path, tmp_path / 'o')
@@ -55,26 +55,26 @@ def test_relationships_of_the_scripts(tmp_path):
     assert figures == pytest.approx(want)
 
 
-def distinct(found):
+def distinct(result):
     """No two boxes of a class are equal."""
-    rows = np.column_stack([found.labels, found.boxes])
+    rows = np.column_stack([result.labels, result.boxes])
     return len(np.unique(rows, axis=0)) == len(rows)
 
 
-def twice(found):
+def twice(result):
     """Every prediction once more."""
-    triplets, scores = np.repeat(found.triplets, 2, axis=0), np.repeat(found.triplet_scores, 2)
-    return type(found)(found.boxes, found.labels, found.scores, triplets, scores)
+    triplets, scores = np.repeat(result.triplets, 2, axis=0), np.repeat(result.triplet_scores, 2)
+    return type(result)(result.boxes, result.labels, result.scores, triplets, scores)
 
 
 def test_predicates_of_the_scripts_by_both_counts(tmp_path):
     data, _ = small_set('vrd', images=12)
     rng = np.random.default_rng(0)
     truth = [truth_as_result(image) for image in data.images]
-    for found in truth:
-        found.triplets[:, 2] = rng.integers(0, len(data.names.predicates), len(found.triplets))
-        found.triplet_scores[:] = rng.permutation(len(found.triplets)) / 100
-    path = mat_files(tmp_path, data.images, [twice(found) for found in truth])
+    for result in truth:
+        result.triplets[:, 2] = rng.integers(0, len(data.names.predicates), len(result.triplets))
+        result.triplet_scores[:] = rng.permutation(len(result.triplets)) / 100
+    path = mat_files(tmp_path, data.images, [twice(result) for result in truth])
     status, figures = run('vrd-predicate', write_truth(tmp_path, data), path, tmp_path / 'o')
     assert status == 0 and 0 < figures['predicate_r50_k1'] < 1
     assert figures == pytest.approx(evaluate('vrd_predicate', data.images, truth, data.names))
@@ -110,19 +110,19 @@ def test_without_the_order_of_the_images_nothing_is_guessed(tmp_path, capsys):
     assert 'imagePath.mat: not found' in capsys.readouterr().err
 
 
-def surest_where_repeated(image):
+def best_where_repeated(image):
     """The truth as a prediction; of a pair's predicates the one that is annotated most often scores most."""
-    found = truth_as_result(image)
+    result = truth_as_result(image)
     if len(image.relations):
-        found.triplet_scores[:] = np.unique(image.relations, axis=0, return_counts=True)[1] / 100
-    return found
+        result.triplet_scores[:] = np.unique(image.relations, axis=0, return_counts=True)[1] / 100
+    return result
 
 
 def test_official_counts_of_the_real_test_split(real_data, tmp_path):
     """7,638 relations, of which 160 repeat another and a pair may have several: the best that k = 1 allows."""
     gt = real_data('vrd') / 'annotations_test.json'
     data = read_truth(gt, 'vrd')
-    results = [surest_where_repeated(image) for image in data.images]
+    results = [best_where_repeated(image) for image in data.images]
     write_npz(tmp_path / 'truth.npz', data.images, results, data.names)
     _, figures = run('vrd-predicate', gt, tmp_path / 'truth.npz', tmp_path / 'o')
     assert figures['predicate_r100_k70'] == 7478 / 7638

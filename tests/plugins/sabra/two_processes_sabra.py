@@ -11,18 +11,28 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from sabra_detector_cases import BOX, DEGENERATE, FOUND, USUAL, assert_valid, batch, model, pixels_model, sample
+from sabra_detector_cases import (
+    BOX,
+    DEGENERATE,
+    DETECTOR_LIMITS,
+    USUAL,
+    assert_valid,
+    batch,
+    model,
+    pixels_model,
+    sample,
+)
 
 from detplug.engine.distributed import leave_group, start_group, wrap
 from plugins.sabra.sampling import UniformSampler
 
 MODELS = {
     'boxes': model,
-    'boxes, persons and missing objects': partial(model, subject_labels=[0], solo=True),
+    'boxes, persons and missing objects': partial(model, subject_labels=[0], intransitive=True),
     'boxes, exclusive': partial(model, exclusive=True),
     'boxes, no masks': partial(model, mask_weight=0.0),
     'boxes, hard negatives': partial(model, sampler=dict(type='HardNegativeSampler', num_pairs=8)),
-    **{f'pictures, {name}': partial(pixels_model, **found) for name, found in FOUND.items()},
+    **{f'pictures, {name}': partial(pixels_model, **found) for name, found in DETECTOR_LIMITS.items()},
 }
 TWO_IMAGES = USUAL, dict(boxes=BOX[::-1], labels=[0, 0, 1, 3], relations=[(0, 2, 1)])
 

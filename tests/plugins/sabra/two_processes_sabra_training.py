@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-from sabra_tiny_training import build, told
+from sabra_tiny_training import build, predictions_of
 
 from detplug.engine.distributed import leave_group
 
@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     weights = torch.cat([x.detach().flatten() for x in trained.model.parameters()])
     tested = build(folder, launcher='pytorch', load_from=str(folder / 'weights.pth'), work_dir=str(folder / 'test'))
     metrics = tested.test()
-    result = dict(weights=weights.tolist(), metrics=metrics, told=told(tested))
+    result = dict(weights=weights.tolist(), metrics=metrics, predictions=predictions_of(tested))
     (folder / f'rank_{os.environ["RANK"]}.json').write_text(json.dumps(result))
 
 

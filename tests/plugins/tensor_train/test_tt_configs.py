@@ -29,7 +29,7 @@ def sample(config, relations: bool) -> DetDataSample:
     found.gt_instances = InstanceData(bboxes=boxes, labels=labels)
     found.ignored_instances = InstanceData(bboxes=boxes[:0], labels=labels[:0])
     if relations:
-        found.gt_instances.judged = torch.ones(3, dtype=torch.bool)
+        found.gt_instances.annotated = torch.ones(3, dtype=torch.bool)
         found.gt_relations = InstanceData(triplets=torch.tensor([[0, 1, len(config_names(config, 'predicates')) - 1]]))
     return found
 

@@ -23,7 +23,7 @@ LEVELS = st.floats(0, 1)
 OBJECTS = [torch.tensor([[0.0, 0, 8, 8, 0]]), torch.tensor([[4.0, 8, 12, 16, 1]])]
 
 
-def found_scores() -> tuple:
+def scores_of_selectors() -> tuple:
     """A net with a stride, a 1x1, a dead and a wide layer, and what every selector finds in it."""
     torch.manual_seed(0)
     net = nn.Sequential(
@@ -37,7 +37,7 @@ def found_scores() -> tuple:
     return net, data, layers, {name: SELECTORS[name]().scores(net, layers, data) for name in NAMES}
 
 
-NET, DATA, LAYERS, SCORES = found_scores()
+NET, DATA, LAYERS, SCORES = scores_of_selectors()
 
 
 def ranks_at(name: str, level: float) -> dict:

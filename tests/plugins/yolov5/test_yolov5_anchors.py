@@ -14,7 +14,7 @@ SIZES = st.lists(st.tuples(st.floats(0.5, 600), st.floats(0.5, 600)), min_size=1
 
 
 @given(SIZES)
-def test_unmatched_boxes_are_those_that_the_assigner_gives_no_place(sizes):
+def test_unmatched_boxes_are_those_that_the_assigner_gives_no_cell(sizes):
     head = HEAD
     sizes = torch.tensor(sizes)
     unmatched = head.unmatched(sizes)

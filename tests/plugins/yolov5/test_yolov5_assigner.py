@@ -22,10 +22,10 @@ def plain_assign(boxes, anchors, rows, columns):
             if not w or not h or max(w / aw, aw / w, h / ah, ah / h) >= 4:
                 continue
             column, row = min(math.floor(x), columns - 1), min(math.floor(y), rows - 1)
-            places = [(row, column)]
-            places += [(row, column - 1)] if x - column < 0.5 else [(row, column + 1)] if x - column > 0.5 else []
-            places += [(row - 1, column)] if y - row < 0.5 else [(row + 1, column)] if y - row > 0.5 else []
-            found |= {(b, a, r, c) for r, c in places if 0 <= r < rows and 0 <= c < columns}
+            cells = [(row, column)]
+            cells += [(row, column - 1)] if x - column < 0.5 else [(row, column + 1)] if x - column > 0.5 else []
+            cells += [(row - 1, column)] if y - row < 0.5 else [(row + 1, column)] if y - row > 0.5 else []
+            found |= {(b, a, r, c) for r, c in cells if 0 <= r < rows and 0 <= c < columns}
     return found
 
 

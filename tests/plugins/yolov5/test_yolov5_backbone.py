@@ -136,5 +136,5 @@ def test_backbone_trains_and_predicts_under_faster_rcnn():
     total.backward()
     assert all(x.grad is not None and x.grad.isfinite().all() for x in model.backbone.parameters())
     with torch.no_grad():
-        found = model.eval().predict(image, samples)[0].pred_instances
-    assert len(found) > 0 and found.bboxes.shape == (len(found), 4)
+        detections = model.eval().predict(image, samples)[0].pred_instances
+    assert len(detections) > 0 and detections.bboxes.shape == (len(detections), 4)

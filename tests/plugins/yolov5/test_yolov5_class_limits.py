@@ -73,8 +73,8 @@ def crowd(frequent: int, rare: int, seed: int = 0) -> torch.Tensor:
 def by_torch(model: MapDetector, maps: torch.Tensor) -> tuple[np.ndarray, ...]:
     height, width = maps.shape[2:]
     with torch.no_grad():
-        found = model.bbox_head.predict_by_feat((maps,), [dict(img_shape=(8 * height, 8 * width))])[0]
-    return found.bboxes.numpy(), found.scores.numpy(), found.labels.numpy()
+        detections = model.bbox_head.predict_by_feat((maps,), [dict(img_shape=(8 * height, 8 * width))])[0]
+    return detections.bboxes.numpy(), detections.scores.numpy(), detections.labels.numpy()
 
 
 def by_numpy(model: MapDetector, maps: torch.Tensor) -> tuple[np.ndarray, ...]:
@@ -86,14 +86,14 @@ def by_graph(model: MapDetector, maps: torch.Tensor, folder: Path, **options) ->
     side = maps.shape[-1] * 8
     graph.write_graph(model, folder / 'model.onnx', **dict(size=side) | options)
     session = onnxruntime.InferenceSession(folder / 'model.onnx', providers=['CPUExecutionProvider'])
-    count, *found = session.run(None, {graph.INPUT: as_image(maps).numpy()})[:4]
-    return tuple(x[0, : count[0]] for x in found)
+    count, *detections = session.run(None, {graph.INPUT: as_image(maps).numpy()})[:4]
+    return tuple(x[0, : count[0]] for x in detections)
 
 
-def same(found: tuple[np.ndarray, ...], wanted: tuple[np.ndarray, ...]) -> None:
-    np.testing.assert_array_equal(found[2], wanted[2])
-    np.testing.assert_allclose(found[1], wanted[1], atol=1e-6)
-    np.testing.assert_allclose(found[0], wanted[0], atol=1e-3)
+def same(detections: tuple[np.ndarray, ...], wanted: tuple[np.ndarray, ...]) -> None:
+    np.testing.assert_array_equal(detections[2], wanted[2])
+    np.testing.assert_allclose(detections[1], wanted[1], atol=1e-6)
+    np.testing.assert_allclose(detections[0], wanted[0], atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -104,26 +104,26 @@ def same(found: tuple[np.ndarray, ...], wanted: tuple[np.ndarray, ...]) -> None:
 def test_a_crowd_of_one_class_takes_no_place_of_another(frequent, settings, tmp_path):
     """4,000 candidates are more than the graph's suppression looks at, and than ``nms_pre``."""
     model, maps = MapDetector(max_per_class=300, **settings), crowd(frequent, 5)
-    found = by_torch(model, maps)
-    assert np.bincount(found[2], minlength=CLASSES).tolist() == [300, 0, 5]
-    assert (np.diff(found[1]) <= 0).all()
-    same(by_numpy(model, maps), found)
-    same(by_graph(model, maps, tmp_path), found)
+    detections = by_torch(model, maps)
+    assert np.bincount(detections[2], minlength=CLASSES).tolist() == [300, 0, 5]
+    assert (np.diff(detections[1]) <= 0).all()
+    same(by_numpy(model, maps), detections)
+    same(by_graph(model, maps, tmp_path), detections)
 
 
 def test_an_input_of_any_size_keeps_them_too(tmp_path):
     model = MapDetector(max_per_class=300)
     for maps in (crowd(4000, 5), crowd(1000, 5)[..., : CELLS // 2]):
-        found = by_graph(model, maps, tmp_path, size=graph.InputSize(None, None))
-        same(found, by_torch(model, maps))
-        assert (found[2] == RARE).any()
+        detections = by_graph(model, maps, tmp_path, size=graph.InputSize(None, None))
+        same(detections, by_torch(model, maps))
+        assert (detections[2] == RARE).any()
 
 
 def test_without_the_limit_the_crowd_takes_all(tmp_path):
     """The effect that the limit removes is there: otherwise the tests above would show nothing."""
     model, maps = MapDetector(), crowd(1000, 5)
-    for found in (by_torch(model, maps), by_numpy(model, maps), by_graph(model, maps, tmp_path)):
-        assert np.bincount(found[2], minlength=CLASSES).tolist() == [900, 0, 0]
+    for detections in (by_torch(model, maps), by_numpy(model, maps), by_graph(model, maps, tmp_path)):
+        assert np.bincount(detections[2], minlength=CLASSES).tolist() == [900, 0, 0]
     assert 'max_per_class' not in Selection.of(model).rule()
 
 
@@ -142,17 +142,17 @@ def test_torch_graph_and_numpy_agree(seed, per_class, limit, multi_label):
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randn(1, CHANNELS, 8, 8, generator=generator) * 1.5
     model = MapDetector(max_per_class=per_class, max_per_img=limit, multi_label=multi_label)
-    found = by_torch(model, maps)
+    detections = by_torch(model, maps)
     dense = by_numpy(model, maps)
     inside = dense[0].clip(0, 64)
-    same((inside, *dense[1:]), found)
+    same((inside, *dense[1:]), detections)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr(graph, 'select_detections', eager_select)
         count, boxes, scores, labels = graph.DetectionGraph(model, Selection.of(model))(as_image(maps))
     rows = tuple(x[0, : count[0]].numpy() for x in (boxes, scores, labels))
-    same((rows[0].clip(0, 64), *rows[1:]), found)
-    counts = np.bincount(found[2], minlength=CLASSES)
-    assert len(found[2]) <= limit and (per_class is None or counts.max() <= per_class)
+    same((rows[0].clip(0, 64), *rows[1:]), detections)
+    counts = np.bincount(detections[2], minlength=CLASSES)
+    assert len(detections[2]) <= limit and (per_class is None or counts.max() <= per_class)
 
 
 @pytest.mark.parametrize('limit', [0, -1, 2.5, True, 'many'])

@@ -37,10 +37,10 @@ def test_training_on_one_image_finds_its_boxes():
         sum(model.loss(image, [sample(boxes, [1, 2])]).values()).mul(10).backward()
         optimizer.step()
     with torch.no_grad():  # batch statistics of one image: stay in training mode
-        found = model.predict(image, [sample()])[0].pred_instances[:2]
-    order = found.labels.argsort()
-    assert found.labels[order].tolist() == [1, 2]
-    assert (found.bboxes[order] - torch.tensor(boxes)).abs().max() < 4
+        detections = model.predict(image, [sample()])[0].pred_instances[:2]
+    order = detections.labels.argsort()
+    assert detections.labels[order].tolist() == [1, 2]
+    assert (detections.bboxes[order] - torch.tensor(boxes)).abs().max() < 4
 
 
 def test_first_guess_is_few_objects_and_equal_classes():
@@ -77,9 +77,9 @@ def test_limits_of_the_test_config_hold():
     with torch.no_grad():
         outs = model.bbox_head(feats)
         for changes, count in ((dict(max_per_img=7), 7), (dict(score_thr=1.0), 0), (dict(nms_pre=3), 3)):
-            found = model.bbox_head.predict_by_feat(*outs, batch_img_metas=meta, cfg=model.test_cfg | changes)[0]
-            assert len(found) <= count
-            assert found.bboxes.shape == (len(found), 4)
+            detections = model.bbox_head.predict_by_feat(*outs, batch_img_metas=meta, cfg=model.test_cfg | changes)[0]
+            assert len(detections) <= count
+            assert detections.bboxes.shape == (len(detections), 4)
 
 
 def test_one_class_scores_start_as_the_objectness():
@@ -147,11 +147,11 @@ def test_what_is_behind_a_prediction():
         feats = model.extract_feat(torch.rand(2, 3, SIDE, SIDE))
         metas = [dict(img_shape=(SIDE, SIDE))] * 2
         every = dict(score_thr=0, nms=dict(type='nms', iou_threshold=0.9), max_per_img=5000)
-        found = model.bbox_head.predict_by_feat(*model.bbox_head(feats), batch_img_metas=metas, cfg=every)
-        images = torch.repeat_interleave(torch.tensor([len(x) for x in found]))
-        places = torch.cat([x.places for x in found])
-        levels = model.bbox_head.describe(feats, images, places)
-    scores, labels = (torch.cat([x[name] for x in found]) for name in ('scores', 'labels'))
+        detections = model.bbox_head.predict_by_feat(*model.bbox_head(feats), batch_img_metas=metas, cfg=every)
+        images = torch.repeat_interleave(torch.tensor([len(x) for x in detections]))
+        prior_index = torch.cat([x.prior_index for x in detections])
+        levels = model.bbox_head.describe(feats, images, prior_index)
+    scores, labels = (torch.cat([x[name] for x in detections]) for name in ('scores', 'labels'))
     assert sorted(torch.cat([level[0] for level in levels]).tolist()) == list(range(len(scores)))
     for (index, z, anchor, logits, objectness), (weight, bias) in zip(
         levels, model.bbox_head.last_layers(), strict=True

@@ -10,7 +10,7 @@ from plugins.yolov5.box_coding import decode
 from plugins.yolov5.ciou import complete_iou
 from plugins.yolov5.head import ANCHORS
 from plugins.yolov5.loss import ImageBoxes, YOLOv5Loss, balanced_entropy
-from plugins.yolov5.sparse_gradients import ClassEntropy, PickPlaces
+from plugins.yolov5.sparse_gradients import ClassEntropy, GatherPredictions
 
 STRIDES, SIDE, CLASSES, IMAGES = (8, 16, 32), 64, 4, 2
 SIZES = torch.tensor(ANCHORS, dtype=torch.float64)
@@ -41,23 +41,23 @@ def silent(x, y, image, ignored):
     )
 
 
-def plain_loss(maps, found, ignored, smoothing=0.0):
+def plain_loss(maps, truth_boxes, ignored, smoothing=0.0):
     """The three terms of the notes, one level, one positive, one cell at a time."""
     box = obj = cls = 0
     for raw, anchors, stride, weight in zip(maps, SIZES.float(), STRIDES, (4.0, 1.0, 0.4), strict=True):
         raw = raw.view(IMAGES, 3, 5 + CLASSES, *raw.shape[2:])
-        x1, y1, x2, y2 = (found.boxes / stride).unbind(1)
+        x1, y1, x2, y2 = (truth_boxes.boxes / stride).unbind(1)
         centred = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], 1)
-        places = assign(centred, anchors / stride, raw.shape[3:])
+        positives = assign(centred, anchors / stride, raw.shape[3:])
         boxes, entropies, wanted = [], [], {}
-        for b, a, row, column in zip(*(v.tolist() for v in places), strict=True):
-            n = found.images[b].item()
+        for b, a, row, column in zip(*(v.tolist() for v in positives), strict=True):
+            n = truth_boxes.images[b].item()
             values = raw[n, a, :, row, column]
             decoded = decode(values[:4], torch.tensor([column, row]), anchors[a], stride)
-            iou = complete_iou(decoded[None], found.boxes[b][None])[0]
+            iou = complete_iou(decoded[None], truth_boxes.boxes[b][None])[0]
             boxes.append(1 - iou)
             target = torch.full((CLASSES,), smoothing / 2)
-            target[found.labels[b]] = 1 - smoothing / 2
+            target[truth_boxes.labels[b]] = 1 - smoothing / 2
             entropies.append(bce(values[5:], target))
             wanted[n, a, row, column] = max(wanted.get((n, a, row, column), 0.0), iou.item())
         box = box + sum(boxes) / max(len(boxes), 1)
@@ -77,10 +77,10 @@ def plain_loss(maps, found, ignored, smoothing=0.0):
 
 @pytest.mark.parametrize(('count', 'covered', 'smoothing'), [(0, 0, 0.0), (8, 0, 0.0), (12, 3, 0.0), (5, 1, 0.1)])
 def test_loss_and_gradient_equal_a_plain_loop(count, covered, smoothing):
-    found, ignored = truth(count), truth(covered, seed=1)
+    truth_boxes, ignored = truth(count), truth(covered, seed=1)
     maps, copies = outputs(), outputs()
-    losses = YOLOv5Loss(label_smoothing=smoothing)(maps, SIZES.float(), STRIDES, found, ignored)
-    wanted = plain_loss(copies, found, ignored, smoothing)
+    losses = YOLOv5Loss(label_smoothing=smoothing)(maps, SIZES.float(), STRIDES, truth_boxes, ignored)
+    wanted = plain_loss(copies, truth_boxes, ignored, smoothing)
     for name, value in losses.items():
         torch.testing.assert_close(value, torch.as_tensor(wanted[name], dtype=torch.float32), msg=name)
     sum(losses.values()).backward()
@@ -90,9 +90,9 @@ def test_loss_and_gradient_equal_a_plain_loop(count, covered, smoothing):
 
 
 def test_gains_scale_their_own_term():
-    found = truth(6)
+    truth_boxes = truth(6)
     plain, scaled = (
-        YOLOv5Loss(**gains)(outputs(), SIZES.float(), STRIDES, found, NOTHING)
+        YOLOv5Loss(**gains)(outputs(), SIZES.float(), STRIDES, truth_boxes, NOTHING)
         for gains in ({}, dict(box_weight=0.1, obj_weight=3.0, cls_weight=2.0))
     )
     for name, factor in (('loss_box', 2.0), ('loss_obj', 3.0), ('loss_cls', 4.0)):
@@ -110,12 +110,14 @@ def test_objectness_inside_an_ignored_box_has_no_gradient():
 
 
 def test_loss_grows_with_the_batch_and_not_with_its_composition():
-    maps, found = outputs(), truth(6)
+    maps, truth_boxes = outputs(), truth(6)
     twice = [torch.cat([raw, raw]) for raw in maps]
     doubled = ImageBoxes(
-        torch.cat([found.boxes] * 2), torch.cat([found.images, found.images + IMAGES]), torch.cat([found.labels] * 2)
+        torch.cat([truth_boxes.boxes] * 2),
+        torch.cat([truth_boxes.images, truth_boxes.images + IMAGES]),
+        torch.cat([truth_boxes.labels] * 2),
     )
-    once = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, NOTHING)
+    once = YOLOv5Loss()(maps, SIZES.float(), STRIDES, truth_boxes, NOTHING)
     both = YOLOv5Loss()(twice, SIZES.float(), STRIDES, doubled, NOTHING)
     for name in once:
         torch.testing.assert_close(both[name], 2 * once[name])
@@ -124,8 +126,8 @@ def test_loss_grows_with_the_batch_and_not_with_its_composition():
 def test_gradients_of_the_sparse_expressions_are_right():
     generator = torch.Generator().manual_seed(0)
     raw = torch.randn(2, 1, 8, 2, 2, dtype=torch.float64, generator=generator, requires_grad=True)
-    places = [torch.tensor(x) for x in ([0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 1, 1])]  # the last place twice
-    assert torch.autograd.gradcheck(lambda x: PickPlaces.apply(x, *places), raw)
+    positives = [torch.tensor(x) for x in ([0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 1, 1])]  # the last one twice
+    assert torch.autograd.gradcheck(lambda x: GatherPredictions.apply(x, *positives), raw)
     logits = torch.randn(3, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     labels = torch.tensor([0, 3, 1])
     for smoothing in (0.0, 0.2):
@@ -133,15 +135,21 @@ def test_gradients_of_the_sparse_expressions_are_right():
 
 
 def test_weights_scale_class_and_objectness_but_not_the_box():
-    maps, found = outputs(), truth(12)
+    maps, truth_boxes = outputs(), truth(12)
     losses = {
         w: YOLOv5Loss()(
-            maps, SIZES.float(), STRIDES, found._replace(weights=torch.full((len(found.boxes),), w)), NOTHING
+            maps,
+            SIZES.float(),
+            STRIDES,
+            truth_boxes._replace(weights=torch.full((len(truth_boxes.boxes),), w)),
+            NOTHING,
         )
         for w in (0.0, 0.25, 1.0)
     }
-    plain = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, NOTHING)
-    none = YOLOv5Loss()(maps, SIZES.float(), STRIDES, found, found)  # ignored regions: no loss in any other cell there
+    plain = YOLOv5Loss()(maps, SIZES.float(), STRIDES, truth_boxes, NOTHING)
+    none = YOLOv5Loss()(
+        maps, SIZES.float(), STRIDES, truth_boxes, truth_boxes
+    )  # ignored regions: no loss in any other cell there
     assert losses[1.0] == plain and all(x['loss_box'] == plain['loss_box'] for x in losses.values())
     torch.testing.assert_close(losses[0.25]['loss_cls'], plain['loss_cls'] / 4)
     assert losses[0.0]['loss_cls'] == 0 and none['loss_obj'] < plain['loss_obj']
@@ -150,7 +158,7 @@ def test_weights_scale_class_and_objectness_but_not_the_box():
     assert obj[0.0] < obj[1.0]
 
 
-def test_of_boxes_that_share_a_place_the_largest_weight_counts():
+def test_of_boxes_that_share_an_anchor_the_largest_weight_counts():
     maps, one = outputs(), truth(1)
     twice = one._replace(
         **{name: torch.cat([getattr(one, name)] * 2) for name in ('boxes', 'images', 'labels')},
@@ -182,10 +190,10 @@ def test_a_rare_class_is_learned_at_its_prior_only_if_it_is_balanced():
 
 
 def test_the_other_columns_of_a_balanced_loss_are_the_plain_ones():
-    maps, found = outputs(), truth(12)
+    maps, truth_boxes = outputs(), truth(12)
     criterion = YOLOv5Loss(balanced=dict(label=3, prior=0.1))
     plain, balanced = (
-        torch.autograd.grad(x(maps, SIZES.float(), STRIDES, found, NOTHING)['loss_cls'], maps)
+        torch.autograd.grad(x(maps, SIZES.float(), STRIDES, truth_boxes, NOTHING)['loss_cls'], maps)
         for x in (YOLOv5Loss(), criterion)
     )
     own = 5 + 3 + (5 + CLASSES) * torch.arange(3)

@@ -1,4 +1,4 @@
-"""Candidates equal a brute force over all places; suppression on a beginning equals suppression on everything."""
+"""Candidates equal a brute force over all anchors; suppression on a beginning equals suppression on everything."""
 
 import pytest
 import torch
@@ -22,10 +22,10 @@ def test_candidates_are_the_dense_predictions_above_the_threshold(multi_label, t
     with torch.no_grad():
         head.convs[0].bias += 3  # some scores near one
         boxes, scores = head.dense_predictions(feats)
-        image, found, score, label, places = candidates(
+        image, found, score, label, prior_index = candidates(
             head.raw_predictions(feats), head.anchors, head.strides, threshold, multi_label
         )
-    torch.testing.assert_close(boxes[image, places], found, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(boxes[image, prior_index], found, rtol=1e-5, atol=1e-4)
     above = scores > threshold
     if not multi_label:
         above &= torch.nn.functional.one_hot(scores.argmax(2), scores.shape[2]).bool()

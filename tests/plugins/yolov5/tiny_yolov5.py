@@ -44,10 +44,10 @@ def instances(boxes, labels=None):
 def sample(boxes=(), labels=None, ignored=(), **meta):
     """A data sample of a 64 px image."""
     where = dict(img_shape=(SIDE, SIDE), pad_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
-    found = DetDataSample(metainfo=where | meta)
-    found.gt_instances = instances(boxes, labels)
-    found.ignored_instances = instances(ignored)
-    return found
+    data_sample = DetDataSample(metainfo=where | meta)
+    data_sample.gt_instances = instances(boxes, labels)
+    data_sample.ignored_instances = instances(ignored)
+    return data_sample
 
 
 def random_boxes(count, generator, side=SIDE):
