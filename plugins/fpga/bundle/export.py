@@ -1,5 +1,6 @@
 """Export format ``fpga``: QONNX, HLS project, RTL accelerator, golden vectors, post-processor, report in one folder."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from detplug.export.formats import ExportRequest, register_format
@@ -33,8 +34,10 @@ def export_fpga(request: ExportRequest, folder: Path) -> dict:
     q = to_integers(images, network.input_format)
     maps = write_golden(folder, network, q)
     manifest['errors'] |= write_postprocessor(folder, request, manifest, maps, images)
-    manifest['hls'] = write_hls(folder, network, q, settings, board)
-    manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
+    with ThreadPoolExecutor(1) as beside:  # a C++ compiler works on each of the two for most of the time
+        hls = beside.submit(write_hls, folder, network, q, settings, board)
+        manifest['rtl'] = {'array': settings.array} | write_rtl(folder, network, maps, settings)
+        manifest['hls'] = hls.result()
     write_bundle_report(folder, network, settings.board, sizes_of(settings))
     (folder / 'rtl' / 'vivado.tcl').write_text(vivado_script(board))
     (folder / 'rtl' / 'accelerator.xdc').write_text(constraints(board))
