@@ -3,7 +3,7 @@
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 BUDGET = '0.25'  # of the parameters
-STEPS_OF_TUNING = 150
+STEPS_OF_TUNING = 110
 WARM_UP = 10  # steps
 
 
