@@ -1,8 +1,8 @@
 """``export CONFIG CHECKPOINT --format F --out D``: a bundle that runs without torch and finds what torch finds."""
 
-import argparse
 from collections.abc import Sequence
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -26,7 +26,7 @@ HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='export', description=__doc__)
+    parser = CommandParser(prog='export', description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--format', default='onnx', help='onnx, onnx-int8, or a format of a plugin of the config')

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 
 if TYPE_CHECKING:
     from detplug.runtime.engine import EngineSource
 
-USAGE = """predict BUNDLE PICTURES... --out D [options]
-       predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
+USAGE = """detplug predict BUNDLE PICTURES... --out D [options]
+       detplug predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
 DRAWN = 200  # pictures that are drawn where nothing else is said
 TOP = 100  # boxes of a queue where nothing else is said
 
@@ -52,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     from detplug.runtime.result_field import result_fields
 
     queues = ['uncertain', *(field.queue.name for field in result_fields().values() if field.queue)]
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(

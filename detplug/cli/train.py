@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return train_data.main(words)
     own = 'Without a config: train --data DATA --model NAME; its options: train --data DATA --help'
-    parser = argparse.ArgumentParser(prog='train', description=__doc__, epilog=own)
+    parser = CommandParser(prog='train', description=__doc__, epilog=own)
     parser.add_argument('config')
     parser.add_argument(
         '--work-dir', help='folder for all that is written; default work_dirs/FOLDER/NAME of the config'

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
 from detplug.recipe.config_text import MARK, RecipeConfig
@@ -56,9 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, with the options of plugins."""
-    parser = argparse.ArgumentParser(
-        prog='train', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(prog='train', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', required=True, help='file or folder of the annotations, with the images near it')
     parser.add_argument('--model', required=True, metavar='NAME', help=', '.join(recipe_models()))
     parser.add_argument('--size', type=int, metavar='PX', help='side of the network input; default: of the largest '

@@ -29,7 +29,32 @@ def test_other_errors_are_not_hidden():
 def test_unknown_command_lists_the_commands(capsys):
     assert main(['trian']) == 2
     printed = capsys.readouterr().err
-    assert all(name in printed for name in COMMANDS)
+    assert all(name.replace('_', '-') in printed for name in COMMANDS)
+    assert 'did you mean train?' in printed
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('predict blood-cells a.jpg --output d', '--output: no such option; did you mean --out?'),
+        ('predict blood-cells a.jpg --score-treshold=.3 --out d', '--score-treshold: no such option; did you mean'),
+        ('inspect d --xyz', '--xyz: no such option; --help lists all'),
+        ('predict blood-cells a.jpg', 'arguments are required: --out'),
+        ('count d --ou e --by moon', 'argument --by: invalid choice'),  # --ou is short for --out
+    ],
+)
+def test_a_misspelt_option_is_answered_with_the_one_that_is_near(words, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    printed = capsys.readouterr().err
+    assert end.value.code == 2 and said in printed and printed.startswith('usage: detplug ')
+
+
+def test_commands_are_listed_as_the_pages_spell_them(capsys):
+    assert main(['--help']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert '  convert-annotations ' in ''.join(lines) and not any('_' in line.split()[0] for line in lines if line)
+    assert main(['convert_annotations', 'nowhere', 'out', '--to', 'coco']) == 2, 'the old spelling'
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_they_are_listed(models, capsys):
     assert 'worms: no such model; one of eggs' in capsys.readouterr().err
 
 
+def test_a_narrow_screen_cuts_nothing_off(models, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '60')
+    (models / 'card.json').write_text(json.dumps(CARD | {'data': 'drawn_by_a_program_with_a_very_long_name_indeed'}))
+    assert main(['models']) == 0
+    out = capsys.readouterr().out
+    assert '…' not in out and max(map(len, out.splitlines())) <= 60
+
+
 def test_one_runs_by_its_name(models, tmp_path, capsys):
     pictures = [str(path) for path in write_pictures(tmp_path / 'pictures')]
     assert main(['predict', 'eggs', *pictures, '--out', 'out']) == 0
