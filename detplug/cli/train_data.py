@@ -171,6 +171,7 @@ def set_length(recipe: RecipeConfig, seconds: float, began: float) -> None:
     """
     from detplug.recipe.time_budget import fitting_steps, measure
 
+    print('the speed of the first steps is measured', flush=True)
     with tempfile.TemporaryDirectory() as folder:
         speed = measure(load_config(write(recipe, Path(folder)), ['max_iters=12']), most=seconds / 10)
     images = len(recipe.data.splits['val'].records)

@@ -10,7 +10,10 @@ from detplug.data.formats.annotation_set import ALL, TEST, TRAIN, VAL, Annotatio
 from detplug.data.formats.formats import read_set
 from detplug.data.prepare import coco_text
 from detplug.data.records import ImageRecord, one_line
-from detplug.errors import UserError
+from detplug.errors import ImageError, UserError
+from detplug.images.reading import check_whole
+from detplug.images.slides import SUFFIXES
+from detplug.images.sources import TIFFS
 
 VAL_SHARE = 0.2  # of the training images, where there is no val
 
@@ -93,7 +96,7 @@ def _classes(
 
 
 def _check_images(split: Split, source: str | Path) -> None:
-    """Refuse a split whose images are not there, before a training finds out.
+    """Refuse a split whose images are not there or cut off, before a training finds out.
 
     Raises:
         UserError: it names the first and counts them.
@@ -105,6 +108,20 @@ def _check_images(split: Split, source: str | Path) -> None:
             f'{source}: {split.name}: {first}: image not found, {len(missing)} of {len(split.records)} are not; '
             'give their folder with --images'
         )
+    broken = [reason for record in split.records if (reason := _broken(split.path(record)))]
+    if broken:
+        raise UserError(f'{source}: {split.name}: {len(broken)} of {len(split.records)} images cannot be read: '
+                        f'{broken[0]}, or remove it with its label; `detplug inspect {source}` lists all')  # fmt: skip
+
+
+def _broken(path: Path) -> str | None:
+    """Why an image file cannot be read; None where it can. Not of slides and stacks, which are read in parts."""
+    try:
+        if path.suffix.lower() not in TIFFS | SUFFIXES:
+            check_whole(path)
+    except ImageError as error:
+        return str(error)
+    return None
 
 
 def _complete(splits: dict[str, Split], source: str | Path, notes: list[str]) -> dict[str, Split]:

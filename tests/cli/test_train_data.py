@@ -72,6 +72,7 @@ def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):
     if status == 2:  # a machine on which 20 steps take longer
         assert '--minutes' in said.err and 'are the fewest' in said.err
         return
+    assert said.out.startswith('the speed of the first steps is measured'), 'not silence for half a minute'
     assert 'speed: ' in said.out and 'measured' in said.out
     config = load_config(tmp_path / 'config.py')
     steps = config.train_cfg.max_iters

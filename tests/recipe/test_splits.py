@@ -121,6 +121,15 @@ def test_images_that_are_not_there_are_refused_before_a_training(yolo, tmp_path)
         read_data(tmp_path / 'coco')
 
 
+def test_images_that_are_cut_off_are_refused_before_a_training(yolo):
+    pictures = sorted((yolo / 'images' / 'train').iterdir())
+    for path in pictures[:2]:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * 45 // 100])
+    with pytest.raises(UserError, match=rf'train: 2 of 4 images cannot be read: .*{pictures[0].name}: .*detplug inspect'):
+        read_data(yolo)
+
+
 def test_splits_that_no_training_has_are_refused(yolo):
     text = (yolo / 'data.yaml').read_text()
     (yolo / 'data.yaml').write_text(text.replace('train: ', 'fold1: '))
