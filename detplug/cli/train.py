@@ -6,12 +6,14 @@
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from detplug.cli.command_parser import CommandParser
+from detplug.data.formats.formats import FORMATS
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -76,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     accept_anomalies.add_option(parser)
     args = parser.parse_args(words)
     tiling = tiling_of(args)
+    check_no_data_set(args.config)
     config = load_config(args.config, args.cfg_options, replaced=dict(launcher='--launcher'))
     accept_anomalies.apply_option(config, args.accept_anomalies)
     check_trainable(config)
@@ -135,6 +138,19 @@ def train(config: Config) -> dict[str, float]:
         if (work_dir / name).exists() and not (name == LAST and (work_dir / BEST).exists()):
             print(f'{what} {work_dir}/{name}')
     return metrics
+
+
+def check_no_data_set(text: str) -> None:
+    """Refuse a data set where a config is expected.
+
+    Raises:
+        UserError: it names the options that train on the data set.
+    """
+    path = Path(text)
+    if path.suffix == '.py' or not path.exists() or not any(form.find(path) for form in FORMATS.values()):
+        return
+    if path.is_dir() or not re.search(r'^\s*"?model"?\s*:', path.read_text(encoding='utf-8', errors='replace'), re.M):
+        raise UserError(f'{path}: a data set, not a config; train on it with --data {path} --model NAME')
 
 
 def check_trainable(config: Config) -> None:

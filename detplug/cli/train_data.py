@@ -106,8 +106,10 @@ def prepare(settings: RecipeSettings) -> Path:
     """
     began, folder = time.monotonic(), Path(settings.work_dir)
     if numbered_checkpoints(folder):
-        raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
-                        'or give another --work-dir')  # fmt: skip
+        raise UserError(
+            f'{folder}: holds an earlier training; continue it with `detplug train {folder / CONFIG} --resume`, '
+            'or give another --work-dir'
+        )
     check_replaceable(folder / CONFIG)
     chosen = read_options(settings.plugin_options)
     recipe = compute(settings)

@@ -9,6 +9,7 @@ from yolo_set import write_yolo
 from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
+from detplug.errors import UserError
 from detplug.recipe.models import STOCK
 
 SHORT = ['--steps', '2', '--batch', '2', '--device', 'cpu']
@@ -86,6 +87,7 @@ def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):
     ('words', 'line'),
     [
         (['--data', 'nowhere.yaml', '--model', 'yolov5n'], 'nowhere.yaml: not found; check the path'),
+        (['DATA'], 'data.yaml: a data set, not a config; train on it with --data '),
         (['--data', 'DATA', '--model', 'yolo9'], '--model yolo9: no such model'),
         (['--data', 'DATA', '--model', 'yolov5n', '--size', '65'], '--size 65: not a multiple of 32; give 64'),
         (['--data', 'DATA', '--model', 'yolov5n', '--device', 'tpu'], '--device tpu'),
@@ -108,6 +110,16 @@ def test_wrong_input_is_one_line_and_writes_nothing(data, tmp_path, words, line,
     said = capsys.readouterr().err
     assert line in said and len(said.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_config_in_yaml_is_no_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('config.yaml').write_text('model:\n  type: YOLOv5\nnames: [egg]\n')
+    train.check_no_data_set('config.yaml')
+    Path('data.yaml').write_text('train: images\nnames: [egg]\n')
+    for name in ('data.yaml', '.'):
+        with pytest.raises(UserError, match='a data set, not a config'):
+            train.check_no_data_set(name)
 
 
 def test_the_help_of_train_names_both_ways(capsys):
