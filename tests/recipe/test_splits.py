@@ -126,9 +126,7 @@ def test_images_that_are_cut_off_are_refused_before_a_training(yolo):
     for path in pictures[:2]:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) * 45 // 100])
-    with pytest.raises(
-        UserError, match=rf'train: 2 of 4 images cannot be .*{pictures[0].name}: .*detplug inspect'
-    ):
+    with pytest.raises(UserError, match=rf'train: 2 of 4 images cannot be .*{pictures[0].name}: .*detplug inspect'):
         read_data(yolo)
 
 
