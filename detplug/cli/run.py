@@ -16,7 +16,7 @@ WRONG_INPUT = 2
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Call ``main(argv)`` and return the exit status: 2 after a :class:`UserError`, 130 after Ctrl-C.
 
-    A module that an extra would bring, a folder that hides our ``plugins``, and what the machine has too little of
+    The message of the interrupt is printed. A module that an extra would bring, a folder that hides our ``plugins``, and what the machine has too little of
     (:mod:`detplug.cli.machine_errors`) are such errors too. With
     DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
     """
@@ -28,8 +28,8 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         if line is None:
             raise
         return _wrong(error, line)
-    except KeyboardInterrupt:
-        print('stopped; continue with --resume where the command has it', file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or 'stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130
 
 

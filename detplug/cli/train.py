@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -124,7 +125,10 @@ def train(config: Config) -> dict[str, float]:
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         if is_main_process():
             print(describe_batches(runner), flush=True)
-        runner.train()
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(stopped(config)) from None
     if not is_main_process():
         return {}
     metrics = best_metrics(work_dir, f'val/{best_metric(config)}')
@@ -138,6 +142,14 @@ def train(config: Config) -> dict[str, float]:
         if (work_dir / name).exists() and not (name == LAST and (work_dir / BEST).exists()):
             print(f'{what} {work_dir}/{name}')
     return metrics
+
+
+def stopped(config: Config) -> str:
+    """How a training that was stopped goes on."""
+    words = f'detplug train {shlex.quote(str(config.filename))} --work-dir {shlex.quote(str(config.work_dir))}'
+    if numbered_checkpoints(Path(config.work_dir)):
+        return f'stopped; it goes on from its newest checkpoint with {words} --resume'
+    return f'stopped before the first checkpoint; begin again with {words}'
 
 
 def check_no_data_set(text: str) -> None:

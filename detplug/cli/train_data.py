@@ -6,6 +6,7 @@ take.
 """
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -33,6 +34,7 @@ with quiet_imports():
     from detplug.engine.mixed_precision import default_dtype
 
 CONFIG, DATA = 'config.py', 'data'
+POOR = 0.05  # mAP50 of a detector that has not learned its classes yet
 OF_TRAINING = ('patience', 'log_to', 'accept_anomalies')  # options that `train CONFIG` has, no part of the config
 
 
@@ -90,6 +92,9 @@ def train_data(settings: RecipeSettings) -> TrainedRun:
         value = settings.options[name]
         words += [] if not value else [flag(name)] if value is True else [flag(name), str(value)]
     train.main([str(path), '--work-dir', str(folder), *words])
+    map50 = json.loads((folder / 'metrics.json').read_text()).get('map50', 1.0)
+    if map50 < POOR:
+        print(f'mAP50 {map50:.3f}: it has hardly learned anything; train longer, or start from --weights', flush=True)
     run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
     for option, value in chosen.values():
         if option.after is not None:

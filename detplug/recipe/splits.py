@@ -71,7 +71,7 @@ def read_data(
     splits = {split.name: split for split in found.splits if split.records}
     for split in splits.values():
         _check_images(split, source)
-    notes = [f'{kind}: {count} times' for kind, count in Counter(x.partition(': ')[0] for x in found.anomalies).items()]
+    notes = _kinds(found.anomalies)
     data = RecipeData(Path(source), form, learned, kept_apart, _complete(splits, source, notes), notes)
     objects = Counter(item.name for record in data.splits[TRAIN].records for item in record.objects)
     without = [name for name in learned if not objects[name]]
@@ -79,6 +79,16 @@ def read_data(
         raise UserError(f'{source}: train: no object of any class that is learned; check the labels and --unknown')
     data.notes += [f'class {one_line(name)}: no object in train' for name in without]
     return data
+
+
+def _kinds(anomalies: Sequence[str]) -> list[str]:
+    """A line for each kind of ``KIND: FILE: details``: how many, and the first."""
+    first: dict[str, str] = {}
+    for line in anomalies:
+        kind, _, details = line.partition(': ')
+        first.setdefault(kind, details)
+    counts = Counter(line.partition(': ')[0] for line in anomalies)
+    return [f'{kind}: {counts[kind]}, the first {one_line(details)}' for kind, details in first.items()]
 
 
 def _classes(

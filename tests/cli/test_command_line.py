@@ -26,6 +26,15 @@ def test_other_errors_are_not_hidden():
         run(bug)
 
 
+@pytest.mark.parametrize('said', ['', 'stopped; it goes on with X'])
+def test_after_ctrl_c_the_command_says_how_it_goes_on(said, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt(*[said][: bool(said)])
+
+    assert run(interrupted) == 130
+    assert capsys.readouterr().err.startswith(said or 'stopped; continue with --resume')
+
+
 def test_unknown_command_lists_the_commands(capsys):
     assert main(['trian']) == 2
     printed = capsys.readouterr().err

@@ -9,6 +9,7 @@ from yolo_set import write_yolo
 from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
+from detplug.engine.runner import DetplugRunner
 from detplug.errors import UserError
 from detplug.recipe.models import STOCK
 
@@ -24,7 +25,8 @@ def test_from_a_data_yaml_to_pictures_with_boxes(data, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     assert run(train.main, ['--data', str(data), '--model', 'yolov5n', *SHORT, '--unknown', 'taenia']) == 0
     out = capsys.readouterr().out
-    said = ('yolo: 4 train, 2 val, 2 test; 9 classes: ascaris', 'unknown: taenia', 'random weights', '64 px, 2 images')
+    said = ('yolo: 4 train, 2 val, 2 test; 9 classes: ascaris', 'unknown: taenia', 'random weights', '64 px, 2 images',
+            'it has hardly learned anything')  # fmt: skip
     for words in (*said, '2 steps', 'next: detplug test'):
         assert words in out
     folder = Path('work_dirs/yolo-yolov5n')
@@ -110,6 +112,20 @@ def test_wrong_input_is_one_line_and_writes_nothing(data, tmp_path, words, line,
     said = capsys.readouterr().err
     assert line in said and len(said.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_training_names_the_command_that_goes_on(data, tmp_path, monkeypatch, capsys):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DetplugRunner, 'train', interrupted)
+    folder = tmp_path / 'my run'
+    words = ['--data', str(data), '--model', 'yolov5n', *SHORT, '--size', '32', '--work-dir', str(folder)]
+    assert run(train.main, words) == 130
+    command = f"detplug train '{folder}/config.py' --work-dir '{folder}'"
+    assert capsys.readouterr().err == f'stopped before the first checkpoint; begin again with {command}\n'
+    (folder / 'iter_1.pth').touch()
+    assert train.stopped(load_config(folder / 'config.py', [f'work_dir={folder}'])).endswith(f'with {command} --resume')
 
 
 def test_a_config_in_yaml_is_no_data_set(tmp_path, monkeypatch):
