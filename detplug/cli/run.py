@@ -16,9 +16,9 @@ WRONG_INPUT = 2
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Call ``main(argv)`` and return the exit status: 2 after a :class:`UserError`, 130 after Ctrl-C.
 
-    The message of the interrupt is printed. A module that an extra would bring, a folder that hides our ``plugins``, and what the machine has too little of
-    (:mod:`detplug.cli.machine_errors`) are such errors too. With
-    DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
+    The message of the interrupt is printed. A module that an extra would bring, a folder that hides our ``plugins``,
+    and what the machine has too little of (:mod:`detplug.cli.machine_errors`) are such errors too.
+    DETPLUG_DEBUG=1 in the environment shows the whole traceback.
     """
     try:
         check_plugins()
