@@ -151,7 +151,7 @@ def fill_missing_sizes(annotations: AnnotationSet) -> None:
                 path = split.path(record)
                 try:
                     if path is None:
-                        raise ImageError(f'{one_line(record.file_name)}: image not found')
+                        raise ImageError('image not found')
                     record.width, record.height = size_of(path)
                     annotations.anomalies += _turned(record, path)
                 except UserError as error:
