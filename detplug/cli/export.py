@@ -1,5 +1,6 @@
 """``export CONFIG CHECKPOINT --format F --out D``: a bundle that runs without torch and finds what torch finds."""
 
+import shlex
 from collections.abc import Sequence
 
 from detplug.cli.command_parser import CommandParser
@@ -58,9 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     with building(config.filename):
         bundle = export(args.format, request, args.out)
     Console().print(summary(bundle))
+    if bundle.manifest['format'] in HOST_FORMATS:
+        print(next_step(bundle), flush=True)
     parts = {name: bundle.manifest[name] for name in PARTS if name in bundle.manifest}
     note_outcome(out=bundle.folder, format=bundle.manifest['format'], **parts)
     return 0
+
+
+def next_step(bundle: Bundle) -> str:
+    """The line that says how the bundle is run."""
+    return f'next: detplug predict {shlex.quote(str(bundle.folder))} PICTURES --out predictions'
 
 
 def load_format(name: str) -> None:

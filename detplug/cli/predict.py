@@ -10,6 +10,7 @@ stopped goes on when the same command is given again.
 """
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,7 +134,7 @@ def is_bundle(model: str) -> bool:
     Raises:
         UserError: a file inside a bundle, or nothing that is there.
     """
-    from detplug.runtime.bundled import bundle_folder
+    from detplug.runtime.bundled import bundle_folder, bundled
 
     path = Path(model)
     if bundle_folder(model).is_dir():
@@ -143,7 +144,11 @@ def is_bundle(model: str) -> bool:
     if '://' in model:
         raise UserError(f'{model}: the weights come after their config; give `predict mmdet::FOLDER/NAME.py {model}`')
     if not path.exists() and '::' not in model:
-        raise UserError(f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`')
+        near = difflib.get_close_matches(model, bundled(), n=1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        raise UserError(
+            f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`{hint}'
+        )
     return False
 
 

@@ -62,7 +62,9 @@ def test_one_runs_by_its_name(models, tmp_path, capsys):
     assert len(json.loads((tmp_path / 'out/predictions.json').read_text())) == 4
     assert Detector('eggs').folder == models and len(Detector('eggs')(pictures[0])) == 3
     assert main(['predict', 'worms', *pictures, '--out', 'out2']) == 2
-    assert 'nor one of `detplug models`' in capsys.readouterr().err
+    assert 'nor one of `detplug models`\n' in capsys.readouterr().err
+    assert main(['predict', 'egg', *pictures, '--out', 'out2']) == 2
+    assert 'did you mean eggs?' in capsys.readouterr().err
 
 
 def test_a_folder_of_that_name_goes_first(models, tmp_path):
