@@ -1,6 +1,7 @@
 """Run a command line: wrong input ends with one line on stderr and exit status 2, never with a traceback."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ from detplug.outcome import note_outcome
 from detplug.shadowed import check_plugins
 
 WRONG_INPUT = 2
+UNREAD = 141  # as of a program that SIGPIPE ended
 
 
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
@@ -22,8 +24,12 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     """
     try:
         check_plugins()
-        return main(argv) or 0
+        status = main(argv) or 0
+        sys.stdout.flush()
+        return status
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return UNREAD
         line = wrong_input(error)
         if line is None:
             raise
@@ -31,6 +37,16 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     except KeyboardInterrupt as stopped:
         print(str(stopped) or 'stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has ended, such as ``head``; it gets nothing more then."""
+    output, poll = sys.stdout.fileno(), select.poll()
+    poll.register(output, 0)  # errors alone
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def wrong_input(error: Exception) -> str | None:

@@ -1,5 +1,7 @@
 """The frame of every command: exit status, one-line errors."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +35,17 @@ def test_after_ctrl_c_the_command_says_how_it_goes_on(said, capsys):
 
     assert run(interrupted) == 130
     assert capsys.readouterr().err.startswith(said or 'stopped; continue with --resume')
+
+
+@pytest.mark.parametrize('buffered', [True, False])
+def test_a_reader_that_ended_is_no_traceback(buffered):
+    read, write = os.pipe()
+    os.close(read)
+    environment = os.environ | {'PYTHONUNBUFFERED': '' if buffered else '1'}
+    words = [sys.executable, '-m', 'detplug', '--help']
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == ''
 
 
 def test_unknown_command_lists_the_commands(capsys):
