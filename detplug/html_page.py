@@ -20,7 +20,8 @@ img { max-width: 100%; background: #fff; border-radius: 4px; padding: 4px; box-s
 .wide { overflow-x: auto; } .wide img { max-width: none; width: 100%; min-width: 700px; }
 table { border-collapse: collapse; } td, th { padding: .15em .9em .15em 0; text-align: right; }
 td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid var(--line); }
-.facts td { text-align: left; overflow-wrap: anywhere; }
+.facts td, .facts th { text-align: left; overflow-wrap: anywhere; }
+figure { margin: 0; max-width: 320px; } figcaption { color: var(--soft); font-size: .85em; overflow-wrap: anywhere; }
 .thumbnails { display: flex; flex-wrap: wrap; gap: .4em; margin: .8em 0; }
 code { overflow-wrap: anywhere; } dd { margin: 0 0 .6em; } ul { padding-left: 1.2em; }
 """
@@ -51,6 +52,11 @@ def tiles(figures: Mapping[str, str]) -> str:
 def image(data: bytes, text: str, mime: str = 'image/png') -> str:
     """A picture inside the page; ``text`` says what it shows to whoever cannot see it."""
     return f'<img alt="{escape(text)}" src="data:{mime};base64,{base64.b64encode(data).decode()}">'
+
+
+def captioned(picture: str, text: str) -> str:
+    """An :func:`image` with ``text`` below it."""
+    return f'<figure>{picture}<figcaption>{escape(text)}</figcaption></figure>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], kind: str = '') -> str:

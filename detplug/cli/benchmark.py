@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
+    parser = CommandParser(prog='benchmark', description=__doc__)
     parser.add_argument('bundle', help='folder that export wrote')
     parser.add_argument('pictures', nargs='*', help='by default one of noise, with another number of boxes')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each of the two measurements')

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -92,9 +93,7 @@ def method_of(words: Sequence[str]) -> str:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line without the options of one compressor."""
-    parser = argparse.ArgumentParser(
-        prog='compress', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(prog='compress', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')

@@ -8,13 +8,14 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='convert-annotations', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('source', metavar='SRC', help='file or folder of the annotations')

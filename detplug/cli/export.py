@@ -1,8 +1,9 @@
 """``export CONFIG CHECKPOINT --format F --out D``: a bundle that runs without torch and finds what torch finds."""
 
-import argparse
+import shlex
 from collections.abc import Sequence
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -26,7 +27,7 @@ HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='export', description=__doc__)
+    parser = CommandParser(prog='export', description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--format', default='onnx', help='onnx, onnx-int8, or a format of a plugin of the config')
@@ -58,9 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     with building(config.filename):
         bundle = export(args.format, request, args.out)
     Console().print(summary(bundle))
+    if bundle.manifest['format'] in HOST_FORMATS:
+        print(next_step(bundle), flush=True)
     parts = {name: bundle.manifest[name] for name in PARTS if name in bundle.manifest}
     note_outcome(out=bundle.folder, format=bundle.manifest['format'], **parts)
     return 0
+
+
+def next_step(bundle: Bundle) -> str:
+    """The line that says how the bundle is run."""
+    return f'next: detplug predict {shlex.quote(str(bundle.folder))} PICTURES --out predictions'
 
 
 def load_format(name: str) -> None:

@@ -1,5 +1,6 @@
 """The ``detplug`` command: ``detplug train ...`` is ``tools/train.py ...``."""
 
+import difflib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from detplug.outcome import as_json
 JSON = '--json'  # before the command
 Main = Callable[[Sequence[str] | None], int]
 COMMANDS = {  # of detplug.cli; plugins add theirs
-    'train': 'train a detector from a config',
+    'train': 'train a detector, from annotated pictures (--data) or a config',
     'test': 'evaluate a checkpoint',
     'predict': 'the objects in pictures, by a checkpoint or an exported bundle',
     'models': 'the detectors that come with detplug',
@@ -49,7 +50,7 @@ def dispatch(words: Sequence[str]) -> int:
         return command_main(words[0])(words[1:]) or 0
     print(
         'usage: detplug [--json] COMMAND ...\n\n'
-        + '\n'.join(f'  {name:18} {what}' for name, what in commands().items())
+        + '\n'.join(f'  {name.replace("_", "-"):20}{what}' for name, what in commands().items())
     )
     return 0
 
@@ -69,7 +70,10 @@ def command_main(name: str) -> Main:
         return importlib.import_module(f'detplug.cli.{name.replace("-", "_")}').main
     theirs = plugin_commands()
     if name not in theirs:
-        raise UserError(f'{name}: no such command; one of {", ".join([*COMMANDS, *theirs])}')
+        known = [other.replace('_', '-') for other in [*COMMANDS, *theirs]]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean {near[0]}? ' if near else ''
+        raise UserError(f'{name}: no such command; {hint}`detplug --help` lists all: {", ".join(known)}')
     from detplug.quiet import quiet_imports
 
     with quiet_imports():

@@ -1,9 +1,9 @@
 """``models [NAME]``: the detectors that come with detplug; ``detplug predict NAME PICTURES --out D`` runs one."""
 
-import argparse
 import json
 from collections.abc import Sequence
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
 from detplug.runtime.bundle import MODEL, read_manifest
@@ -12,7 +12,7 @@ from detplug.runtime.bundled import bundled, card_of
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a line for each, or the card of one; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='models', description=__doc__)
+    parser = CommandParser(prog='models', description=__doc__)
     parser.add_argument('name', nargs='?', help='show the card of this one')
     parser.add_argument('--json', action='store_true', help='one JSON object: name -> card, classes, size')
     args = parser.parse_args(argv)
@@ -48,7 +48,7 @@ def show_all(cards: dict[str, dict]) -> None:
 
     table = Table(box=None, header_style='bold')
     for title in ('name', 'finds', 'mAP50', 'MB', 'data'):
-        table.add_column(title)
+        table.add_column(title, overflow='fold')  # a long word is broken, not cut off
     for name, card in cards.items():
         map50 = f'{card["figures"]["map50"]:.3f}'
         table.add_row(*map(escape, (name, card['what'], map50, f'{card["megabytes"]:.1f}', card['data'])))

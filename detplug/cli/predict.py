@@ -10,17 +10,19 @@ stopped goes on when the same command is given again.
 """
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 
 if TYPE_CHECKING:
     from detplug.runtime.engine import EngineSource
 
-USAGE = """predict BUNDLE PICTURES... --out D [options]
-       predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
+USAGE = """detplug predict BUNDLE PICTURES... --out D [options]
+       detplug predict CONFIG CHECKPOINT PICTURES... --out D [options]"""
 DRAWN = 200  # pictures that are drawn where nothing else is said
 TOP = 100  # boxes of a queue where nothing else is said
 
@@ -52,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     from detplug.runtime.result_field import result_fields
 
     queues = ['uncertain', *(field.queue.name for field in result_fields().values() if field.queue)]
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='predict', usage=USAGE, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
@@ -132,7 +134,7 @@ def is_bundle(model: str) -> bool:
     Raises:
         UserError: a file inside a bundle, or nothing that is there.
     """
-    from detplug.runtime.bundled import bundle_folder
+    from detplug.runtime.bundled import bundle_folder, bundled
 
     path = Path(model)
     if bundle_folder(model).is_dir():
@@ -142,7 +144,11 @@ def is_bundle(model: str) -> bool:
     if '://' in model:
         raise UserError(f'{model}: the weights come after their config; give `predict mmdet::FOLDER/NAME.py {model}`')
     if not path.exists() and '::' not in model:
-        raise UserError(f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`')
+        near = difflib.get_close_matches(model, bundled(), n=1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        raise UserError(
+            f'{model}: not found: neither the folder of a bundle nor a config, nor one of `detplug models`{hint}'
+        )
     return False
 
 

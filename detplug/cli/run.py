@@ -1,6 +1,7 @@
 """Run a command line: wrong input ends with one line on stderr and exit status 2, never with a traceback."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,26 +12,41 @@ from detplug.outcome import note_outcome
 from detplug.shadowed import check_plugins
 
 WRONG_INPUT = 2
+UNREAD = 141  # as of a program that SIGPIPE ended
 
 
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Call ``main(argv)`` and return the exit status: 2 after a :class:`UserError`, 130 after Ctrl-C.
 
-    A module that an extra would bring, a folder that hides our ``plugins``, and what the machine has too little of
-    (:mod:`detplug.cli.machine_errors`) are such errors too. With
-    DETPLUG_DEBUG=1 in the environment the whole traceback is shown.
+    The message of the interrupt is printed. A module that an extra would bring, a folder that hides our ``plugins``,
+    and what the machine has too little of (:mod:`detplug.cli.machine_errors`) are such errors too.
+    DETPLUG_DEBUG=1 in the environment shows the whole traceback.
     """
     try:
         check_plugins()
-        return main(argv) or 0
+        status = main(argv) or 0
+        sys.stdout.flush()
+        return status
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return UNREAD
         line = wrong_input(error)
         if line is None:
             raise
         return _wrong(error, line)
-    except KeyboardInterrupt:
-        print('stopped; continue with --resume where the command has it', file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or 'stopped; continue with --resume where the command has it', file=sys.stderr)
         return 130
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has ended, such as ``head``; it gets nothing more then."""
+    output, poll = sys.stdout.fileno(), select.poll()
+    poll.register(output, 0)  # errors alone
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def wrong_input(error: Exception) -> str | None:

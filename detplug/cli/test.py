@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -30,7 +31,7 @@ with quiet_imports():
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog='test', description=__doc__)
+    parser = CommandParser(prog='test', description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--split', choices=('val', 'test'), default='test')

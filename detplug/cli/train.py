@@ -6,11 +6,15 @@
 import argparse
 import json
 import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
+from detplug.data.formats.formats import FORMATS
 from detplug.engine.quiet import quiet_imports
 
 with quiet_imports():
@@ -48,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return train_data.main(words)
     own = 'Without a config: train --data DATA --model NAME; its options: train --data DATA --help'
-    parser = argparse.ArgumentParser(prog='train', description=__doc__, epilog=own)
+    parser = CommandParser(prog='train', description=__doc__, epilog=own)
     parser.add_argument('config')
     parser.add_argument(
         '--work-dir', help='folder for all that is written; default work_dirs/FOLDER/NAME of the config'
@@ -75,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     accept_anomalies.add_option(parser)
     args = parser.parse_args(words)
     tiling = tiling_of(args)
+    check_no_data_set(args.config)
     config = load_config(args.config, args.cfg_options, replaced=dict(launcher='--launcher'))
     accept_anomalies.apply_option(config, args.accept_anomalies)
     check_trainable(config)
@@ -120,7 +125,10 @@ def train(config: Config) -> dict[str, float]:
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         if is_main_process():
             print(describe_batches(runner), flush=True)
-        runner.train()
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(stopped(config)) from None
     if not is_main_process():
         return {}
     metrics = best_metrics(work_dir, f'val/{best_metric(config)}')
@@ -134,6 +142,27 @@ def train(config: Config) -> dict[str, float]:
         if (work_dir / name).exists() and not (name == LAST and (work_dir / BEST).exists()):
             print(f'{what} {work_dir}/{name}')
     return metrics
+
+
+def stopped(config: Config) -> str:
+    """How a training that was stopped goes on."""
+    words = f'detplug train {shlex.quote(str(config.filename))} --work-dir {shlex.quote(str(config.work_dir))}'
+    if numbered_checkpoints(Path(config.work_dir)):
+        return f'stopped; it goes on from its newest checkpoint with {words} --resume'
+    return f'stopped before the first checkpoint; begin again with {words}'
+
+
+def check_no_data_set(text: str) -> None:
+    """Refuse a data set where a config is expected.
+
+    Raises:
+        UserError: it names the options that train on the data set.
+    """
+    path = Path(text)
+    if path.suffix == '.py' or not path.exists() or not any(form.find(path) for form in FORMATS.values()):
+        return
+    if path.is_dir() or not re.search(r'^\s*"?model"?\s*:', path.read_text(encoding='utf-8', errors='replace'), re.M):
+        raise UserError(f'{path}: a data set, not a config; train on it with --data {path} --model NAME')
 
 
 def check_trainable(config: Config) -> None:

@@ -6,12 +6,14 @@ take.
 """
 
 import argparse
+import json
 import os
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.engine.quiet import quiet_imports
 from detplug.errors import UserError
 from detplug.recipe.config_text import MARK, RecipeConfig
@@ -32,6 +34,7 @@ with quiet_imports():
     from detplug.engine.mixed_precision import default_dtype
 
 CONFIG, DATA = 'config.py', 'data'
+POOR = 0.05  # mAP50 of a detector that has not learned its classes yet
 OF_TRAINING = ('patience', 'log_to', 'accept_anomalies')  # options that `train CONFIG` has, no part of the config
 
 
@@ -56,9 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, with the options of plugins."""
-    parser = argparse.ArgumentParser(
-        prog='train', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(prog='train', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', required=True, help='file or folder of the annotations, with the images near it')
     parser.add_argument('--model', required=True, metavar='NAME', help=', '.join(recipe_models()))
     parser.add_argument('--size', type=int, metavar='PX', help='side of the network input; default: of the largest '
@@ -91,6 +92,9 @@ def train_data(settings: RecipeSettings) -> TrainedRun:
         value = settings.options[name]
         words += [] if not value else [flag(name)] if value is True else [flag(name), str(value)]
     train.main([str(path), '--work-dir', str(folder), *words])
+    map50 = json.loads((folder / 'metrics.json').read_text()).get('map50', 1.0)
+    if map50 < POOR:
+        print(f'mAP50 {map50:.3f}: it has hardly learned anything; train longer, or start from --weights', flush=True)
     run = TrainedRun(folder, path, best_of(folder), int(load_config(path).max_iters))
     for option, value in chosen.values():
         if option.after is not None:
@@ -107,8 +111,10 @@ def prepare(settings: RecipeSettings) -> Path:
     """
     began, folder = time.monotonic(), Path(settings.work_dir)
     if numbered_checkpoints(folder):
-        raise UserError(f'{folder}: holds an earlier training; continue it with `train {folder / CONFIG} --resume`, '
-                        'or give another --work-dir')  # fmt: skip
+        raise UserError(
+            f'{folder}: holds an earlier training; continue it with `detplug train {folder / CONFIG} --resume`, '
+            'or give another --work-dir'
+        )
     check_replaceable(folder / CONFIG)
     chosen = read_options(settings.plugin_options)
     recipe = compute(settings)
@@ -172,6 +178,7 @@ def set_length(recipe: RecipeConfig, seconds: float, began: float) -> None:
     """
     from detplug.recipe.time_budget import fitting_steps, measure
 
+    print('the speed of the first steps is measured', flush=True)
     with tempfile.TemporaryDirectory() as folder:
         speed = measure(load_config(write(recipe, Path(folder)), ['max_iters=12']), most=seconds / 10)
     images = len(recipe.data.splits['val'].records)

@@ -48,9 +48,9 @@ class BoxFit:
         small, middle = np.quantile(self.network_sizes.min(1), [RARE, 0.5])
         large = np.quantile(self.network_sizes.max(1), 1 - RARE)
         return (
-            f'{len(self.sizes)} boxes of {len(self.pictures)} pictures at {self.scale[0]}x{self.scale[1]} px: smaller '
-            f'side {middle:.0f} px in the middle, {small:.1f} px or less of 1 %; '
-            f'larger side {large:.0f} px or more of 1 %'
+            f'{len(self.sizes)} boxes of {len(self.pictures)} pictures at {self.scale[0]}x{self.scale[1]} px: median '
+            f'of the smaller side {middle:.0f} px, 1 % at most {small:.1f} px; '
+            f'larger side: 1 % at least {large:.0f} px'
         )
 
     def advice(self) -> list[str]:

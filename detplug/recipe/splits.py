@@ -10,7 +10,10 @@ from detplug.data.formats.annotation_set import ALL, TEST, TRAIN, VAL, Annotatio
 from detplug.data.formats.formats import read_set
 from detplug.data.prepare import coco_text
 from detplug.data.records import ImageRecord, one_line
-from detplug.errors import UserError
+from detplug.errors import ImageError, UserError
+from detplug.images.reading import check_whole
+from detplug.images.slides import SUFFIXES
+from detplug.images.sources import TIFFS
 
 VAL_SHARE = 0.2  # of the training images, where there is no val
 
@@ -68,7 +71,7 @@ def read_data(
     splits = {split.name: split for split in found.splits if split.records}
     for split in splits.values():
         _check_images(split, source)
-    notes = [f'{kind}: {count} times' for kind, count in Counter(x.partition(': ')[0] for x in found.anomalies).items()]
+    notes = _kinds(found.anomalies)
     data = RecipeData(Path(source), form, learned, kept_apart, _complete(splits, source, notes), notes)
     objects = Counter(item.name for record in data.splits[TRAIN].records for item in record.objects)
     without = [name for name in learned if not objects[name]]
@@ -76,6 +79,16 @@ def read_data(
         raise UserError(f'{source}: train: no object of any class that is learned; check the labels and --unknown')
     data.notes += [f'class {one_line(name)}: no object in train' for name in without]
     return data
+
+
+def _kinds(anomalies: Sequence[str]) -> list[str]:
+    """A line for each kind of ``KIND: FILE: details``: how many, and the first."""
+    first: dict[str, str] = {}
+    for line in anomalies:
+        kind, _, details = line.partition(': ')
+        first.setdefault(kind, details)
+    counts = Counter(line.partition(': ')[0] for line in anomalies)
+    return [f'{kind}: {counts[kind]}, the first {one_line(details)}' for kind, details in first.items()]
 
 
 def _classes(
@@ -93,7 +106,7 @@ def _classes(
 
 
 def _check_images(split: Split, source: str | Path) -> None:
-    """Refuse a split whose images are not there, before a training finds out.
+    """Refuse a split whose images are not there or cut off, before a training finds out.
 
     Raises:
         UserError: it names the first and counts them.
@@ -105,6 +118,20 @@ def _check_images(split: Split, source: str | Path) -> None:
             f'{source}: {split.name}: {first}: image not found, {len(missing)} of {len(split.records)} are not; '
             'give their folder with --images'
         )
+    broken = [reason for record in split.records if (reason := _broken(split.path(record)))]
+    if broken:
+        raise UserError(f'{source}: {split.name}: {len(broken)} of {len(split.records)} images cannot be read: '
+                        f'{broken[0]}, or remove it with its label; `detplug inspect {source}` lists all')  # fmt: skip
+
+
+def _broken(path: Path) -> str | None:
+    """Why an image file cannot be read; None where it can. Not of slides and stacks, which are read in parts."""
+    try:
+        if path.suffix.lower() not in TIFFS | SUFFIXES:
+            check_whole(path)
+    except ImageError as error:
+        return str(error)
+    return None
 
 
 def _complete(splits: dict[str, Split], source: str | Path, notes: list[str]) -> dict[str, Split]:

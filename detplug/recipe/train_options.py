@@ -63,6 +63,9 @@ def texts(option: str, given: Any) -> tuple[str, ...]:
     return tuple(several)
 
 
+LENGTH_AND_SIZE = ('epochs', 'steps', 'minutes', 'size', 'batch', 'work_dir')  # arguments of every training
+
+
 @dataclass(frozen=True)
 class Argument:
     """An option ``--NAME VALUE`` of the command, and the argument ``name=value`` in Python.
@@ -148,7 +151,7 @@ def split_options(given: Mapping[str, Any]) -> tuple[TrainOptions, dict[str, str
     given = {name: value for name, value in given.items() if value is not None}
     for name in given.keys() - table.keys() - theirs.keys():
         names = [*table, *theirs]
-        near = difflib.get_close_matches(name, names, n=1)
+        near = difflib.get_close_matches(name, [*names, *LENGTH_AND_SIZE], n=1)
         hint = f'did you mean {near[0]}? ' if near else ''
         raise UserError(f'{name}: no such option of a training; {hint}further options are {", ".join(names)}')
     ours = {name: x.read(flag(name), given[name]) if name in given else x.default for name, x in table.items()}

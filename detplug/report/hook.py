@@ -86,7 +86,7 @@ class ReportHook(Hook):
         if loop is None:
             return
         name = runner.cfg.filename or runner.experiment_name
-        title = f'{Path(name).stem}: report of the {split} split'
+        title = f'{name_of(Path(name))}: report of the {split} split'
         facts = run_facts(config=name, work_dir=runner.work_dir, seed=str(runner.seed), **(facts or {}), **self.facts)
         more['sections'] = [*anomaly_sections(run_audits(runner)), *fit_sections(fit_rows(runner))]
         metric = find_metric(loop)
@@ -130,6 +130,11 @@ def find_box_ap(loop) -> BoxAP | None:
     """The first BoxAP of the evaluator of a validation or test loop, None where there is none."""
     metrics = loop.evaluator.metrics if loop is not None else ()
     return next((metric for metric in metrics if isinstance(metric, BoxAP)), None)
+
+
+def name_of(config: Path) -> str:
+    """What a report calls the training: the file name of its config, or its folder where that says nothing."""
+    return config.stem if config.stem != 'config' else config.absolute().parent.name
 
 
 def count_labels(dataset, classes: tuple[str, ...]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from detplug.drawing.colours import class_colour
 
 SMOOTH_OVER = 1 / 40  # share of the steps that the running mean spans
+LOW = 0.15  # figure below which its label has no room under it
 AVERAGE_PRECISION = {'val/map': 'mAP', 'val/map50': 'mAP50'}  # key in history.jsonl -> name
 
 
@@ -64,7 +65,7 @@ def validation_figure(history: Sequence[Mapping], names: Mapping[str, str] = AVE
     axes.annotate(
         f'best {values[best]:.3f} at step {steps[best]:.0f}',
         (steps[best], values[best]),
-        xytext=(0, -18),
+        xytext=(0, -18 if values[best] > LOW else 10),
         textcoords='offset points',
         ha='right' if best > len(steps) / 2 else 'left',
         fontsize=9,
@@ -97,7 +98,8 @@ def pace_figure(history: Sequence[Mapping]) -> Figure | None:
             axes.plot(
                 steps, smooth, color=colour, label=panels[title][key], marker='o' * (key == 'memory'), markersize=3
             )
-        axes.set(ylabel=title, ylim=(0, None))
+        highest = max((values.max() for _, values in lines.values() if values.size), default=0.0)
+        axes.set(ylabel=title, ylim=(0, 1.1 * highest or None))
         _finish(axes, legend=len(lines) > 1)
     axes.set_xlabel('step')
     return figure

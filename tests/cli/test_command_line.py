@@ -1,5 +1,7 @@
 """The frame of every command: exit status, one-line errors."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,10 +28,55 @@ def test_other_errors_are_not_hidden():
         run(bug)
 
 
+@pytest.mark.parametrize('said', ['', 'stopped; it goes on with X'])
+def test_after_ctrl_c_the_command_says_how_it_goes_on(said, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt(*[said][: bool(said)])
+
+    assert run(interrupted) == 130
+    assert capsys.readouterr().err.startswith(said or 'stopped; continue with --resume')
+
+
+@pytest.mark.parametrize('buffered', [True, False])
+def test_a_reader_that_ended_is_no_traceback(buffered):
+    read, write = os.pipe()
+    os.close(read)
+    environment = os.environ | {'PYTHONUNBUFFERED': '' if buffered else '1'}
+    words = [sys.executable, '-m', 'detplug', '--help']
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == ''
+
+
 def test_unknown_command_lists_the_commands(capsys):
     assert main(['trian']) == 2
     printed = capsys.readouterr().err
-    assert all(name in printed for name in COMMANDS)
+    assert all(name.replace('_', '-') in printed for name in COMMANDS)
+    assert 'did you mean train?' in printed
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('predict blood-cells a.jpg --output d', '--output: no such option; did you mean --out?'),
+        ('predict blood-cells a.jpg --score-treshold=.3 --out d', '--score-treshold: no such option; did you mean'),
+        ('inspect d --xyz', '--xyz: no such option; --help lists all'),
+        ('predict blood-cells a.jpg', 'arguments are required: --out'),
+        ('count d --ou e --by moon', 'argument --by: invalid choice'),  # --ou is short for --out
+    ],
+)
+def test_a_misspelt_option_is_answered_with_the_one_that_is_near(words, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    printed = capsys.readouterr().err
+    assert end.value.code == 2 and said in printed and printed.startswith('usage: detplug ')
+
+
+def test_commands_are_listed_as_the_pages_spell_them(capsys):
+    assert main(['--help']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert '  convert-annotations ' in ''.join(lines) and not any('_' in line.split()[0] for line in lines if line)
+    assert main(['convert_annotations', 'nowhere', 'out', '--to', 'coco']) == 2, 'the old spelling'
 
 
 @pytest.mark.parametrize(

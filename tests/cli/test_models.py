@@ -48,13 +48,23 @@ def test_they_are_listed(models, capsys):
     assert 'worms: no such model; one of eggs' in capsys.readouterr().err
 
 
+def test_a_narrow_screen_cuts_nothing_off(models, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '60')
+    (models / 'card.json').write_text(json.dumps(CARD | {'data': 'drawn_by_a_program_with_a_very_long_name_indeed'}))
+    assert main(['models']) == 0
+    out = capsys.readouterr().out
+    assert '…' not in out and max(map(len, out.splitlines())) <= 60
+
+
 def test_one_runs_by_its_name(models, tmp_path, capsys):
     pictures = [str(path) for path in write_pictures(tmp_path / 'pictures')]
     assert main(['predict', 'eggs', *pictures, '--out', 'out']) == 0
     assert len(json.loads((tmp_path / 'out/predictions.json').read_text())) == 4
     assert Detector('eggs').folder == models and len(Detector('eggs')(pictures[0])) == 3
     assert main(['predict', 'worms', *pictures, '--out', 'out2']) == 2
-    assert 'nor one of `detplug models`' in capsys.readouterr().err
+    assert 'nor one of `detplug models`\n' in capsys.readouterr().err
+    assert main(['predict', 'egg', *pictures, '--out', 'out2']) == 2
+    assert 'did you mean eggs?' in capsys.readouterr().err
 
 
 def test_a_folder_of_that_name_goes_first(models, tmp_path):

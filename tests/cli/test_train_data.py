@@ -9,6 +9,8 @@ from yolo_set import write_yolo
 from detplug.cli import predict, test, train
 from detplug.cli.config import load_config
 from detplug.cli.run import run
+from detplug.engine.runner import DetplugRunner
+from detplug.errors import UserError
 from detplug.recipe.models import STOCK
 
 SHORT = ['--steps', '2', '--batch', '2', '--device', 'cpu']
@@ -23,7 +25,8 @@ def test_from_a_data_yaml_to_pictures_with_boxes(data, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     assert run(train.main, ['--data', str(data), '--model', 'yolov5n', *SHORT, '--unknown', 'taenia']) == 0
     out = capsys.readouterr().out
-    said = ('yolo: 4 train, 2 val, 2 test; 9 classes: ascaris', 'unknown: taenia', 'random weights', '64 px, 2 images')
+    said = ('yolo: 4 train, 2 val, 2 test; 9 classes: ascaris', 'unknown: taenia', 'random weights', '64 px, 2 images',
+            'it has hardly learned anything')  # fmt: skip
     for words in (*said, '2 steps', 'next: detplug test'):
         assert words in out
     folder = Path('work_dirs/yolo-yolov5n')
@@ -72,6 +75,7 @@ def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):
     if status == 2:  # a machine on which 20 steps take longer
         assert '--minutes' in said.err and 'are the fewest' in said.err
         return
+    assert said.out.startswith('the speed of the first steps is measured'), 'not silence for half a minute'
     assert 'speed: ' in said.out and 'measured' in said.out
     config = load_config(tmp_path / 'config.py')
     steps = config.train_cfg.max_iters
@@ -85,6 +89,7 @@ def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):
     ('words', 'line'),
     [
         (['--data', 'nowhere.yaml', '--model', 'yolov5n'], 'nowhere.yaml: not found; check the path'),
+        (['DATA'], 'data.yaml: a data set, not a config; train on it with --data '),
         (['--data', 'DATA', '--model', 'yolo9'], '--model yolo9: no such model'),
         (['--data', 'DATA', '--model', 'yolov5n', '--size', '65'], '--size 65: not a multiple of 32; give 64'),
         (['--data', 'DATA', '--model', 'yolov5n', '--device', 'tpu'], '--device tpu'),
@@ -107,6 +112,30 @@ def test_wrong_input_is_one_line_and_writes_nothing(data, tmp_path, words, line,
     said = capsys.readouterr().err
     assert line in said and len(said.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_training_names_the_command_that_goes_on(data, tmp_path, monkeypatch, capsys):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DetplugRunner, 'train', interrupted)
+    folder = tmp_path / 'my run'
+    words = ['--data', str(data), '--model', 'yolov5n', *SHORT, '--size', '32', '--work-dir', str(folder)]
+    assert run(train.main, words) == 130
+    command = f"detplug train '{folder}/config.py' --work-dir '{folder}'"
+    assert capsys.readouterr().err == f'stopped before the first checkpoint; begin again with {command}\n'
+    (folder / 'iter_1.pth').touch()
+    assert train.stopped(load_config(folder / 'config.py', [f'work_dir={folder}'])).endswith(f'with {command} --resume')
+
+
+def test_a_config_in_yaml_is_no_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('config.yaml').write_text('model:\n  type: YOLOv5\nnames: [egg]\n')
+    train.check_no_data_set('config.yaml')
+    Path('data.yaml').write_text('train: images\nnames: [egg]\n')
+    for name in ('data.yaml', '.'):
+        with pytest.raises(UserError, match='a data set, not a config'):
+            train.check_no_data_set(name)
 
 
 def test_the_help_of_train_names_both_ways(capsys):

@@ -14,8 +14,8 @@ def test_sizes_are_those_at_the_networks_input():
     np.testing.assert_allclose(fit.network_sizes, [[2.56, 5.12]] * 50)
     assert fit.tiny == 50
     assert fit.describe() == (
-        '50 boxes of 50 pictures at 640x640 px: smaller side 3 px in the middle, 2.6 px or less of 1 %; '
-        'larger side 5 px or more of 1 %'
+        '50 boxes of 50 pictures at 640x640 px: median of the smaller side 3 px, 1 % at most 2.6 px; '
+        'larger side: 1 % at least 5 px'
     )
 
 

@@ -1,10 +1,11 @@
 """The registry of formats, and what it says of wrong requests."""
 
+import shlex
 from copy import copy
 
 import pytest
 
-from detplug.cli.export import main
+from detplug.cli.export import main, next_step
 from detplug.cli.run import run
 from detplug.errors import UserError
 from detplug.export import formats
@@ -47,6 +48,12 @@ def test_images_are_drawn_by_seed_from_the_innermost_data_set(drawn_config):
     assert first == image_paths(drawn_config, 'train', 3) and len(first) == len(set(first)) == 3
     assert len(image_paths(drawn_config, 'train', 99)) == 5
     assert {tuple(image_paths(drawn_config, 'train', 3, seed)) for seed in range(5)} != {tuple(first)}
+
+
+def test_what_follows_is_a_command_that_a_shell_takes(tmp_path):
+    bundle = formats.Bundle(tmp_path / 'my bundle', {'format': 'onnx'})
+    words = shlex.split(next_step(bundle).removeprefix('next: '))
+    assert words == ['detplug', 'predict', str(tmp_path / 'my bundle'), 'PICTURES', '--out', 'predictions']
 
 
 def test_the_command_ends_with_one_line_and_status_2(capsys, tmp_path):

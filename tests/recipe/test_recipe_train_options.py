@@ -44,6 +44,7 @@ def test_the_help_says_every_default():
 @pytest.mark.parametrize(
     ('given', 'line'),
     [
+        (dict(step=20), 'step: no such option of a training; did you mean steps?'),
         (dict(weight='coco'), 'weight: no such option of a training; did you mean weights?'),
         (dict(zzz=3), 'zzz: no such option of a training; further options are weights, images, .*, seed, .*compress'),
         (dict(augmentation='night'), '--augmentation night: not known; one of microscopy, natural'),

@@ -1,6 +1,7 @@
 """Every format gives the same recipe data; a missing split is made the same way each time and said; refusals."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -119,6 +120,23 @@ def test_images_that_are_not_there_are_refused_before_a_training(yolo, tmp_path)
     gone.unlink()
     with pytest.raises(UserError, match=rf'train: .*{gone.name}: image not found, 1 of 4 are not; .* --images'):
         read_data(tmp_path / 'coco')
+
+
+def test_images_that_are_cut_off_are_refused_before_a_training(yolo):
+    pictures = sorted((yolo / 'images' / 'train').iterdir())
+    for path in pictures[:2]:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * 45 // 100])
+    with pytest.raises(UserError, match=rf'train: 2 of 4 images cannot be .*{pictures[0].name}: .*detplug inspect'):
+        read_data(yolo)
+
+
+def test_what_was_left_out_is_named(yolo):
+    labels = sorted((yolo / 'labels' / 'train').iterdir())
+    for label in labels[:2]:
+        label.unlink()
+    notes = read_data(yolo).notes
+    assert any(re.match(rf'no label file, .*: 2, the first .*{labels[0].stem}', note) for note in notes)
 
 
 def test_splits_that_no_training_has_are_refused(yolo):

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader, Dataset
 
 from detplug.evaluation.box_ap import BoxAP
-from detplug.report.hook import ReportHook, count_labels
+from detplug.report.hook import ReportHook, count_labels, name_of
 
 BOX = [8.0, 8.0, 40.0, 40.0]
 
@@ -117,3 +118,8 @@ def test_labels_are_counted_through_wrappers_without_ignored_ones(tmp_path):
     slides = Slides(tmp_path)
     wrapped = torch.utils.data.ConcatDataset([slides, torch.utils.data.Subset(slides, [0])])
     assert count_labels(wrapped, ('egg', 'worm')) == {'egg': 0, 'worm': 6}
+
+
+def test_a_report_has_the_name_of_the_config_or_of_its_folder():
+    assert name_of(Path('configs/yolov5/yolov5n_bccd.py')) == 'yolov5n_bccd'
+    assert name_of(Path('work_dirs/screws-yolov5n/config.py')) == 'screws-yolov5n'

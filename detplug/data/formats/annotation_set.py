@@ -122,6 +122,14 @@ def size_of(path: Path) -> tuple[int, int]:
     return read_header(path).shown_size
 
 
+def _turned(record: ImageRecord, path: Path) -> list[str]:
+    orientation = 1 if path.suffix.lower() in TIFFS | SUFFIXES else read_header(path).orientation
+    name = one_line(record.file_name)
+    return (
+        [] if orientation == 1 else [f'turned by EXIF, look whether its boxes are: {name}: orientation {orientation}']
+    )
+
+
 def with_suffix(stem: str, folders: list[Path]) -> str:
     """The name of the image file ``stem`` in the first folder that has it, with its suffix; else ``stem`` itself."""
     for folder in folders:
@@ -132,7 +140,10 @@ def with_suffix(stem: str, folders: list[Path]) -> str:
 
 
 def fill_missing_sizes(annotations: AnnotationSet) -> None:
-    """Give records without a size that of their image; those that have none are dropped and listed."""
+    """Give records without a size that of their image; those that have none are dropped and listed.
+
+    So are pictures that are turned by EXIF, as nothing says then whether their boxes are of the turned one.
+    """
     for split in annotations.splits:
         kept = []
         for record in split.records:
@@ -140,8 +151,9 @@ def fill_missing_sizes(annotations: AnnotationSet) -> None:
                 path = split.path(record)
                 try:
                     if path is None:
-                        raise ImageError(f'{one_line(record.file_name)}: image not found')
+                        raise ImageError('image not found')
                     record.width, record.height = size_of(path)
+                    annotations.anomalies += _turned(record, path)
                 except UserError as error:
                     annotations.anomalies.append(f'image without size dropped: {one_line(record.file_name)}: {error}')
                     continue

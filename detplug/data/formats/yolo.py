@@ -108,6 +108,8 @@ def _add_split(annotations: AnnotationSet, name: str, paths: list[Path]) -> None
             label = label_of(image)
             if label.is_file():
                 record.objects = _objects(label, annotations)
+            else:
+                annotations.anomalies.append(f'no label file, so read as without objects: {one_line(image)}')
             records.append(record)
     if records and not any(label_of(root / record.file_name).is_file() for record in records):
         raise UserError(f'{label_of(root / records[0].file_name)}: not there, nor the label of any other image of '

@@ -11,6 +11,7 @@ count RESULTS --truth test.json --targets ascaris                 sensitivity, s
 import argparse
 from collections.abc import Sequence
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 
 CALIBRATING = ('sensitivity', 'false_alarms')
@@ -31,9 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line. Defaults are None where an option that was given must be told from one that was not."""
-    parser = argparse.ArgumentParser(
-        prog='count', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(prog='count', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', metavar='RESULTS', help='folder that predict --out wrote')
     parser.add_argument('--out', help='folder of the tables; by default RESULTS')
     grouping = parser.add_argument_group('groups')

@@ -60,7 +60,17 @@ def _diagnosis(diagnosis: Diagnosis) -> str:
 
 def _table(heading: str, note: str, rows: Rows) -> str:
     cut = f' The first {MOST_ROWS} of {len(rows) - 1} rows; the csv has all.' if len(rows) > MOST_ROWS + 1 else ''
-    return section(heading, note + cut, table(rows[0], rows[1 : MOST_ROWS + 1]), kind='wide')
+    shown = [[*row[:2], *map(rounded, row[2:])] for row in rows[1 : MOST_ROWS + 1]]  # names as they are
+    return section(heading, note + cut, table(rows[0], shown), kind='wide')
+
+
+def rounded(cell: str) -> str:
+    """A number of a table to three digits and no fewer than its whole ones; any other text as it is."""
+    try:
+        value = float(cell) if '.' in cell else None
+    except ValueError:
+        value = None
+    return cell if value is None else f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
 
 
 def _reliability(calibration: Calibration) -> str:

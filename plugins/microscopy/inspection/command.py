@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
 
@@ -19,9 +20,7 @@ SHOWN = 5  # lines of a finding on the screen
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Inspect as the command line says; returns the exit status: 1 where something would spoil a training."""
-    parser = argparse.ArgumentParser(
-        prog='inspect', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(prog='inspect', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', metavar='DATA', help='annotations: a file or a folder')
     parser.add_argument('--from', dest='form', metavar='FORMAT', help='of DATA; by default detected')
     parser.add_argument('--images', metavar='DIR', help='folder of the images; by default looked for near DATA')

@@ -3,7 +3,7 @@
 import cv2
 
 from detplug.errors import UserError
-from detplug.html_page import image, page, section, table, tiles
+from detplug.html_page import captioned, image, page, section, table, tiles
 
 from .findings import SPOILS, Finding, Key
 from .inspect_set import Inspection
@@ -36,14 +36,14 @@ def inspection_page(title: str, inspection: Inspection) -> str:
 def _finding(finding: Finding, inspection: Inspection) -> str:
     more = len(finding.items) - MOST_LINES
     rows = [[line] for line in finding.items[:MOST_LINES]] + ([[f'and {more} more']] if more > 0 else [])
-    keys = list(dict.fromkeys(key for group in finding.images for key in group))
+    keys = [key for group in dict.fromkeys(map(tuple, finding.images)) for key in group]  # pairs stay side by side
     shown = ''.join(_picture(key, inspection) for key in keys[: 2 * MOST_PICTURES])
     heading = f'{"Spoils a training: " if finding.severity == SPOILS else ""}{finding.kind} ({len(finding.items)})'
     return section(heading, finding.cure, table((), rows, kind='facts'), f'<div class="tables">{shown}</div>')
 
 
 def _picture(key: Key, inspection: Inspection) -> str:
-    """The small picture of an image, none where there is none."""
+    """The small picture of an image with its name, none where there is none."""
     path = inspection.paths.get(key)
     try:
         pixels = read_small(path) if path is not None else None
@@ -54,4 +54,5 @@ def _picture(key: Key, inspection: Inspection) -> str:
     scale = SIDE / max(pixels.shape)
     pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
     done, data = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return image(data.tobytes(), f'{key[0]}/{key[1]}', 'image/jpeg') if done else ''
+    name = f'{key[0]}/{key[1]}'
+    return captioned(image(data.tobytes(), name, 'image/jpeg'), name) if done else ''

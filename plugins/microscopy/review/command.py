@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from detplug.cli.command_parser import CommandParser
 from detplug.cli.predict import natural
 from detplug.errors import UserError
 from plugins.microscopy.review.corrected import CORRECTED
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='detplug review', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('results', metavar='RESULTS', help='folder that detplug predict wrote')

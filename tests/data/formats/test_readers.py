@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from results_folder import box, write_results
 
 from detplug.cli.main import main
@@ -53,7 +54,22 @@ def test_roboflow_yolo_with_polygons_and_paths_that_lead_out(tmp_path):
     form, annotations = read_set(tmp_path)
     assert form == 'yolo' and annotations.names == ['RBC', 'WBC']
     assert boxes(annotations) == {'a.jpg': [('WBC', (40, 15, 60, 35)), ('RBC', (10, 10, 30, 30))], 'empty.jpg': []}
-    assert [line.partition(':')[0] for line in annotations.anomalies] == ['polygon read as its box']
+    kinds = [line.partition(':')[0] for line in annotations.anomalies]
+    assert kinds == ['polygon read as its box', 'no label file, so read as without objects']
+
+
+def test_pictures_turned_by_exif_are_listed_where_no_size_says_how_they_were_annotated(tmp_path):
+    exif = Image.Exif()
+    for name, exif[0x112] in (('turned', 6), ('upright', 1)):
+        (tmp_path / 'images').mkdir(exist_ok=True)
+        Image.new('RGB', (50, 100)).save(tmp_path / 'images' / f'{name}.jpg', exif=exif)
+        label = tmp_path / 'labels' / f'{name}.txt'
+        label.parent.mkdir(exist_ok=True)
+        label.write_text('0 0.5 0.5 0.2 0.4\n')
+    (tmp_path / 'data.yaml').write_text('train: images\nnames: [egg]\n')
+    annotations = read_set(tmp_path / 'data.yaml')[1]
+    assert boxes(annotations)['turned.jpg'] == [('egg', (40, 15, 60, 35))]
+    assert annotations.anomalies == ['turned by EXIF, look whether its boxes are: turned.jpg: orientation 6']
 
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task><labels>

@@ -1,6 +1,7 @@
 """``detplug inspect``: overlapping fields of view, and one planted fault of each kind."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -82,7 +83,10 @@ def test_overlapping_turned_and_copied_images_are_found_across_splits(tmp_path, 
     pairs = {frozenset(word.rpartition('/')[2].rstrip(':') for word in line.split() if '/' in word) for line in lines}
     expected = (('t0.png', 'shifted.png'), ('t1.png', 'mirrored.png'), ('t2.png', 'recoded.jpg'))
     assert pairs == set(map(frozenset, expected))
-    assert '<img' in (tmp_path / 'out' / 'inspect.html').read_text()
+    page = (tmp_path / 'out' / 'inspect.html').read_text()
+    captions = re.findall('<figcaption>.*?/(.*?)</figcaption>', page)
+    beside = {frozenset(captions[i : i + 2]) for i in range(0, 2 * len(lines), 2)}
+    assert beside == pairs, 'the two of a pair are side by side, with their names'
 
 
 @pytest.mark.parametrize('turn', range(1, 8))

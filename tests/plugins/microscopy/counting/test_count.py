@@ -9,6 +9,7 @@ from results_folder import box, write_results, write_truth
 from tiny_bundle import write_bundle, write_pictures
 
 from detplug.cli.main import main
+from plugins.microscopy.counting.page import rounded
 
 
 def rows(path):
@@ -237,3 +238,8 @@ def test_a_real_prediction_is_counted(tmp_path):
     assert main(['count', str(out), '--by', 'folder']) == 0
     counts = {row['class']: row['count'] for row in rows(out / 'counts.csv')}
     assert counts == {'egg': '3', 'Würmer': '1'}
+
+
+def test_the_page_rounds_what_the_table_has_in_full():
+    cells = ['0.0253178', '22.2304', '2223.04', '13', 'poisson', '', '1.2.3']
+    assert [rounded(cell) for cell in cells] == ['0.0253', '22.2', '2223', '13', 'poisson', '', '1.2.3']
