@@ -99,7 +99,7 @@ def _headline(
 ) -> str:
     figures = {name: figure(metrics[key]) for key, name in HEADLINES.items() if key in metrics}
     if best:
-        figures[f'best F1, at score {best[0]:.2f}'] = figure(best[1])
+        figures[f'best F1, at score {best[0]:.2g}'] = figure(best[1])
     objects = sum(int((~image.gt_ignored).sum()) for image in images)
     return page.section(
         f'Figures on the {split} split', f'{len(images)} images, {objects} objects', page.tiles(figures), kind='figures'

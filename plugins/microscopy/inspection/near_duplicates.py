@@ -17,6 +17,8 @@ from .local_features import shifted_pairs, small_grey
 from .statistics import ImageStatistics, band_pass, read_small, unit
 
 SAME = 0.85  # correlation of what both show: overlaps of blood smears .91 and more, others .74 and less
+OTHER_COLOUR = 12.0  # CIELAB a, b between whole images: one ground in another colour repeats the grain, no scene
+COPY = 0.97  # correlation from which they show the same whatever their colours: one is a grey or tinted copy
 LEAST_SHARED = 0.08  # of the smaller image; smaller overlaps are chance too often
 THUMBS_ALIKE = 0.9  # cosine of thumbnails that makes a candidate
 ROWS = 500  # of thumbnails compared at once
@@ -49,16 +51,20 @@ def near_duplicates(
     def band(number: int) -> np.ndarray:
         return band_pass(small_grey(read_small(paths[number], window)))
 
+    def check(i: int, j: int, shift: tuple[float, float], turn: int = 0) -> None:
+        pair = overlapping(band(i), turned(band(j), turn), shift)
+        if pair is None:
+            return
+        distance = float(np.hypot(*np.subtract(statistics[i].colour, statistics[j].colour)))
+        if distance < OTHER_COLOUR or pair[1] >= COPY:
+            pairs[i, j] = DuplicatePair(i, j, *pair, turned=turn > 0)
+
     pairs: dict[tuple[int, int], DuplicatePair] = {}
     for i, j, shift in sorted(shifted_pairs([x.features for x in statistics])):
-        pair = overlapping(band(i), band(j), shift)
-        if pair is not None:
-            pairs[i, j] = DuplicatePair(i, j, *pair)
+        check(i, j, shift)
     for i, j, turn in turned_candidates(np.array([x.thumbnail for x in statistics])):
         if (i, j) not in pairs:
-            pair = overlapping(band(i), turned(band(j), turn), (0.0, 0.0))
-            if pair is not None:
-                pairs[i, j] = DuplicatePair(i, j, *pair, turned=turn > 0)
+            check(i, j, (0.0, 0.0), turn)
     return [pairs[key] for key in sorted(pairs)]
 
 
