@@ -5,7 +5,7 @@ from pathlib import Path
 from detplug.cli.demo_step import Demo, DemoStep, StepResult
 
 CONFIG = 'detplug::sabra/sabra_yolov5n_samples.py'
-STEPS_OF_TRAINING = 280  # of 8 images
+STEPS_OF_TRAINING = 400  # of 8 images
 SIDE = 192  # of the network's input, px; of 320 are the scenes
 SHOWN = 8  # pictures
 

@@ -90,11 +90,12 @@ def test_overlapping_turned_and_copied_images_are_found_across_splits(tmp_path, 
 
 
 def test_the_grain_of_one_ground_in_two_colours_is_no_overlap_but_a_grey_copy_is(tmp_path, capsys):
-    grain = np.random.default_rng(0).normal(0, 25, (SIZE[1] // 4, SIZE[0] // 4, 1))
-    grain = cv2.resize(grain, SIZE, interpolation=cv2.INTER_CUBIC)[..., None]
-    noise = [np.random.default_rng(i).normal(0, 9, (SIZE[1], SIZE[0], 3)) for i in (1, 2)]
-    green, brown = (np.clip(np.array(colour) + grain + x, 0, 255).astype(np.uint8)
-                    for colour, x in zip(((90, 150, 90), (80, 110, 160)), noise, strict=True))  # fmt: skip
+    def grain(seed: int, strength: float) -> np.ndarray:
+        coarse = np.random.default_rng(seed).normal(0, strength, (SIZE[1] // 4, SIZE[0] // 4))
+        return cv2.resize(coarse, SIZE, interpolation=cv2.INTER_CUBIC)[..., None]
+
+    green, brown = (np.clip(np.array(colour) + grain(0, 25) + grain(i, 8), 0, 255).astype(np.uint8)
+                    for i, colour in enumerate(((90, 150, 90), (80, 110, 160)), start=1))  # fmt: skip
     field = view(field_of_view(0), 0, 0)
     grey = cv2.cvtColor(cv2.cvtColor(field, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     train = {'green.png': green, 'colour.png': (field // np.array([1, 1, 2])).astype(np.uint8)}

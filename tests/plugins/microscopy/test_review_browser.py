@@ -14,6 +14,7 @@ from review_tabs import predict
 
 from benchmarks.labelled_results import write_results
 from plugins.microscopy.review.results import read_results
+from plugins.samples.parasites import generate
 
 playwright = pytest.importorskip(
     'playwright.sync_api', reason="no playwright: pip install 'detplug[browser]' tests the page in a browser"
@@ -96,7 +97,9 @@ def test_keys_accept_rename_call_unknown_reject_reopen_and_undo(out, serve, wind
     assert states(server)[keys[0]]['status'] == 'accepted'
 
 
-def test_predict_review_train_predict_in_the_browser(tmp_path, out, serve, window, monkeypatch, capsys):
+def test_predict_review_train_predict_in_the_browser(tmp_path, serve, window, monkeypatch, capsys):
+    slides = generate(tmp_path / 'slides', counts=dict(train=1, val=1, test=1), size=64) / 'images'
+    out = predict(tmp_path, paths=[slides])
     server = serve(out)
     tab = open_tab(window, server)
     tab.keyboard.press('f')
@@ -125,7 +128,7 @@ def test_predict_review_train_predict_in_the_browser(tmp_path, out, serve, windo
     tab.wait_for_function('() => document.getElementById("banner").textContent.includes("9 labels in 3 pictures")')
     server.end(signal.SIGTERM)
     assert train_on(out / 'review' / 'corrected.json', tmp_path, monkeypatch) == 0, capsys.readouterr().err
-    again = predict_again(tmp_path / 'pictures', tmp_path)
+    again = predict_again(slides, tmp_path)
     second = serve(again)
     assert read_results(again).model != read_results(out).model and len(keys_of(second)) > 0
     open_tab(window, second)
