@@ -46,7 +46,7 @@ def count_errors(images: Sequence[ImageResult], score_thrs: Sequence[float]) -> 
         counted[row] = np.bincount(labels[scores >= thresholds[labels]], minlength=classes)
         objects[row] = np.bincount(image.gt_labels[~image.gt_ignored], minlength=classes)[:classes]
     difference = counted - objects
-    limits = np.percentile(difference, [2.5, 97.5], axis=0)
+    limits = np.percentile(difference, [2.5, 97.5], axis=0, method='inverted_cdf')
     return [
         CountError(
             int(objects[:, k].sum()),

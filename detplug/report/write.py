@@ -141,7 +141,7 @@ def _counts(evaluation: Evaluation, curves: Sequence[ClassCurve]) -> str:
     errors = count_errors(evaluation.images, thresholds)
     rows = [
         (name, f'{score:.2f}', str(error.objects), str(error.counted), f'{error.bias:+.2f}', f'{error.absolute:.2f}',
-         f'{error.limits[0]:+.1f} to {error.limits[1]:+.1f}', figure(error.exact))
+         f'{error.limits[0]:+.0f} to {error.limits[1]:+.0f}', figure(error.exact))
         for name, score, error in zip(evaluation.classes, thresholds, errors, strict=bool(errors))
     ]  # fmt: skip
     head = ('class', 'from score', 'objects', 'counted', 'mean error', 'mean |error|', '95 % of errors', 'exact images')
