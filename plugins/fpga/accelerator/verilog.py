@@ -24,6 +24,6 @@ def verilog_of(design: Component, name: str) -> str:
 
 
 def _emit_memory(emitter: rtlil.ModuleEmitter, index: int, cell, emit=rtlil.ModuleEmitter.emit_memory) -> None:
-    """amaranth's, but for memories of zeros: it spells out each bit of them, which takes 3 s a megabyte."""
+    """amaranth's, but for memories of zeros: it spells out each bit of them, which takes seconds."""
     if any(cell.init):
         emit(emitter, index, cell)

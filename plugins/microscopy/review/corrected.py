@@ -6,7 +6,7 @@ was decided, or that the edge of a field cuts, is written with ``ignore`` 1: it 
 """
 
 import os
-from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,8 @@ def write_corrected(review: Review, folder: Path) -> dict[str, Any]:
         names.setdefault('unknown', max(names.values(), default=0) + 1)
     images, annotations, left_out = [], [], []
     objects = Objects(review, states, where)
-    ids = numbers_from(
-        max((x.image_id for x in review.results.pictures.values() if type(x.image_id) is int), default=0)
-    )
+    taken = [picture.image_id for picture in review.results.pictures.values() if type(picture.image_id) is int]
+    ids = count(max(taken, default=0) + 1)
     for number in sorted({where[key] for key, state in states.items() if counts(key, state)}):
         picture = review.results.pictures[number]
         for field in objects.fields(number):
@@ -77,11 +76,6 @@ def write_corrected(review: Review, folder: Path) -> dict[str, Any]:
 def counts(key: str, state: dict | None) -> bool:
     """Whether an object puts its picture into the data set: something is decided on it now."""
     return state['status'] != OPEN if state else False
-
-
-def numbers_from(last: int) -> Iterator[int]:
-    """The numbers after ``last``."""
-    return iter(range(last + 1, 2**63))
 
 
 class Objects:

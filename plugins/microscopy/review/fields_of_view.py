@@ -36,16 +36,12 @@ def fields_around(xywh: np.ndarray, size: tuple[int, int], side: int) -> list[Fi
 
     A box that is larger than ``side`` gets a field of its size and a margin.
     """
-    fields: list[Field] = []
-    for box in xywh:
-        if any(field.shares(box[None])[0] > 1 - 1e-6 for field in fields):
+    corners, ends = xywh[:, :2], xywh[:, :2] + xywh[:, 2:]
+    limit, lows, highs = np.array(size), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
+    for low, high in zip(corners, ends, strict=True):
+        if ((lows <= low) & (highs >= high)).all(1).any():
             continue
-        sides = [
-            min(int(max(side, np.ceil(MARGIN * length))), limit) for length, limit in zip(box[2:], size, strict=True)
-        ]
-        corner = [
-            int(np.clip(round(low + length / 2 - own / 2), 0, limit - own))
-            for low, length, own, limit in zip(box[:2], box[2:], sides, size, strict=True)
-        ]
-        fields.append(Field(*corner, *sides))
-    return fields
+        sides = np.minimum(np.maximum(side, np.ceil(MARGIN * (high - low))), limit).astype(np.int64)
+        corner = np.clip(np.rint((low + high - sides) / 2).astype(np.int64), 0, limit - sides)
+        lows, highs = np.vstack([lows, corner]), np.vstack([highs, corner + sides])
+    return [Field(*row) for row in np.hstack([lows, highs - lows]).tolist()]
