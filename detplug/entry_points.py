@@ -10,6 +10,7 @@ plugin that does not import ends or disturbs only the commands that use it. What
                               ``detplug NAME``; imports nothing heavy
     PACKAGE/result_fields.py  FIELDS: name of a field of detections -> ResultField; imports no torch, and
                               neither does ``PACKAGE/__init__.py``
+    PACKAGE/bundle_engines.py  ENGINES: kind of a bundle's input -> what opens its engine; imports no torch
     PACKAGE/frame_styles.py   DASHED: name of a class -> red, green, blue under the white dashes of its frames; imports
                               nothing
     PACKAGE/compression_methods.py   METHODS: name -> Method, for ``detplug compress --method``; imports nothing heavy

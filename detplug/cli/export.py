@@ -9,6 +9,7 @@ from detplug.engine.quiet import quiet_imports
 with quiet_imports():
     from rich.console import Console
     from rich.table import Table
+    from torch import nn
 
     import detplug.register  # noqa: F401
     from detplug.cli.config import building, load_config
@@ -17,9 +18,11 @@ with quiet_imports():
     from detplug.engine import published_weights
     from detplug.engine.device import AUTO, HELP, choose_device
     from detplug.entry_points import plugins
+    from detplug.errors import UserError
     from detplug.export.formats import FORMATS, Bundle, ExportRequest, export
     from detplug.export.pipeline import input_side
     from detplug.outcome import note_outcome
+    from detplug.runtime.bundle import PICTURES, input_kind
 
 PARTS = ('errors', 'metrics', 'int8')  # of a manifest, that are shown
 HOST_FORMATS = ('onnx', 'onnx-int8')  # registered when one is asked for
@@ -44,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     device = choose_device(args.device)
     config = load_config(args.config, args.cfg_options, dict(device='--device', load_from='the checkpoint'))
+    model = build_detector(config, args.checkpoint)
     request = ExportRequest(
-        build_detector(config, args.checkpoint),
+        model,
         config,
-        input_side(config, args.img_size),
+        0 if takes_no_picture(model, args.img_size) else input_side(config, args.img_size),
         args.raw,
         args.dynamic_batch,
         args.max_map_loss,
@@ -59,16 +63,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     with building(config.filename):
         bundle = export(args.format, request, args.out)
     Console().print(summary(bundle))
-    if bundle.manifest['format'] in HOST_FORMATS:
+    if bundle.manifest['format'] in HOST_FORMATS or input_kind(bundle.manifest) != PICTURES:
         print(next_step(bundle), flush=True)
     parts = {name: bundle.manifest[name] for name in PARTS if name in bundle.manifest}
     note_outcome(out=bundle.folder, format=bundle.manifest['format'], **parts)
     return 0
 
 
+def takes_no_picture(model: nn.Module, img_size: int | None) -> bool:
+    """Whether the model is given boxes alone.
+
+    Raises:
+        UserError: it is, and the input of a picture has a side.
+    """
+    given = getattr(model, 'needs_boxes', False)
+    if given and img_size is not None:
+        raise UserError(f'--img-size {img_size}: the model is given boxes, no pictures; leave it out')
+    return given
+
+
 def next_step(bundle: Bundle) -> str:
     """The line that says how the bundle is run."""
-    return f'next: detplug predict {shlex.quote(str(bundle.folder))} PICTURES --out predictions'
+    boxes = '' if input_kind(bundle.manifest) == PICTURES else ' --boxes FILE'
+    return f'next: detplug predict {shlex.quote(str(bundle.folder))} PICTURES{boxes} --out predictions'
 
 
 def load_format(name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
-from detplug.runtime.bundle import MODEL, read_manifest
+from detplug.runtime.bundle import MODEL, PICTURES, input_kind, read_manifest
 from detplug.runtime.bundled import bundled, card_of
 
 
@@ -32,12 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def describe(name: str) -> dict:
-    """Card, class names, largest input in px and size in MB."""
+    """Card, class names, input (largest side of pictures, px, or what else is given) and size in MB."""
     folder = bundled()[name]
     manifest = read_manifest(folder)
-    width, height = manifest['letterbox']['scale']
+    taken = input_kind(manifest)
+    if taken == PICTURES:
+        taken = 'x'.join(map(str, manifest['letterbox']['scale']))
     size = round((folder / MODEL).stat().st_size / 1e6, 2)
-    return card_of(folder) | {'classes': manifest['classes'], 'input': f'{width}x{height}', 'megabytes': size}
+    return card_of(folder) | {'classes': manifest['classes'], 'input': taken, 'megabytes': size}
 
 
 def show_all(cards: dict[str, dict]) -> None:
@@ -47,14 +49,16 @@ def show_all(cards: dict[str, dict]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style='bold')
-    for title in ('name', 'finds', 'mAP50', 'MB', 'data'):
+    for title in ('name', 'finds', 'figures', 'MB', 'data'):
         table.add_column(title, overflow='fold')  # a long word is broken, not cut off
     for name, card in cards.items():
-        map50 = f'{card["figures"]["map50"]:.3f}'
-        table.add_row(*map(escape, (name, card['what'], map50, f'{card["megabytes"]:.1f}', card['data'])))
+        figures = ', '.join(f'{key} {value:.3f}' for key, value in card['figures'].items())
+        table.add_row(*map(escape, (name, card['what'], figures, f'{card["megabytes"]:.1f}', card['data'])))
     console = Console()
     console.print(table)
-    console.print('none is a medical device; detplug models NAME shows the card of one', highlight=False)
+    console.print(
+        'none is a medical device or decides about persons; detplug models NAME shows the card of one', highlight=False
+    )
 
 
 def show_card(name: str, card: dict) -> None:

@@ -33,8 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_bundle(args.model):
         if args.cfg_options:
             raise UserError(f'--cfg-options: {args.model} is a bundle, which has no config; leave them out')
-        if args.boxes:
-            raise UserError(f'--boxes: {args.model} is a bundle, which finds its own boxes; leave it out')
         paths, source = args.paths, bundle_source(args)
     else:
         checkpoint, *paths = args.paths
@@ -157,7 +155,7 @@ def bundle_source(args: argparse.Namespace) -> 'EngineSource':
     from detplug.runtime.bundled import bundle_folder
     from detplug.runtime.onnx_engine import BundleSource
 
-    return BundleSource(str(bundle_folder(args.model)), args.device, args.batch)
+    return BundleSource(str(bundle_folder(args.model)), args.device, args.batch, *given_boxes(args))
 
 
 def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSource':
@@ -166,5 +164,11 @@ def checkpoint_source(args: argparse.Namespace, checkpoint: str) -> 'EngineSourc
 
     with quiet_imports():
         from detplug.cli.torch_engine import CheckpointSource
-    boxes = () if args.boxes is None else (args.boxes, args.annotations)
-    return CheckpointSource(args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch or 8, *boxes)
+    return CheckpointSource(
+        args.model, checkpoint, tuple(args.cfg_options), args.device, args.batch or 8, *given_boxes(args)
+    )
+
+
+def given_boxes(args: argparse.Namespace) -> tuple[str, ...]:
+    """The file of boxes and the annotations of its ids; nothing where no boxes are given."""
+    return () if args.boxes is None else (args.boxes, args.annotations)

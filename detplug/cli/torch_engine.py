@@ -1,6 +1,5 @@
 """A config and a checkpoint as the source of a torch engine."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from detplug.engine.device import AUTO, choose_device
 from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
 from detplug.export.pipeline import prediction_steps, window_of
-from detplug.runtime.bundle import sha256
+from detplug.runtime.bundle import sha256, sha256_below
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,6 @@ class CheckpointSource:
         given = {} if self.boxes is None else dict(boxes=sha256_below(Path(self.boxes)))
         return dict(checkpoint=sha256(checkpoint_file(self.checkpoint)), model=str(config.model),
                     pipeline=str(prediction_steps(config)), **given)  # fmt: skip
-
-
-def sha256_below(path: Path) -> str:
-    """Of a file, or of all files of a folder with their names."""
-    if not path.is_dir():
-        return sha256(path)
-    files = (
-        f'{file.relative_to(path).as_posix()} {sha256(file)}' for file in sorted(path.rglob('*')) if file.is_file()
-    )
-    return hashlib.sha256('\n'.join(files).encode()).hexdigest()
 
 
 @cache

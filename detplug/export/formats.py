@@ -26,7 +26,7 @@ class ExportRequest:
     Attributes:
         model: detector in eval mode with its weights; ``model.dataset_meta['classes']`` names its classes.
         cfg: the whole config; its data sets give images for comparison and calibration.
-        img_size: side of the square network input, pixels.
+        img_size: side of the square network input, pixels; 0 of a model that is given boxes, no pictures.
         as_pipeline: the input follows the test pipeline instead, which may be of any height and width; formats that
             need a square keep to ``img_size``.
         map_images: images of the val split, at most, that mAP is measured on; 0: none.

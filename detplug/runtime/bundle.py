@@ -7,7 +7,7 @@ detections.fields holds what else the model says.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,13 @@ from detplug.images.window import Window, check_window
 from detplug.runtime.bundled import bundle_folder
 from detplug.runtime.decode import DECODERS
 from detplug.runtime.detections import Detections, select
-from detplug.runtime.providers import Provider, check_started, providers_of
+from detplug.runtime.providers import check_started, providers_of
 from detplug.runtime.result_field import fields_of_outputs, finished
 
 MODEL, MANIFEST = 'model.onnx', 'manifest.json'
-NEEDED = ('classes', 'input', 'letterbox', 'outputs', 'nms')  # entries of a manifest that the runtime reads
+NEEDED = ('classes', 'input', 'outputs')  # entries of every manifest
+OF_PICTURES = ('letterbox', 'nms')  # and of one whose input is a picture
+PICTURES = 'pictures'  # kind of input where the manifest names no other
 
 
 class Detector:
@@ -40,18 +42,21 @@ class Detector:
         provider: what onnxruntime computes with, ``CPUExecutionProvider`` or ``CUDAExecutionProvider``.
 
     Raises:
-        UserError: a file is missing, the model is not the one the manifest was written for, or the device is not there.
+        UserError: a file is missing, the model is not the one the manifest was written for, its input is no picture,
+            or the device is not there.
     """
 
     def __init__(self, folder: str | Path, threads: int | None = None, device: str = 'auto'):
         self.folder = bundle_folder(folder)
         self.manifest = read_manifest(self.folder)
+        if input_kind(self.manifest) != PICTURES:
+            raise UserError(
+                f'{folder}: its input is {input_kind(self.manifest)}, no pictures alone; run it by '
+                f'detplug predict {folder}'
+            )
         self.names = tuple(self.manifest['classes'])
         self.window = check_window(self.manifest['input'].get('window'), f'{self.folder / MANIFEST}')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        self.session = self._session(options, providers_of(device))
-        self.provider = check_started(self.session, device)
+        self.session, self.provider = open_session(self.folder, self.manifest, threads, device)
 
     @property
     def dynamic_batch(self) -> bool:
@@ -100,16 +105,6 @@ class Detector:
             select(*dense, self.manifest['nms']) for dense in zip(*DECODERS[rule['type']](outputs, rule), strict=True)
         ]
 
-    def _session(self, options: onnxruntime.SessionOptions, providers: list[Provider]) -> onnxruntime.InferenceSession:
-        path = self.folder / MODEL
-        try:
-            return onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime has a class for each kind, such as operators of another dialect
-            reason, kind = str(error).partition('\n')[0], self.manifest.get('format')
-            if 'CUDA' in reason:  # no GPU of this number, no memory on it
-                raise UserError(f'{path}: onnxruntime: {reason}; give another --device') from error
-            raise UserError(f'{path}: format {kind}: onnxruntime: {reason}; export with --format onnx') from error
-
     def _batch(self, batch: Sequence[Prepared]) -> list[Detections]:
         extra = self.manifest['outputs'].get('extra', [])
         detections = []
@@ -119,6 +114,31 @@ class Detector:
             boxes = item.placement.to_original(boxes)
             detections.append(finished(Detections(boxes, scores, labels, self.names, fields), self.manifest))
         return detections
+
+
+def open_session(
+    folder: Path, manifest: Mapping, threads: int | None, device: str
+) -> tuple[onnxruntime.InferenceSession, str]:
+    """The session of a bundle's model, and the provider that it computes with.
+
+    Raises:
+        UserError: a model that onnxruntime does not take, or a device that is not there.
+    """
+    options, path, providers = onnxruntime.SessionOptions(), folder / MODEL, providers_of(device)
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime has a class for each kind, such as operators of another dialect
+        reason, kind = str(error).partition('\n')[0], manifest.get('format')
+        if 'CUDA' in reason:  # no GPU of this number, no memory on it
+            raise UserError(f'{path}: onnxruntime: {reason}; give another --device') from error
+        raise UserError(f'{path}: format {kind}: onnxruntime: {reason}; export with --format onnx') from error
+    return session, check_started(session, device)
+
+
+def input_kind(manifest: Mapping) -> str:
+    """What the graph of a bundle takes: pictures, or what a plugin's engine gives it (bundle_engines.py)."""
+    return manifest['input'].get('kind', PICTURES)
 
 
 def read_image(image: str | Path | np.ndarray, window: Window | None = None) -> np.ndarray:
@@ -145,8 +165,9 @@ def read_manifest(folder: Path) -> dict:
             raise UserError(f'{folder}: no {name}; give a folder that tools/export.py wrote')
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        expected, _ = manifest['model']['sha256'], [manifest[key] for key in NEEDED]
-    except (ValueError, KeyError, TypeError) as error:
+        needed = (*NEEDED, *(OF_PICTURES if input_kind(manifest) == PICTURES else ()))
+        expected, _ = manifest['model']['sha256'], [manifest[key] for key in needed]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'{folder / MANIFEST}: is not a manifest of tools/export.py; export again') from error
     if sha256(folder / MODEL) != expected:
         raise UserError(f'{folder / MODEL}: sha256 differs from manifest.json; export again or copy both files')
@@ -156,3 +177,13 @@ def read_manifest(folder: Path) -> dict:
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sha256_below(path: Path) -> str:
+    """Of a file, or of all files of a folder with their names."""
+    if not path.is_dir():
+        return sha256(path)
+    files = (
+        f'{file.relative_to(path).as_posix()} {sha256(file)}' for file in sorted(path.rglob('*')) if file.is_file()
+    )
+    return hashlib.sha256('\n'.join(files).encode()).hexdigest()

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from detplug.errors import UserError
-from detplug.runtime.bundle import MANIFEST, Detector, read_manifest
+from detplug.runtime.bundle import MANIFEST, PICTURES, Detector, input_kind, read_manifest, sha256_below
+from detplug.runtime.bundle_engine import bundle_engine
 from detplug.runtime.detections import Detections
-from detplug.runtime.engine import field_names
+from detplug.runtime.engine import Engine, field_names
 from detplug.runtime.thresholds import manifest_thresholds
 
 
@@ -57,18 +58,30 @@ class OnnxEngine:
 
 @dataclass(frozen=True)
 class BundleSource:
-    """Opens a bundle in each process."""
+    """Opens a bundle in each process.
+
+    ``boxes``: file of the boxes of each picture, for a bundle that is given some; ``annotations``: COCO json whose ids
+    that file has.
+    """
 
     folder: str
     device: str = 'auto'
     batch: int | None = None
+    boxes: str | None = None
+    annotations: str | None = None
 
-    def open(self, threads: int | None = None) -> OnnxEngine:
+    def open(self, threads: int | None = None) -> Engine:
         """As :class:`detplug.runtime.engine.EngineSource` says."""
+        kind = input_kind(read_manifest(Path(self.folder)))
+        if kind != PICTURES:
+            return bundle_engine(kind, self.folder)(self, threads)
+        if self.boxes is not None:
+            raise UserError(f'--boxes: {self.folder} is a bundle that finds its own boxes; leave it out')
         return OnnxEngine(self.folder, self.device, threads, self.batch)
 
     def identity(self) -> dict:
-        """The sha256 of the model and what the manifest says of its preparation."""
+        """The sha256 of the model and of the boxes, and what the manifest says of the preparation."""
         manifest = read_manifest(Path(self.folder))
         keys = ('model', 'input', 'letterbox', 'outputs', 'nms', 'classes')
-        return {'bundle': {key: manifest[key] for key in keys}}
+        given = {} if self.boxes is None else dict(boxes=sha256_below(Path(self.boxes)))
+        return {'bundle': {key: manifest[key] for key in keys if key in manifest}} | given

@@ -217,14 +217,18 @@ class RelationDetector(BaseDetector):
             UserError: boxes or features come from outside, the detector's other boxes are wanted too, or the head has
                 no form of fixed shapes.
         """
+        if self.detector is None:
+            raise UserError(
+                'model.detector: None, so boxes are given, which a graph of pictures does not get; export it with '
+                '--format onnx-boxes, or put a detector in front (detplug join-checkpoints) and export that'
+            )
+        self.check_head_export()
+
+    def check_head_export(self) -> None:
+        """Whether the head has an ONNX form; see :meth:`check_export`."""
         name = type(self.relation_head).__name__
         if not hasattr(self.relation_head, 'predict_all'):
             raise UserError(f'model.head: {name} has no predict_all, so it has no ONNX form; see heads/protocol.py')
-        if self.detector is None:
-            raise UserError(
-                'model.detector: None, so boxes are given, which a graph of pictures does not get; put a detector in '
-                'front (detplug join-checkpoints) and export that, or use predict --boxes FILE'
-            )
         if self.all_detections:
             raise UserError('model.all_detections: a graph has the boxes that the head gets; set it to False')
         if self.given_features:
@@ -236,9 +240,16 @@ class RelationDetector(BaseDetector):
     def describe_detections(
         self, feats: tuple[Tensor, ...], detections: GraphDetections, sizes: Tensor
     ) -> tuple[Tensor, ...]:
+        """:meth:`relation_scores` of the detector's boxes, which torch clips to the image before the head sees them."""
+        boxes = torch.minimum(detections.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None])
+        return self.relation_scores(detections._replace(boxes=boxes), sizes, feats)
+
+    def relation_scores(
+        self, detections: GraphDetections, sizes: Tensor, feats: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, ...]:
         """Scores of relations (N, D, D, C), and of predicates without object (N, D, C); traced into exported graphs."""
         boxes = ImageBoxes(
-            torch.minimum(detections.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None]),
+            detections.boxes,
             detections.labels.clamp(min=0),
             detections.scores,
             torch.arange(detections.scores.shape[1], device=sizes.device) < detections.count[:, None],

@@ -28,7 +28,13 @@ def prediction_steps(steps: Sequence[dict], file: str, classes: tuple[str, ...],
         annotations: COCO json whose ids ``file`` has.
     """
     by_kind = {kind_of(step): step for step in steps}
-    options = {key: value for key, value in by_kind.get(GIVEN, {}).items() if key in OPTIONS}
+    options = given_options(steps)
     ids = annotations if file.lower().endswith('.json') else None  # the others have no ids
     boxes = dict(type=GIVEN, file=file, classes=classes, annotations=ids, by_name=True, **options)
     return [dict(type='PictureSize'), boxes, by_kind.get(PACK, dict(type=PACK))]
+
+
+def given_options(steps: Sequence[dict]) -> dict:
+    """:data:`OPTIONS` of the test pipeline's FileProposals; none where its boxes come from elsewhere."""
+    by_kind = {kind_of(step): step for step in steps}
+    return {key: value for key, value in by_kind.get(GIVEN, {}).items() if key in OPTIONS}

@@ -2,6 +2,7 @@
 
 import detplug.register  # noqa: F401
 
+from . import boxes_format  # noqa: F401
 from .adapters import DenseAdapter, QueryAdapter, TwoStageAdapter
 from .data.dataset import RelationDataset
 from .detector import RelationDetector

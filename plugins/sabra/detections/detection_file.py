@@ -23,6 +23,13 @@ class DetectionFile(Protocol):
     def of(self, path: str, img_id: Any, classes: Sequence[str]) -> ImageDetections | None:
         """The detections of the picture at ``path``, labels in ``classes``; None where the file does not know it."""
 
+    def check(self, classes: Sequence[str]) -> None:
+        """Refuse a file that is known to name other classes; of a folder nothing is known before a picture is read.
+
+        Raises:
+            UserError: a name that is none of ``classes``.
+        """
+
 
 def open_detections(
     path: str | Path,
@@ -76,14 +83,21 @@ class TableDetections:
         key = str(img_id) if self.by_id else self.names.find(path)
         if key not in self.table.starts:
             return None
-        if self.labels is None or self.labels[0] != tuple(classes):
-            labels = class_labels(self.table.names, classes, self.rename, self.source)
-            self.labels = tuple(classes), labels
         rows = slice(*self.table.starts[key])
-        labels = self.labels[1][self.table.labels[rows]]
+        labels = self._labels(classes)[self.table.labels[rows]]
         scores = self.table.scores[rows]
         kept = kept_rows(scores, labels, self.most)
         return ImageDetections(self.table.boxes[rows][kept], labels[kept], scores[kept])
+
+    def check(self, classes: Sequence[str]) -> None:
+        """As :class:`DetectionFile`."""
+        self._labels(classes)
+
+    def _labels(self, classes: Sequence[str]) -> np.ndarray:
+        """Of each class name of the file, as :func:`class_labels`."""
+        if self.labels is None or self.labels[0] != tuple(classes):
+            self.labels = tuple(classes), class_labels(self.table.names, classes, self.rename, self.source)
+        return self.labels[1]
 
 
 class NpzDetections:
@@ -110,6 +124,9 @@ class NpzDetections:
             arrays['features'][kept] if self.features else None,
             dense_unions(arrays, kept) if self.features else None,
         )
+
+    def check(self, classes: Sequence[str]) -> None:
+        """As :class:`DetectionFile`: nothing is read."""
 
 
 def kept_rows(scores: np.ndarray, labels: np.ndarray, most: int | None) -> np.ndarray:

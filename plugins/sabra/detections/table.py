@@ -103,7 +103,7 @@ def class_labels(
     if unknown:
         listed = ', '.join(list(classes)[:8]) + (', ...' if len(classes) > 8 else '')
         raise UserError(
-            f'{source}: class: {one_line(unknown[0])} is no class of the data ({listed}); '
-            "rename={'NAME': 'CLASS'} renames one, rename={'NAME': None} leaves its boxes out"
+            f'{source}: class: {one_line(unknown[0])} is no class of the data ({listed}); change the file, or give '
+            "FileProposals rename={'NAME': 'CLASS'}, which renames one; None in place of CLASS leaves its boxes out"
         )
     return np.array([-1 if new is None else label[new] for new in wanted], np.int64)
