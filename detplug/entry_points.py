@@ -13,6 +13,7 @@ plugin that does not import ends or disturbs only the commands that use it. What
     PACKAGE/bundle_engines.py  ENGINES: kind of a bundle's input -> what opens its engine; imports no torch
     PACKAGE/frame_styles.py   DASHED: name of a class -> red, green, blue under the white dashes of its frames; imports
                               nothing
+    PACKAGE/figure_texts.py  TEXTS: name of a figure of a metric -> text of the final table; imports nothing
     PACKAGE/compression_methods.py   METHODS: name -> Method, for ``detplug compress --method``; imports nothing heavy
     PACKAGE/demo_steps.py     STEPS: name -> DemoStep, for ``detplug demo``; imports nothing heavy
     PACKAGE/recipe_models.py  MODELS: name -> RecipeModel, for ``train --data --model NAME``; imports no torch

@@ -16,6 +16,7 @@ from detplug.api.errors import one_line_errors
 from detplug.api.results import Metrics, PictureResult, Results
 from detplug.errors import ImageError, UserError
 from detplug.runtime.bundled import bundle_folder, bundled
+from detplug.work_folder import default_folder
 
 if TYPE_CHECKING:
     from detplug.recipe.train_options import TrainOptions
@@ -122,7 +123,7 @@ class Detector:
                 raise UserError(f'{self}: is trained already; give a name, Detector("yolov5n"), and weights= to go on')
             if 'device' in options:
                 raise UserError(f'device: no option of a training; give it before, Detector("{self.name}", device=...)')
-            from detplug.cli.train_data import default_folder, train_data
+            from detplug.cli.train_data import train_data
             from detplug.recipe.settings import RecipeSettings
             from detplug.recipe.train_options import split_options
 

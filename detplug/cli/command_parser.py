@@ -3,15 +3,20 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse's, whose usage begins with ``detplug``, and which names the option that a misspelt one is near to."""
+    """argparse's, whose usage begins with ``detplug``, and which names the option that a misspelt one is near to.
 
-    def __init__(self, *args: Any, **options: Any):
+    Args:
+        elsewhere: option -> what has it, where this command line does not; None for no such option at all.
+    """
+
+    def __init__(self, *args: Any, elsewhere: Callable[[str], str | None] | None = None, **options: Any):
         super().__init__(*args, **options)
+        self._elsewhere = elsewhere or (lambda name: None)
         self.prog = f'detplug {self.prog.removeprefix("detplug ")}'
         self._typed: list[str] = []
 
@@ -30,6 +35,6 @@ class CommandParser(argparse.ArgumentParser):
             name = word.partition('=')[0]
             if name.startswith('--') and name != '--' and not any(option.startswith(name) for option in options):
                 near = difflib.get_close_matches(name, options, n=1)
-                hint = f'did you mean {near[0]}?' if near else '--help lists all'
+                hint = self._elsewhere(name) or (f'did you mean {near[0]}?' if near else '--help lists all')
                 super().error(f'{name}: no such option; {hint}')
         super().error(message)

@@ -21,7 +21,7 @@ with quiet_imports():
     from detplug.cli.plugin import load_plugin
     from detplug.compression.compressors import COMPRESSORS, OPTIONS, CompressRequest, compress
     from detplug.compression.costs import COST_MODELS, parse_budget
-    from detplug.compression.methods import default_method, methods_text
+    from detplug.compression.methods import default_method, methods, methods_text
     from detplug.engine import published_weights
     from detplug.engine.checkpoint import checkpoint_file
     from detplug.engine.device import AUTO, HELP, choose_device
@@ -91,9 +91,26 @@ def method_of(words: Sequence[str]) -> str:
     return parser.parse_known_args(words)[0].method or default_method()
 
 
+def other_method(option: str) -> str | None:
+    """Which methods have an option; None where none of the installed ones has it."""
+    having = []
+    for method in methods():
+        load_compressor(method)
+        parser = argparse.ArgumentParser(add_help=False)
+        OPTIONS.get(method, lambda group: None)(parser)
+        if option in parser._option_string_actions:
+            having.append(f'--method {method}')
+    return f'it is of {" and ".join(having)}' if having else None
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The command line without the options of one compressor."""
-    parser = CommandParser(prog='compress', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(
+        prog='compress',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        elsewhere=other_method,
+    )
     parser.add_argument('config')
     parser.add_argument('checkpoint', help=published_weights.HELP)
     parser.add_argument('--out', required=True, help='folder for compressed.pth, config.py and what the method adds')

@@ -22,6 +22,7 @@ from detplug.recipe.options import TrainedRun, read_options, recipe_options
 from detplug.recipe.settings import AUTO, RecipeSettings, batch_of, size_of_input
 from detplug.recipe.splits import read_data, write_annotations
 from detplug.recipe.train_options import arguments, flag, split_options
+from detplug.work_folder import default_folder
 
 with quiet_imports():
     from mmengine.config import Config
@@ -33,7 +34,7 @@ with quiet_imports():
     from detplug.engine.device import choose_device
     from detplug.engine.mixed_precision import default_dtype
 
-CONFIG, DATA = 'config.py', 'data'
+CONFIG, DATA, ANOMALIES = 'config.py', 'data', 'anomalies.txt'
 POOR = 0.05  # mAP50 of a detector that has not learned its classes yet
 OF_TRAINING = ('patience', 'log_to', 'accept_anomalies')  # options that `train CONFIG` has, no part of the config
 
@@ -162,6 +163,9 @@ def compute(settings: RecipeSettings) -> RecipeConfig:
 def write(recipe: RecipeConfig, folder: Path) -> Path:
     """Write annotations and config.py into ``folder``; returns the path of the config."""
     write_annotations(recipe.data, folder / DATA)
+    (folder / DATA / ANOMALIES).unlink(missing_ok=True)
+    if recipe.data.anomalies:
+        (folder / DATA / ANOMALIES).write_text('\n'.join([*recipe.data.anomalies, '']), encoding='utf-8')
     path = folder / CONFIG
     path.write_text(recipe.text(), encoding='utf-8')
     return path
@@ -180,10 +184,10 @@ def set_length(recipe: RecipeConfig, seconds: float, began: float) -> None:
 
     print('the speed of the first steps is measured', flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        speed = measure(load_config(write(recipe, Path(folder)), ['max_iters=12']), most=seconds / 10)
+        speed = measure(load_config(write(recipe, Path(folder)), ['max_iters=12']), seconds)
     images = len(recipe.data.splits['val'].records)
-    left = seconds - (time.monotonic() - began)
-    steps, validations = fitting_steps(left, speed, images)
+    passed = time.monotonic() - began
+    steps, validations = fitting_steps(seconds - passed, speed, images, passed)
     recipe.notes.append(f'speed: {speed.step:.2g} s a step, {speed.val_image:.2g} s an image of val, measured')
     recipe.length = (f'max_iters = {steps}  # steps; fit into {recipe.settings.minutes:g} minutes with {validations} '
                      f'validations, at {speed.step:.2g} s a step')  # fmt: skip
@@ -198,6 +202,7 @@ def describe(recipe: RecipeConfig, path: Path) -> None:
     for what, text in (
         ('data', recipe.data.describe()),
         *(('', note) for note in recipe.data.notes),
+        *([('', f'all of these files: {path.parent / DATA / ANOMALIES}')] if recipe.data.anomalies else []),
         ('model', f'{settings.model}, {start}'),
         (
             'input',
@@ -214,12 +219,6 @@ def describe(recipe: RecipeConfig, path: Path) -> None:
 def best_of(folder: Path) -> Path:
     """The best checkpoint of a training, or the last one."""
     return folder / BEST if (folder / BEST).exists() else folder / LAST
-
-
-def default_folder(data: str, model: str) -> str:
-    """work_dirs/DATA-MODEL, with the name of the folder that a file such as data.yaml lies in."""
-    path = Path(data).resolve()
-    return str(Path('work_dirs') / f'{path.parent.name if path.is_file() else path.name}-{model}')
 
 
 def _batch(text: str) -> int | str:

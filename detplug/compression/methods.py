@@ -24,13 +24,18 @@ class Method:
     default: bool = False
 
 
+def methods() -> dict[str, Method]:
+    """Of all installed plugins, by name."""
+    return plugin_table('compression_methods', 'METHODS', {})
+
+
 def default_method() -> str:
     """Name of the compressor where the command line names none.
 
     Raises:
         UserError: no plugin has one.
     """
-    known: dict[str, Method] = plugin_table('compression_methods', 'METHODS', {})
+    known = methods()
     for name, method in known.items():
         if method.default:
             return name
@@ -39,6 +44,6 @@ def default_method() -> str:
 
 def methods_text() -> str:
     """The help of ``--method``: every compressor and what it does."""
-    known: dict[str, Method] = plugin_table('compression_methods', 'METHODS', {})
+    known = methods()
     lines = '; '.join(f'{name}: {method.help}' for name, method in known.items()).replace('%', '%%')
     return f'compressor of a plugin, by default {default_method()}. {lines}'

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from detplug.entry_points import plugin_table
+
 HEADLINES = {
     'map': 'mAP',
     'map50': 'mAP50',
@@ -46,3 +48,11 @@ def metrics_table(metrics: Mapping[str, float], classes: Sequence[str], console:
         '  '.join(f'{title} {figure(metrics[key])}' for key, title in HEADLINES.items() if key in metrics),
         highlight=False,
     )
+    more = [text.format(metrics[key]) for key, text in figure_texts().items() if key in metrics]
+    if more:
+        console.print('  '.join(more), highlight=False)
+
+
+def figure_texts() -> dict[str, str]:
+    """Figures of plugins' metrics that belong below the table, in their order: name -> text with its format."""
+    return plugin_table('figure_texts', 'TEXTS', {})

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from detplug.data.formats.annotation_set import ALL, TEST, TRAIN, VAL, AnnotationSet, Split
@@ -27,6 +27,7 @@ class RecipeData:
         classes, unknown: names that are learned, in label order, and that are not.
         splits: train, val and test; a split may stand for two of them.
         notes: lines for the screen: what was made up.
+        anomalies: lines ``KIND: FILE: details`` of what the files had and was left out or read in another way.
     """
 
     source: Path
@@ -35,6 +36,7 @@ class RecipeData:
     unknown: tuple[str, ...]
     splits: dict[str, Split]
     notes: list[str] = field(default_factory=list)
+    anomalies: list[str] = field(default_factory=list)
 
     @property
     def largest_side(self) -> int:
@@ -69,10 +71,10 @@ def read_data(
     form, found = read_set(source, form, images)
     learned, kept_apart = _classes(found, unknown, source)
     splits = {split.name: split for split in found.splits if split.records}
-    for split in splits.values():
-        _check_images(split, source)
-    notes = _kinds(found.anomalies)
-    data = RecipeData(Path(source), form, learned, kept_apart, _complete(splits, source, notes), notes)
+    anomalies = list(found.anomalies)
+    splits = {name: _readable(split, source, anomalies) for name, split in splits.items()}
+    notes = _kinds(anomalies)
+    data = RecipeData(Path(source), form, learned, kept_apart, _complete(splits, source, notes), notes, anomalies)
     objects = Counter(item.name for record in data.splits[TRAIN].records for item in record.objects)
     without = [name for name in learned if not objects[name]]
     if len(without) == len(learned):
@@ -105,11 +107,11 @@ def _classes(
     return learned, tuple(name for name in found.names if name in unknown)
 
 
-def _check_images(split: Split, source: str | Path) -> None:
-    """Refuse a split whose images are not there or cut off, before a training finds out.
+def _readable(split: Split, source: str | Path, anomalies: list[str]) -> Split:
+    """The split without images that cannot be read, before a training finds out; they are added to ``anomalies``.
 
     Raises:
-        UserError: it names the first and counts them.
+        UserError: images that are not there, or none that can be read; it names the first and counts them.
     """
     missing = [record for record in split.records if split.path(record) is None]
     if missing:
@@ -118,10 +120,12 @@ def _check_images(split: Split, source: str | Path) -> None:
             f'{source}: {split.name}: {first}: image not found, {len(missing)} of {len(split.records)} are not; '
             'give their folder with --images'
         )
-    broken = [reason for record in split.records if (reason := _broken(split.path(record)))]
-    if broken:
+    broken = {id(record): reason for record in split.records if (reason := _broken(split.path(record)))}
+    if broken and len(broken) == len(split.records):
         raise UserError(f'{source}: {split.name}: {len(broken)} of {len(split.records)} images cannot be read: '
-                        f'{broken[0]}, or remove it with its label; `detplug inspect {source}` lists all')  # fmt: skip
+                        f'{next(iter(broken.values()))}; `detplug inspect {source}` lists all')  # fmt: skip
+    anomalies += [f'image left out with its labels: {reason}' for reason in broken.values()]
+    return replace(split, records=[record for record in split.records if id(record) not in broken])
 
 
 def _broken(path: Path) -> str | None:

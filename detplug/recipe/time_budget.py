@@ -3,6 +3,7 @@
 A schedule that followed the clock would give another detector each time, and none that can be resumed.
 """
 
+import math
 import statistics
 import tempfile
 import time
@@ -52,7 +53,7 @@ class StepTimes(Hook):
         return statistics.median(steps[len(steps) // 2 :])
 
 
-def measure(config: Config, most: float) -> Speed:
+def measure(config: Config, seconds: float) -> Speed:
     """Train the first steps of ``config`` and validate a few images; everything that is written is removed again.
 
     The median of the later half of the steps counts: the first ones fill caches, and what begins later in a training,
@@ -60,9 +61,12 @@ def measure(config: Config, most: float) -> Speed:
 
     Args:
         config: with a ``max_iters`` of a few steps.
-        most: seconds for the steps, where the machine is slow.
+        seconds: of the whole training; a tenth of it at most is for the steps, where the machine is slow.
+
+    Raises:
+        UserError: the fewest steps that are worth a training take longer than that; nothing is validated then.
     """
-    times = StepTimes(most)
+    times = StepTimes(seconds / 10)
     silent = dict.fromkeys(('checkpoint', 'progress', 'history', 'fit', 'anomalies'))
     config.default_hooks = dict(config.get('default_hooks') or {}, **silent)
     config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] != 'ReportHook']
@@ -74,6 +78,8 @@ def measure(config: Config, most: float) -> Speed:
         runner = RUNNERS.get(config.runner_type).from_cfg(config)
         runner.register_hook(times)
         runner.train()
+        if FEWEST * times.step > seconds:
+            raise too_short(seconds / times.step, times.step, FEWEST * times.step)
         images = len(runner.val_loop.dataloader.dataset)
         began = time.perf_counter()
         runner.val_loop.run()
@@ -81,8 +87,8 @@ def measure(config: Config, most: float) -> Speed:
     return Speed(times.step, val_image)
 
 
-def fitting_steps(seconds: float, speed: Speed, val_images: int) -> tuple[int, int]:
-    """(steps, validations) that take ``seconds`` together.
+def fitting_steps(seconds: float, speed: Speed, val_images: int, passed: float = 0.0) -> tuple[int, int]:
+    """(steps, validations) that take ``seconds`` together, after ``passed`` seconds for reading and measuring.
 
     Where ten validations would take more than a fifth of the time, there are fewer, at least one.
 
@@ -93,9 +99,14 @@ def fitting_steps(seconds: float, speed: Speed, val_images: int) -> tuple[int, i
     validations = max(1, min(VALIDATIONS, int(VAL_SHARE * seconds / validation))) if validation else VALIDATIONS
     steps = int((seconds - validations * validation) / speed.step)
     if steps < FEWEST:
-        minutes = (FEWEST * speed.step + validation) / 60
-        raise UserError(
-            f'--minutes: {max(steps, 0)} steps of {speed.step:.2g} s would fit, {FEWEST} are the fewest; give '
-            f'{minutes:.1g} minutes more, or a smaller --size or --batch'
-        )
+        raise too_short(steps, speed.step, FEWEST * speed.step + validation + passed)
     return steps, validations
+
+
+def too_short(steps: float, step: float, needed: float) -> UserError:
+    """The refusal of a time in which ``steps`` of ``step`` seconds fit; ``needed`` seconds would do."""
+    minutes = math.ceil(1.1 * needed / 60 * 10) / 10  # a tenth more, as times vary
+    return UserError(
+        f'--minutes: {max(int(steps), 0)} steps of {step:.2g} s would fit, {FEWEST} are the fewest; '
+        f'give --minutes {minutes:g} or more, or a smaller --size or --batch'
+    )

@@ -90,6 +90,12 @@ def read_results(folder: str | Path) -> Results:
     return Results(folder, shards, float(settings['score_thr']), names, failed, dict(settings.get('class_thr') or {}))
 
 
+def detector_classes(folder: str | Path) -> tuple[str, ...]:
+    """The classes that run.json names, without any table being read; empty where there is no such entry."""
+    run = read_run(Path(folder))
+    return tuple((run.get('engine') or {}).get('classes', ())) if isinstance(run, dict) else ()
+
+
 def file_of(name: str) -> str:
     """The file of a picture: without ``#page=`` and ``#frame=``."""
     return re.sub(r'#(page|frame)=\d+$', '', name)

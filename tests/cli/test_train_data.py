@@ -1,6 +1,7 @@
 """``train --data``: from a data.yaml to predictions, by the commands alone; refusals are one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_every_model_of_mmdet_trains_two_steps(data, tmp_path, name, capsys):
     quick = ['--cfg-options', 'validations=1', 'custom_hooks=[]']  # without the report
     assert run(train.main, [str(tmp_path / 'config.py'), *quick]) == 0, capsys.readouterr().err
     assert (tmp_path / 'best.pth').is_file() and 'map' in json.loads((tmp_path / 'metrics.json').read_text())
+
+
+def test_a_broken_picture_is_listed_and_left_out(data, tmp_path, capsys):
+    spoiled = shutil.copytree(data.parent, tmp_path / 'data') / data.name
+    broken, other, *_ = sorted((spoiled.parent / 'images' / 'train').iterdir())
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size * 45 // 100])
+    work = tmp_path / 'work'
+    words = ['--data', str(spoiled), '--model', 'yolov5n', '--config-only', *SHORT, '--work-dir', str(work)]
+    assert run(train.main, words) == 0
+    out, listed = capsys.readouterr().out, work / 'data' / 'anomalies.txt'
+    assert 'image left out with its labels: 1, the first' in out and f'all of these files: {listed}' in out
+    assert broken.name in listed.read_text()
+    assert len(json.loads((work / 'data' / 'train.json').read_text())['images']) == 3
+    shutil.copy(other, broken)  # mended
+    assert run(train.main, words) == 0
+    assert 'left out' not in capsys.readouterr().out and not listed.exists()
 
 
 def test_minutes_become_steps_that_the_config_keeps(data, tmp_path, capsys):

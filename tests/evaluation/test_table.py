@@ -23,3 +23,11 @@ def test_every_class_and_headline_is_on_the_screen():
 
 def test_no_figures_at_all():
     assert printed({}, ()).splitlines()[1].split() == ['all', '–', '–']
+
+
+def test_unknown_objects_have_a_line_of_their_own():
+    plain = {'map': 0.5, 'map50': 0.75, 'ap/egg': 0.5, 'unknown_objects': 44.0, 'unknown_misnamed': 27.0}
+    assert printed(plain, ('egg',)).splitlines()[-1].strip() == '44 unknown objects:  27 with a known name'
+    named = plain | {'unknown_named': 9, 'unknown_ap': 0.1234, 'u_recall_1': 0.5, 'precision_1': 0.25}
+    said = printed(named, ('egg',)).split('\n')[-3].strip()
+    assert said.startswith('44 unknown objects:  9 named unknown  27 with a known name  AP 0.123  U-Recall 0.500')

@@ -122,12 +122,22 @@ def test_images_that_are_not_there_are_refused_before_a_training(yolo, tmp_path)
         read_data(tmp_path / 'coco')
 
 
-def test_images_that_are_cut_off_are_refused_before_a_training(yolo):
+def test_images_that_are_cut_off_are_left_out_and_named(yolo, tmp_path):
     pictures = sorted((yolo / 'images' / 'train').iterdir())
     for path in pictures[:2]:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) * 45 // 100])
-    with pytest.raises(UserError, match=rf'train: 2 of 4 images cannot be .*{pictures[0].name}: .*detplug inspect'):
+    data = read_data(yolo)
+    assert {x.file_name for x in data.splits['train'].records} == {x.name for x in pictures[2:]}
+    assert len(data.anomalies) == 2
+    (note,) = [x for x in data.notes if x.startswith('image left out with its labels: 2, the first ')]
+    assert pictures[0].name in note
+    write_annotations(data, tmp_path / 'written')
+    written = json.loads((tmp_path / 'written' / 'train.json').read_text())
+    assert len(written['images']) == 2 and {x['image_id'] for x in written['annotations']} <= {1, 2}
+    for path in pictures[2:]:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 45 // 100])
+    with pytest.raises(UserError, match=rf'train: 4 of 4 images cannot be .*{pictures[0].name}: .*detplug inspect'):
         read_data(yolo)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from detplug.errors import UserError
 from detplug.images.window import check_window
 from detplug.outcome import note_outcome
-from detplug.runtime.results import Results, read_results
+from detplug.runtime.results import Results, detector_classes, read_results
 from detplug.runtime.review_gallery import write_text
 from detplug.runtime.run_folder import write_json
 from detplug.runtime.thresholds import parse_thresholds
@@ -52,8 +52,12 @@ def count(args: argparse.Namespace) -> int:
     by, method, confidence = args.by or 'slide', args.interval or 'poisson', args.confidence or 0.95
     if args.calibration is not None and args.score_thr is not None:
         raise UserError('--score-thr: the calibration holds at its own thresholds; leave one of the two out')
-    results, group = read_results(args.results), group_of(by, args.groups, args.pattern)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
+    if classes := detector_classes(args.results):
+        check_names(args, classes, calibration)  # before the tables are read, which may be many
+    if args.truth is not None and not Path(args.truth).is_file():
+        raise UserError(f'{args.truth}: --truth: not found; check the path')
+    results, group = read_results(args.results), group_of(by, args.groups, args.pattern)
     given = assumptions(args, results, calibration)
     limits = thresholds(results, calibration, parse_thresholds(args.score_thr or ()))
     groups, pictures = tally(results, limits, group, calibration)
@@ -103,21 +107,30 @@ def assumptions(args: argparse.Namespace, results: Results, calibration: Calibra
     """What the command line says of the burden.
 
     Raises:
-        UserError: a class that the detector or the calibration does not have, or that is named twice.
+        UserError: as :func:`check_names`.
+    """
+    check_names(args, results.classes, calibration)
+    return Assumptions(
+        args.targets or (), args.red_cells or (), args.white_cells or (), args.red_per_ul, args.white_per_ul, args.grams
+    )
+
+
+def check_names(args: argparse.Namespace, classes: tuple[str, ...], calibration: Calibration | None) -> None:
+    """Refuse names that nothing can be counted by.
+
+    Raises:
+        UserError: a class that the detector (``classes``) or the calibration does not have, or that is named twice.
     """
     for option in ('targets', 'red_cells', 'white_cells'):
         names = getattr(args, option) or ()
         for name in names:
             flag = f'--{option.replace("_", "-")} {name}'
-            if name not in results.classes:
-                raise UserError(f'{flag}: no class of the detector; one of {", ".join(results.classes)}')
+            if name not in classes:
+                raise UserError(f'{flag}: no class of the detector; one of {", ".join(classes)}')
             if calibration is not None and name not in calibration.classes:
                 raise UserError(f'{flag}: {args.calibration} has no such class; calibrate with a truth that has it')
             if list(names).count(name) > 1:
                 raise UserError(f'{flag}: is named twice; leave one of them out')
-    return Assumptions(
-        args.targets or (), args.red_cells or (), args.white_cells or (), args.red_per_ul, args.white_per_ul, args.grams
-    )
 
 
 def group_diagnosis(

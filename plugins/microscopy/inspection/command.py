@@ -14,6 +14,7 @@ from rich.progress import Progress
 from detplug.cli.command_parser import CommandParser
 from detplug.errors import UserError
 from detplug.outcome import note_outcome
+from detplug.work_folder import default_folder
 
 SHOWN = 5  # lines of a finding on the screen
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='pixel values that become black and white, of images of more than 8 bit')  # fmt: skip
     parser.add_argument('--results', metavar='RESULTS', help='of predict, by a detector that was not trained on these '
                         'images: labels that it contradicts')  # fmt: skip
-    parser.add_argument('--out', default='.', help='folder of inspect.html; by default the working folder')
+    parser.add_argument('--out', metavar='D', help='folder of inspect.html; by default work_dirs/DATA-inspect')
     parser.add_argument('--appearance', metavar='FILE',
                         help='write what the training pictures look like, for count --appearance')  # fmt: skip
     parser.add_argument('--json', action='store_true', help='all findings as json on the screen, nothing else')
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.results is not None:
         more = [x for x in suspicious_labels(found, read_results(args.results)) if x.items]
         seen = replace(seen, findings=[*seen.findings, *more])
-    out = Path(args.out)
+    out = Path(args.out or default_folder(args.data, 'inspect'))
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / 'inspect.html', inspection_page(f'Inspection of {args.data}', seen))
     entries = [asdict(finding) for finding in seen.findings]

@@ -215,3 +215,12 @@ def test_the_leaking_pairs_of_bccd_are_found(real_data):
     (leak,) = [x for x in seen.findings if x.kind == 'images that show the same in two splits']
     found_pairs = {frozenset(file for _, file in group) for group in leak.images}
     assert found_pairs >= pairs and len(found_pairs - pairs) <= 5  # fewer images, finer search: 223 and 224 share 12 %
+
+
+def test_the_page_lies_in_a_work_folder_that_the_last_line_names(tmp_path, monkeypatch, capsys):
+    dataset(tmp_path / 'mine', {'train': {'1.png': view(field_of_view(1), 0, 0)}})
+    monkeypatch.chdir(tmp_path)
+    main(['inspect', 'mine'])
+    assert capsys.readouterr().out.strip().endswith('pictures: work_dirs/mine-inspect/inspect.html')
+    assert (tmp_path / 'work_dirs/mine-inspect/inspect.html').is_file()
+    assert {x.name for x in tmp_path.iterdir()} == {'mine', 'work_dirs'}

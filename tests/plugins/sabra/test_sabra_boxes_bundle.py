@@ -108,10 +108,8 @@ def test_an_export_that_is_not_torch_is_refused(bundle, tmp_path, monkeypatch):
 
 
 def test_a_file_of_boxes_becomes_relations(bundle, pictures, capsys):
-    assert (
-        main(['predict', str(bundle[1]), 'pictures', '--boxes', 'boxes.csv', '--out', 'out', '--relation-thr', '0'])
-        == 0
-    )
+    words = ['predict', str(bundle[1]), 'pictures', '--boxes', 'boxes.csv']
+    assert main([*words, '--out', 'out', '--relation-thr', '0']) == 0
     boxes, relations = (json.loads(Path(f'out/{name}.json').read_text()) for name in ('predictions', 'relations'))
     assert [(x['category_name'], x['bbox']) for x in boxes] == [
         ('person', [2.0, 3.0, 28.0, 37.0]), ('cup', [20.0, 20.0, 14.0, 16.0]),

@@ -3,12 +3,14 @@
 import csv
 import json
 import math
+import re
 
 import pytest
 from results_folder import box, write_results, write_truth
 from tiny_bundle import write_bundle, write_pictures
 
 from detplug.cli.main import main
+from plugins.microscopy.counting import count as count_module
 from plugins.microscopy.counting.page import rounded
 
 
@@ -222,6 +224,16 @@ def test_wrong_options_are_one_line(results, words, said, capsys):
     assert main(['count', str(results), *words]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and said in lines[0]
+
+
+@pytest.mark.parametrize('words', ['--targets worm --grams 1', '--targets egg --truth nowhere.csv'])
+def test_names_and_files_are_checked_before_any_table_is_read(results, words, monkeypatch, capsys):
+    run = json.loads((results / 'run.json').read_text())
+    run['engine'] = (run.get('engine') or {}) | {'classes': ['egg', 'cyst']}
+    (results / 'run.json').write_text(json.dumps(run))
+    monkeypatch.setattr(count_module, 'read_results', lambda folder: pytest.fail('tables are read'))
+    assert main(['count', str(results), *words.split()]) == 2
+    assert re.search('worm: no class of the detector; one of egg, cyst|nowhere.csv: --truth', capsys.readouterr().err)
 
 
 def test_a_run_that_is_not_finished_is_refused(results, capsys):
