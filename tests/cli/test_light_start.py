@@ -1,5 +1,6 @@
 """The torch-free half starts without torch, mmengine, mmcv and mmdet, installed or not, and without what is slow."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_a_bundle_predicts_without_torch(forbid, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ['loaded:', 'with', 'onnxruntime']
     assert (tmp_path / 'out' / 'predictions.json').exists()
+
+
+def test_relations_between_given_boxes_need_no_torch(tmp_path):
+    """A person on a skateboard."""
+    picture = write_pictures(tmp_path / 'pictures')[0]  # 48 x 64 px
+    rows = ('person,0.95,10,5,30,50', 'skateboard,0.9,8,46,34,56')
+    boxes = tmp_path / 'boxes.csv'
+    boxes.write_text('\n'.join(['image,class,score,x1,y1,x2,y2', *(f'{picture.name},{row}' for row in rows)]))
+    done = child('predict', 'vcoco-relations', picture, '--boxes', boxes, '--out', tmp_path / 'out', forbid=True)
+    assert done.returncode == 0, done.stderr
+    assert not set(HEAVY) & set(done.stdout.splitlines()[-1].split())
+    best = json.loads((tmp_path / 'out' / 'relations.json').read_text())[0]
+    assert best['predicate'] in ('skateboard instr', 'stand') and best['score'] > 0.3
+    assert (tmp_path / 'out' / 'pictures' / '0001_bright.jpg').exists()
 
 
 @pytest.mark.parametrize('words', ['train x', 'predict pyproject.toml last.pth README.md --out x', 'demo'])
