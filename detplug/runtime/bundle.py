@@ -138,7 +138,7 @@ def open_session(
 
 def input_kind(manifest: Mapping) -> str:
     """What the graph of a bundle takes: pictures, or what a plugin's engine gives it (bundle_engines.py)."""
-    return manifest['input'].get('kind', PICTURES)
+    return (manifest.get('input') or {}).get('kind', PICTURES)
 
 
 def read_image(image: str | Path | np.ndarray, window: Window | None = None) -> np.ndarray:

@@ -6,9 +6,7 @@ Each sets ``proposals``: (D, 4) float32 xyxy px, (D,) int64 labels, (D,) float32
 import json
 import random
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -79,19 +77,12 @@ class NoisyProposals(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class FileProposals(BaseTransform):
-    """Boxes of any detector, from its file; options and errors of :class:`GivenBoxes`.
-
-    Args:
-        classes: by default those of the data set.
-    """
-
-    def __init__(self, file: str | Path, *, classes: Sequence[str] | None = None, **options: Any):
-        self.boxes = GivenBoxes(file, classes=classes, **options)
+class FileProposals(GivenBoxes, BaseTransform):
+    """Boxes of any detector, from its file; arguments and errors of :class:`GivenBoxes`."""
 
     def transform(self, results: dict) -> dict:
         size = results['width'], results['height']
-        detections = self.boxes.of(results['img_path'], size, results.get('img_id'), results.get('classes'))
+        detections = self.of(results['img_path'], size, results.get('img_id'), results.get('classes'))
         results['proposals'] = detections.boxes, detections.labels, detections.scores
         given = dict(features=detections.features, unions=detections.unions)
         results['proposal_features'] = {key: value for key, value in given.items() if value is not None}
