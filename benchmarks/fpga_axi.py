@@ -18,7 +18,7 @@ from pathlib import Path
 from finetuning import ROOT
 from record import record
 
-from plugins.fpga.accelerator.sizes import Sizes
+from plugins.fpga.hardware.sizes import Sizes
 
 sys.path.insert(0, str(ROOT / 'tests/plugins/fpga'))
 from fpga_axi_runs import build_axi, run_axi  # noqa: E402

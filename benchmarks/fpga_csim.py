@@ -28,7 +28,7 @@ from plugins.fpga.hls.cut import share
 from plugins.fpga.hls.project import write_project
 from plugins.fpga.hls.reuse import multiplications
 from plugins.fpga.hls.verify import mismatches
-from plugins.fpga.integer_network import IntegerNetwork
+from plugins.fpga.integers.integer_network import IntegerNetwork
 from plugins.fpga.qonnx import read_qonnx
 from plugins.fpga.qonnx.difference import count_mismatches, values
 from plugins.fpga.qonnx.execution import QonnxExecution

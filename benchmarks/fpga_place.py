@@ -24,7 +24,7 @@ FOLDER = ROOT / 'work_dirs/benchmarks/fpga_place'
 
 def measure(n: int, seeds: list[int]) -> dict[str, float]:
     """Figures of one array."""
-    from plugins.fpga.accelerator.sizes import Sizes
+    from plugins.fpga.hardware.sizes import Sizes
 
     found: dict[int, Placed] = {}
     for seed in seeds:

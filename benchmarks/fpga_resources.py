@@ -14,9 +14,9 @@ from finetuning import ROOT
 from fpga_rtl import SIZES
 from record import record
 
-from plugins.fpga.accelerator.sizes import Sizes
 from plugins.fpga.cost.bundle_report import MEASURED
 from plugins.fpga.cost.resources import FAMILIES, Resources, accelerator_resources, design_hash
+from plugins.fpga.hardware.sizes import Sizes
 
 DESIGNS = {4: Sizes(4), **SIZES}
 PREFIXES = {'xc7': '', 'xcup': 'xcup.'}

@@ -21,17 +21,17 @@ from detplug.cli.detector import build_detector
 from detplug.export.images import image_paths
 from detplug.images.letterbox import letterbox
 from detplug.images.reading import read_image
-from plugins.fpga.accelerator.cycles import total_cycles
-from plugins.fpga.accelerator.fold_stride import fold_conv, fold_map
-from plugins.fpga.accelerator.network import NetworkProgram, network_program
-from plugins.fpga.accelerator.placement import folds_input
-from plugins.fpga.accelerator.program import conv_program
-from plugins.fpga.accelerator.simulate import Simulator
-from plugins.fpga.accelerator.sizes import Sizes
-from plugins.fpga.integer_network import Conv, Format, IntegerNetwork
+from plugins.fpga.compiler.fold_stride import fold_conv, fold_map
+from plugins.fpga.compiler.network import NetworkProgram, network_program
+from plugins.fpga.compiler.placement import folds_input
+from plugins.fpga.compiler.program import conv_program
+from plugins.fpga.hardware.sizes import Sizes
+from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork
 from plugins.fpga.qonnx import attach_cores, read_qonnx
 from plugins.fpga.qonnx.difference import count_mismatches
 from plugins.fpga.qonnx.images import to_integers
+from plugins.fpga.simulation.cycles import total_cycles
+from plugins.fpga.simulation.simulate import Simulator
 
 FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
 DETECTOR = FOLDER / 'tt4x_rebuild-int8' / 'config.py', FOLDER / 'tt4x_rebuild-qat' / 'best.pth'

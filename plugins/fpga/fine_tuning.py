@@ -22,8 +22,8 @@ def write_config(cfg: Config, form: str, folder: Path) -> None:
     config.model = {**dense, 'type': Quantised.__name__, 'base': dense['type'], 'form': form}
     config.load_from = f'{HERE}/compressed.pth'
     imports = config.get('custom_imports') or dict(imports=[], allow_failed_imports=False)
-    own = f'{__package__}.register'
-    imports['imports'] = [*(name for name in imports['imports'] if name not in (own, __package__)), own]
+    register = f'{__package__}.register'
+    imports['imports'] = [*(name for name in imports['imports'] if name not in (register, __package__)), register]
     config.custom_imports = imports
     if 'optim_wrapper' in config:
         shorten(config)

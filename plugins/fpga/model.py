@@ -48,8 +48,10 @@ def check_preprocessing(model: nn.Module) -> None:
     Raises:
         UserError: another mean or std.
     """
-    own = getattr(model, 'data_preprocessor', None)
-    if getattr(own, '_enable_normalize', False) and (own.mean.any() or (own.std != 255).any()):
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    if getattr(preprocessor, '_enable_normalize', False) and (
+        preprocessor.mean.any() or (preprocessor.std != 255).any()
+    ):
         raise UserError(
             'model: data_preprocessor: images are not pixel / 255; give mean=[0, 0, 0], std=[255, 255, 255]'
         )

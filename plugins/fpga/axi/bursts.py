@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
-from ..accelerator.sizes import ADDRESS_BITS
+from ..hardware.sizes import ADDRESS_BITS
 from .bus import Bus
 
 RUN_BITS = ADDRESS_BITS + 8  # beats of a run: a word has at most 2 ** 7 beats

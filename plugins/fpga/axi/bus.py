@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.instructions import INSTRUCTION_BITS
+from ..hardware.instructions import INSTRUCTION_BITS
 
 PAGE = 4096  # bytes; no burst crosses a multiple of it
 

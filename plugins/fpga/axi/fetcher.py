@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ..accelerator.instructions import INSTRUCTION_BITS, KIND_BITS, KINDS
+from ..hardware.instructions import INSTRUCTION_BITS, KIND_BITS, KINDS
 from .bus import Bus
 
 

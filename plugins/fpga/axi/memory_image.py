@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ..accelerator.instructions import INSTRUCTION_BITS, Instruction, encode
+from ..hardware.instructions import INSTRUCTION_BITS, Instruction, encode
 
 
 def instruction_bytes(word: int) -> int:

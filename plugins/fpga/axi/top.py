@@ -9,9 +9,9 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetInsert
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
-from ..accelerator.accelerator import Accelerator
-from ..accelerator.compute_unit import drain_cycles
-from ..accelerator.sizes import Sizes
+from ..hardware.accelerator import Accelerator
+from ..hardware.compute_unit import drain_cycles
+from ..hardware.sizes import Sizes
 from .bus import Bus, master_ports, slave_ports
 from .fetcher import Fetcher
 from .reader import Reader

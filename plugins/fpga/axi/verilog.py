@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from ..accelerator.sizes import Sizes
-from ..accelerator.verilog import verilog_of
+from ..hardware.sizes import Sizes
+from ..hardware.verilog import verilog_of
 from .top import AxiAccelerator
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
-from ..accelerator.sizes import ADDRESS_BITS
+from ..hardware.sizes import ADDRESS_BITS
 from .bursts import BurstCutter
 from .bus import Bus
 from .reader import RUNS, beats_of, lane_of

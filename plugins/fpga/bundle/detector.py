@@ -16,7 +16,7 @@ from detplug.images.window import check_window
 from detplug.runtime.bundle import MANIFEST, Detector, read_manifest
 from detplug.runtime.onnx_engine import BundleSource, OnnxEngine
 
-from ..number_format import Format
+from ..integers.number_format import Format
 from ..qonnx.images import to_integers
 from .driver import Accelerator
 

@@ -81,12 +81,12 @@ class Accelerator:
             time.sleep(1e-4)
 
     def _check(self) -> None:
-        if (found := self._read(Register.IDENTITY)) != IDENTITY:
-            raise AcceleratorError(f'identity {found:#x}: no accelerator at this address; name it as in the design')
+        if (identity := self._read(Register.IDENTITY)) != IDENTITY:
+            raise AcceleratorError(f'identity {identity:#x}: no accelerator at this address; name it as in the design')
         shape = self._read(Register.SHAPE)
-        found, wanted = (shape & 0xFF, shape >> 16), (self.program['word_bytes'], self.program['code_bytes'])
-        if found != wanted:
-            raise AcceleratorError(f'array {found[0]}: the bundle is for {wanted[0]}; load its own bitstream')
+        widths, expected = (shape & 0xFF, shape >> 16), (self.program['word_bytes'], self.program['code_bytes'])
+        if widths != expected:
+            raise AcceleratorError(f'array {widths[0]}: the bundle is for {expected[0]}; load its own bitstream')
 
     def _read(self, register: Register) -> int:
         return int(self.registers.read(int(register)))

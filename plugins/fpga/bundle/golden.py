@@ -9,7 +9,7 @@ import torch
 from detplug.errors import UserError
 from detplug.export.formats import ExportRequest
 
-from ..integer_network import IntegerNetwork
+from ..integers.integer_network import IntegerNetwork
 from .postprocess import postprocessor
 
 POSTPROCESS, GOLDEN = 'postprocess.py', 'golden.npz'

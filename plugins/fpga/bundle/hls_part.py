@@ -12,8 +12,8 @@ from ..hls.build import compile_project
 from ..hls.cut import first_part, share
 from ..hls.project import write_project
 from ..hls.verify import check_project
-from ..integer_network import IntegerNetwork
-from ..map_shapes import map_shapes
+from ..integers.integer_network import IntegerNetwork
+from ..integers.map_shapes import map_shapes
 from .settings import Settings
 
 # what build_prj.tcl of hls4ml reads; the C simulation was run by the export, and there are no vectors for another one
@@ -46,10 +46,10 @@ def write_hls(folder: Path, network: IntegerNetwork, q: np.ndarray, settings: Se
     compiled = compile_project(project)
     values = check_project(project, q[:1])
     project.library.unlink()  # of this machine
-    found, fifos = share(part, network), fifo_bytes(part)
+    covered, fifos = share(part, network), fifo_bytes(part)
     return {
-        'share_of_layers': found.layers,
-        'share_of_macs': found.macs,
+        'share_of_layers': covered.layers,
+        'share_of_macs': covered.macs,
         'values_compared': values,
         'mismatches': 0,
         'compile_seconds': compiled.seconds,
@@ -74,8 +74,8 @@ def last_map(network: IntegerNetwork, begin: str) -> str:
     Raises:
         UserError: there is none.
     """
-    found = [op.name for op in network.ops if op.name.startswith(begin)]
-    if not found:
+    names = [op.name for op in network.ops if op.name.startswith(begin)]
+    if not names:
         names = ', '.join(op.name for op in network.ops[:3])
         raise UserError(f'fpga: hls_ends: {begin}: no map begins so; the network has {names}, ...')
-    return found[-1]
+    return names[-1]

@@ -7,9 +7,9 @@ import inspect
 
 import numpy as np
 
-from ..accelerator import fold_stride, layout
-from ..accelerator.fold_stride import fold_map
-from ..accelerator.layout import map_of_words, map_words, sums_of_words
+from ..compiler import fold_stride, layout
+from ..compiler.fold_stride import fold_map
+from ..compiler.layout import map_of_words, map_words, sums_of_words
 
 HEADER = '''"""Images into the memory of the accelerator, maps out of it. numpy only; written by the export.
 

@@ -6,7 +6,7 @@ from detplug.runtime import decode, detections
 
 HEADER = '''"""Integers of the last convolutions -> boxes. numpy only; written by the export, checked against torch.
 
-    found = detect(maps, json.load(open('manifest.json')))
+    detections = detect(maps, json.load(open('manifest.json')))
 """
 
 from collections.abc import Sequence

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..accelerator.instructions import INSTRUCTION_BITS, encode
-from ..accelerator.layout import blocks
-from ..accelerator.network import NetworkProgram, network_program
-from ..accelerator.placement import folds_input
-from ..accelerator.simulate import Simulator
-from ..accelerator.sizes import Sizes
-from ..accelerator.verify import check_program
-from ..accelerator.verilog import verilog
 from ..axi import register_map
 from ..axi.memory_image import code_bytes, instruction_bytes
 from ..axi.verilog import axi_verilog
-from ..integer_network import IntegerNetwork
-from ..map_shapes import map_shapes
+from ..compiler.layout import blocks
+from ..compiler.network import NetworkProgram, network_program
+from ..compiler.placement import folds_input
+from ..hardware.instructions import INSTRUCTION_BITS, encode
+from ..hardware.sizes import Sizes
+from ..hardware.verilog import verilog
+from ..integers.integer_network import IntegerNetwork
+from ..integers.map_shapes import map_shapes
+from ..simulation.simulate import Simulator
+from ..simulation.verify import check_program
 from .driver import driver_text
 from .host import host_text
 from .settings import Settings

@@ -38,11 +38,11 @@ def settings_of(config: Config) -> Settings:
     Raises:
         UserError: a name that is no setting, a count below 1, or no such array.
     """
-    given = dict(config.get('fpga') or {})
+    values = dict(config.get('fpga') or {})
     known = [x.name for x in fields(Settings)]
-    if unknown := sorted(set(given) - set(known)):
+    if unknown := sorted(set(values) - set(known)):
         raise UserError(f'{config.filename}: fpga: {unknown[0]}: no such setting; one of {", ".join(known)}')
-    settings = Settings(**given)
+    settings = Settings(**values)
     for name in ('dsp_budget', 'images'):
         if getattr(settings, name) < 1:
             raise UserError(f'{config.filename}: fpga: {name}: {getattr(settings, name)}; give at least 1')

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from ..accelerator.sizes import Sizes
-from ..integer_network import Conv, IntegerNetwork
+from ..hardware.sizes import Sizes
+from ..integers.integer_network import Conv, IntegerNetwork
 from .boards import Board, read_board
 from .layers import layers_of
 from .network import costs_of

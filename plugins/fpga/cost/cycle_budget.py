@@ -5,9 +5,9 @@ from functools import cache
 from detplug.compression.costs import Calls, ConvShape, CostModel, CostRequest, register_cost_model
 from detplug.errors import UserError
 
-from ..accelerator.sizes import Sizes
-from ..accelerator.task import ConvTask
 from ..bundle.settings import settings_of
+from ..compiler.task import ConvTask
+from ..hardware.sizes import Sizes
 from .network import task_cost
 from .torch_layers import layers_of_model
 

@@ -46,7 +46,7 @@ def fit(board: Board, resources: Resources, family: str) -> Fit:
         'DSP': (resources.dsp, board.dsp), 'BRAM': (resources.bram, board.bram36),
         'LUT': (resources.lut, board.lut), 'FF': (resources.ff, board.ff),
     }  # fmt: skip
-    return Fit(board, {name: own / there for name, (own, there) in used.items()})
+    return Fit(board, {name: needed / available for name, (needed, available) in used.items()})
 
 
 def frame_seconds(board: Board, cost: Cost, n: int) -> float:

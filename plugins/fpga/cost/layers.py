@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 from detplug.errors import UserError
 
-from ..accelerator.elementwise import ElementTask
-from ..accelerator.network import network_tasks
-from ..accelerator.placement import place_maps
-from ..accelerator.task import ConvTask, Cores
-from ..accelerator.traffic import Task
-from ..integer_network import Concat, IntegerNetwork
-from ..map_shapes import map_shapes
+from ..compiler.elementwise import ElementTask
+from ..compiler.network import Task, network_tasks
+from ..compiler.placement import place_maps
+from ..compiler.task import ConvTask, Cores
+from ..integers.integer_network import Concat, IntegerNetwork
+from ..integers.map_shapes import map_shapes
 
 FORMS = ('dense', 'chain', 'rebuild')
 

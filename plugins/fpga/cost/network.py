@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
-from ..accelerator.cycles import LATENCY
-from ..accelerator.sizes import Sizes
-from ..accelerator.traffic import Task, bytes_by_part, cycles_by_part
+from ..compiler.network import Task
+from ..hardware.sizes import Sizes
+from ..simulation.cycles import LATENCY
+from ..simulation.traffic import bytes_by_part, cycles_by_part
 from .layers import Layer
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from detplug.errors import UserError
 
-from ..accelerator.sizes import Sizes
-from ..accelerator.verilog import verilog_of
 from ..axi.pins import Pins
 from ..axi.top import AxiAccelerator
+from ..hardware.sizes import Sizes
+from ..hardware.verilog import verilog_of
 from .resources import run_yosys
 
 DEVICE, PACKAGE, SPEED = 'LFE5U-85F', 'CABGA756', 6  # the slowest grade
@@ -62,25 +62,25 @@ def place(sizes: Sizes, seed: int, folder: Path) -> Placed:
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / f'report{seed}.json'
     if not report.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as made:
-            synthesise(text, folder, Path(made))
-            route(folder / 'netlist.json', seed, Path(made))
-            (Path(made) / 'report.json').replace(report)  # at once: no half-written result is ever found
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            synthesise(text, folder, Path(scratch))
+            route(folder / 'netlist.json', seed, Path(scratch))
+            (Path(scratch) / 'report.json').replace(report)  # at once: no half-written result is ever found
     return placed_of(json.loads(report.read_text()))
 
 
-def synthesise(text: str, folder: Path, made: Path) -> None:
-    """``folder``/netlist.json, unless it is there; ``made``: a folder to work in."""
+def synthesise(text: str, folder: Path, scratch: Path) -> None:
+    """``folder``/netlist.json, unless it is there; ``scratch``: a folder to work in."""
     if not (folder / 'netlist.json').exists():
-        run_yosys(text, SCRIPT, made)
-        (made / 'netlist.json').replace(folder / 'netlist.json')
+        run_yosys(text, SCRIPT, scratch)
+        (scratch / 'netlist.json').replace(folder / 'netlist.json')
 
 
-def route(netlist: Path, seed: int, made: Path) -> None:
-    """``made``/report.json."""
-    (made / 'netlist.json').write_bytes(netlist.read_bytes())  # the tool sees this folder alone
+def route(netlist: Path, seed: int, scratch: Path) -> None:
+    """``scratch``/report.json."""
+    (scratch / 'netlist.json').write_bytes(netlist.read_bytes())  # the tool sees this folder alone
     words = [sys.executable, '-c', NEXTPNR, *WORDS, '--seed', str(seed)]
-    done = subprocess.run(words, cwd=made, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=scratch, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f'nextpnr failed: {(done.stdout + done.stderr)[-2000:]}')
 

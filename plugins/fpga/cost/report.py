@@ -6,9 +6,9 @@ from pathlib import Path
 from detplug.html_page import page, section, table, tiles
 from detplug.report.sections import save_plot
 
-from ..accelerator.cycles import LATENCY
-from ..accelerator.sizes import Sizes
-from ..accelerator.task import ConvTask
+from ..compiler.task import ConvTask
+from ..hardware.sizes import Sizes
+from ..simulation.cycles import LATENCY
 from .boards import Board
 from .fit import fit, frame_seconds
 from .layers import Layer

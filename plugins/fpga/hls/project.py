@@ -12,8 +12,8 @@ import onnx
 from detplug.errors import UserError
 
 from ..extra import needs_extra
-from ..integer_network import Concat, Conv, IntegerNetwork
-from ..map_shapes import Shape, map_shapes
+from ..integers.integer_network import Concat, Conv, IntegerNetwork
+from ..integers.map_shapes import Shape, map_shapes
 from .number_types import conv_types, map_type
 from .onnx_graph import node_name, onnx_graph
 from .reuse import multiplications, reuse_factors

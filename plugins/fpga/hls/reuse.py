@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from detplug.errors import UserError
 
-from ..integer_network import Conv, IntegerNetwork
-from ..map_shapes import map_shapes
+from ..integers.integer_network import Conv, IntegerNetwork
+from ..integers.map_shapes import map_shapes
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def reuse_factors(layers: Mapping[str, Multiplications], dsp_budget: int) -> dic
     intervals = sorted({layer.pixels * reuse for name, layer in layers.items() for reuse in legal[name]})
 
     def choice(interval: int) -> dict[str, int] | None:
-        found = {name: bisect_right(legal[name], interval // layer.pixels) for name, layer in layers.items()}
-        return {name: legal[name][place - 1] for name, place in found.items()} if all(found.values()) else None
+        places = {name: bisect_right(legal[name], interval // layer.pixels) for name, layer in layers.items()}
+        return {name: legal[name][place - 1] for name, place in places.items()} if all(places.values()) else None
 
     def fits(interval: int) -> bool:
         chosen = choice(interval)

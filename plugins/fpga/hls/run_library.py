@@ -33,8 +33,8 @@ def run_all(library: ctypes.CDLL, name: str, x: np.ndarray, sizes: np.ndarray, t
         top(image, *outputs)
         if traced:
             library.collect_trace_output(table)
-            found = {layer.name.decode(): layer.data for layer in table}
-            outputs = [np.ctypeslib.as_array(found[name], (size,)) for name, size in traced.items()]
+            maps = {layer.name.decode(): layer.data for layer in table}
+            outputs = [np.ctypeslib.as_array(maps[name], (size,)) for name, size in traced.items()]
         for keep, output in zip(kept, outputs, strict=True):
             keep[number] = output
     return kept

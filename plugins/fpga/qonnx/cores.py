@@ -7,8 +7,8 @@ import numpy as np
 
 from detplug.errors import UserError
 
-from ..integer_network import Conv, IntegerNetwork
-from ..tt_kernel import TTKernel
+from ..integers.integer_network import Conv, IntegerNetwork
+from ..integers.tt_kernel import TTKernel
 
 
 def attach_cores(network: IntegerNetwork, kernels: Sequence[TTKernel | None]) -> IntegerNetwork:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..integer_network import IntegerNetwork
+from ..integers.integer_network import IntegerNetwork
 from .execution import QonnxExecution
 from .images import to_integers
 from .torch_maps import torch_maps
@@ -53,9 +53,9 @@ def first_difference(
     """
     qonnx = QonnxExecution(path)
     for number, image in enumerate(images):
-        found = compare(network, qonnx, integers, image[None])
-        if found is not None:
-            return Difference(*found, number)
+        first = compare(network, qonnx, integers, image[None])
+        if first is not None:
+            return Difference(*first, number)
     return None
 
 

@@ -12,7 +12,7 @@ from detplug.export.manifest import describe
 from detplug.runtime.bundle import MODEL
 
 from ..extra import needs_extra
-from ..integer_network import IntegerNetwork
+from ..integers.integer_network import IntegerNetwork
 from .cores import attach_cores
 from .graph import read_graph
 from .images import network_images

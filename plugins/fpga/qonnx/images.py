@@ -8,7 +8,7 @@ import numpy as np
 from detplug.images.preparation import prepare
 from detplug.images.reading import read_image
 
-from ..integer_network import Format
+from ..integers.integer_network import Format
 
 
 def network_images(paths: Sequence[str | Path], manifest: dict) -> np.ndarray:

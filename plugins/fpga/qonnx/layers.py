@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import NodeProto
 
-from ..integer_network import Concat, Conv, Format, MaxPool, Upsample
+from ..integers.integer_network import Concat, Conv, Format, MaxPool, Upsample
 from .graph import Graph, attributes
 from .quantisers import quantiser
 
@@ -49,8 +49,8 @@ def stored_integers(
     if maker is None or maker.op_type != 'Quant':
         what = 'weight' if place == 1 else 'bias'
         raise graph.refuse(node, f'its {what} is not quantised', f'give the layer a {what} quantiser')
-    found = quantiser(graph, maker, bits, signed=True)
-    return found.integers(graph.constant(maker, 0)), found.format.frac
+    read = quantiser(graph, maker, bits, signed=True)
+    return read.integers(graph.constant(maker, 0)), read.format.frac
 
 
 def read_max_pool(graph: Graph, node: NodeProto, source: str) -> MaxPool:
@@ -100,6 +100,6 @@ def one_format(graph: Graph, node: NodeProto, formats: list[Format]) -> Format:
         UserError: several.
     """
     if len(set(formats)) > 1:
-        found = ', '.join(f'2 ** -{x.frac} {"" if x.signed else "un"}signed' for x in formats)
-        raise graph.refuse(node, f'its sources have several scales: {found}', 'give them one shared quantiser')
+        scales = ', '.join(f'2 ** -{x.frac} {"" if x.signed else "un"}signed' for x in formats)
+        raise graph.refuse(node, f'its sources have several scales: {scales}', 'give them one shared quantiser')
     return formats[0]

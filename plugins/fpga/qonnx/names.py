@@ -22,11 +22,11 @@ def identifier(path: str) -> str:
 
 def numbered(names: Iterable[str]) -> list[str]:
     """The same names; one that comes again gets its number: a, a_2, a_3."""
-    seen, found = Counter(), []
+    seen, unique = Counter(), []
     for name in names:
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f'{name}_{seen[name]}')
-    return found
+        unique.append(name if seen[name] == 1 else f'{name}_{seen[name]}')
+    return unique
 
 
 def scope(node: NodeProto) -> str:

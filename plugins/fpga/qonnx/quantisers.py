@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import NodeProto
 
-from ..integer_network import Format
+from ..integers.integer_network import Format
 from .graph import Graph, attributes
 
 CURE = 'use the FixedPoint quantisers of brevitas (one power of two a tensor)'
@@ -61,7 +61,7 @@ def map_format(graph: Graph, node: NodeProto) -> Format:
     Raises:
         UserError: as :func:`quantiser`; a narrow range.
     """
-    found = quantiser(graph, node, bits=8)
-    if found.narrow:
+    read = quantiser(graph, node, bits=8)
+    if read.narrow:
         raise graph.refuse(node, 'a narrow range for a map', 'use a quantiser with narrow_range=False')
-    return found.format
+    return read.format

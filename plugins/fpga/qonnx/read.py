@@ -11,7 +11,7 @@ from onnx import NodeProto
 
 from detplug.errors import UserError
 
-from ..integer_network import Add, Conv, Format, IntegerNetwork, Op, format_of
+from ..integers.integer_network import Add, Conv, Format, IntegerNetwork, Op, format_of
 from .graph import Graph, read_graph
 from .layers import one_format, read_concat, read_conv, read_max_pool, read_upsample
 from .quantisers import map_format

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from detplug.errors import UserError
 
-from ..tt_kernel import TTKernel
+from ..integers.tt_kernel import TTKernel
 from .layers import quantised_conv
 from .plain import plain_conv
 from .quantisers import frac_of

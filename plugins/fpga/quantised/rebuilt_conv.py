@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..tt_kernel import TTKernel
+from ..integers.tt_kernel import TTKernel
 from .fixed_point import best_frac, straight, to_integers
 
 EXACT_RANK = 1024  # 2 ** 24 / (128 * 128): so many products are summed exactly in float32

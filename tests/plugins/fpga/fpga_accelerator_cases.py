@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from plugins.fpga.accelerator.instructions import encode
-from plugins.fpga.integer_network import Conv, Format
-from plugins.fpga.tt_kernel import TTKernel
+from plugins.fpga.hardware.instructions import encode
+from plugins.fpga.integers.integer_network import Conv, Format
+from plugins.fpga.integers.tt_kernel import TTKernel
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from detplug.errors import UserError
-from plugins.fpga.accelerator.program import Program, conv_program, output_of, place
-from plugins.fpga.accelerator.sizes import Sizes
-from plugins.fpga.accelerator.task import ConvTask, conv_task
-from plugins.fpga.integer_network import Conv, Format
-from plugins.fpga.tt_kernel import TTKernel
+from plugins.fpga.compiler.program import Program, conv_program, output_of, place
+from plugins.fpga.compiler.task import ConvTask, conv_task
+from plugins.fpga.hardware.sizes import Sizes
+from plugins.fpga.integers.integer_network import Conv, Format
+from plugins.fpga.integers.tt_kernel import TTKernel
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 from fpga_axi_case import Case, random_case
 from fpga_axi_memory import SlowMemory, pauses
 
-from plugins.fpga.accelerator.cycles import total_cycles
-from plugins.fpga.accelerator.sizes import Sizes
 from plugins.fpga.axi.memory_image import code_bytes, instruction_bytes
 from plugins.fpga.axi.register_map import IDENTITY, Control, Error, Register, Status
+from plugins.fpga.hardware.sizes import Sizes
+from plugins.fpga.simulation.cycles import total_cycles
 
 MEMORY_BYTES = 1 << 16
 PATIENCE = 400  # times the cycles of the model, and that many cycles: then a program hangs

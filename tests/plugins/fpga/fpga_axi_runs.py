@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from detplug.errors import UserError
-from plugins.fpga.accelerator.simulate import COMPILE, VERILATE, compile_sources, missing_tool, verilate
-from plugins.fpga.accelerator.sizes import Sizes
 from plugins.fpga.axi.verilog import axi_verilog
+from plugins.fpga.hardware.sizes import Sizes
+from plugins.fpga.simulation.simulate import COMPILE, VERILATE, compile_sources, missing_tool, verilate
 
 TOP = 'axi_accelerator'
 PORTS = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'

@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from plugins.fpga.accelerator.sizes import Sizes
-from plugins.fpga.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
-from plugins.fpga.tt_kernel import TTKernel
+from plugins.fpga.hardware.sizes import Sizes
+from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.tt_kernel import TTKernel
 
 SIZES = Sizes(4, activations=768, weights=2048, sums=64, biases=16)  # most maps are cut into tiles
 FORM = Format(4, False)

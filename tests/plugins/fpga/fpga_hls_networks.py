@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from plugins.fpga.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample, format_of, run_op
+from plugins.fpga.integers.integer_network import (
+    Add,
+    Concat,
+    Conv,
+    Format,
+    IntegerNetwork,
+    MaxPool,
+    Upsample,
+    format_of,
+    run_op,
+)
 
 
 class Builder:

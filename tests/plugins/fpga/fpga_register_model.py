@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 
-from plugins.fpga.accelerator.instructions import INSTRUCTION_BITS, decode
-from plugins.fpga.accelerator.program import Program
 from plugins.fpga.axi.memory_image import instruction_bytes
 from plugins.fpga.axi.register_map import IDENTITY, Control, Register, Status
+from plugins.fpga.compiler.program import Program
+from plugins.fpga.hardware.instructions import INSTRUCTION_BITS, decode
 
 
 class Buffer(np.ndarray):

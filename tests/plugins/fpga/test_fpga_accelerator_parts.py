@@ -15,15 +15,15 @@ from amaranth.hdl import Module, Signal  # noqa: E402
 from amaranth.sim import Simulator  # noqa: E402
 from fpga_accelerator_cases import conv_case, run_in_python  # noqa: E402
 
-from plugins.fpga.accelerator.accelerator import Accelerator  # noqa: E402
-from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
-from plugins.fpga.accelerator.instructions import KINDS, Load, decode, encode  # noqa: E402
-from plugins.fpga.accelerator.loop_nest import LoopNest  # noqa: E402
-from plugins.fpga.accelerator.mac_array import MacArray  # noqa: E402
-from plugins.fpga.accelerator.program import conv_program, output_of, place  # noqa: E402
-from plugins.fpga.accelerator.requantiser import Requantiser  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
-from plugins.fpga.accelerator.task import conv_task  # noqa: E402
+from plugins.fpga.compiler.program import conv_program, output_of, place  # noqa: E402
+from plugins.fpga.compiler.task import conv_task  # noqa: E402
+from plugins.fpga.hardware.accelerator import Accelerator  # noqa: E402
+from plugins.fpga.hardware.instructions import KINDS, Load, decode, encode  # noqa: E402
+from plugins.fpga.hardware.loop_nest import LoopNest  # noqa: E402
+from plugins.fpga.hardware.mac_array import MacArray  # noqa: E402
+from plugins.fpga.hardware.requantiser import Requantiser  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 
 SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4)
 

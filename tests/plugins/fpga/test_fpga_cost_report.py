@@ -19,7 +19,7 @@ from plugins.fpga.cost.network import costs_of, network_cost  # noqa: E402
 from plugins.fpga.cost.report import layer_table, shape_of, write_report  # noqa: E402
 from plugins.fpga.cost.resources import Resources  # noqa: E402
 from plugins.fpga.cost.roofline import in_turn, point, roof, roofline_figure  # noqa: E402
-from plugins.fpga.integer_network import Add, Format, IntegerNetwork, MaxPool  # noqa: E402
+from plugins.fpga.integers.integer_network import Add, Format, IntegerNetwork, MaxPool  # noqa: E402
 
 NETWORK = IntegerNetwork(
     'x', Format(4, False), (8, 12, 12),

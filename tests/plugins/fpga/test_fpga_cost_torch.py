@@ -14,11 +14,11 @@ from mmdet.registry import MODELS  # noqa: E402
 
 from detplug.cli.config import load_config  # noqa: E402
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.accelerator.sizes import Sizes  # noqa: E402
 from plugins.fpga.cost.network import costs_of, network_cost  # noqa: E402
 from plugins.fpga.cost.torch_layers import layers_of_model, network_of_model  # noqa: E402
-from plugins.fpga.integer_network import Add, Concat, MaxPool, Upsample  # noqa: E402
-from plugins.fpga.map_shapes import map_shapes  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.integers.integer_network import Add, Concat, MaxPool, Upsample  # noqa: E402
+from plugins.fpga.integers.map_shapes import map_shapes  # noqa: E402
 from plugins.fpga.model import quantised_detector  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,7 +6,7 @@ from fpga_hls_networks import blocks, yolov5
 
 from detplug.errors import UserError
 from plugins.fpga.hls.cut import finish, first_part, largest_part, share
-from plugins.fpga.integer_network import Conv, MaxPool, Upsample
+from plugins.fpga.integers.integer_network import Conv, MaxPool, Upsample
 
 
 def whole_and_images(seed: int = 3):

@@ -7,7 +7,7 @@ from fpga_hls_networks import Builder
 from plugins.fpga.hls.build import compile_project
 from plugins.fpga.hls.project import write_project
 from plugins.fpga.hls.simulate import simulate
-from plugins.fpga.integer_network import MaxPool, Upsample
+from plugins.fpga.integers.integer_network import MaxPool, Upsample
 
 pytest.importorskip('hls4ml', reason='hls4ml is not installed: the extra [fpga]')
 KERNELS, FACTORS = (3, 5, 7), (2, 3)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.errors import UserError
-from plugins.fpga.hls.number_types import conv_types, map_type, signed_bits, sum_range
+from plugins.fpga.hls.number_types import conv_types, map_type, signed_bits
 from plugins.fpga.hls.onnx_graph import onnx_graph
 from plugins.fpga.hls.project import write_project
-from plugins.fpga.integer_network import Concat, Conv, Format, MaxPool
-from plugins.fpga.map_shapes import map_shapes
+from plugins.fpga.integers.integer_network import Concat, Conv, Format, MaxPool, sum_range
+from plugins.fpga.integers.map_shapes import map_shapes
 
 
 @given(low=st.integers(-70000, 70000), high=st.integers(-70000, 70000))

@@ -12,7 +12,7 @@ from plugins.fpga.hls.build import compile_project
 from plugins.fpga.hls.project import write_project
 from plugins.fpga.hls.simulate import simulate, simulate_all
 from plugins.fpga.hls.verify import check_project, first_mismatch, mismatches
-from plugins.fpga.integer_network import IntegerNetwork
+from plugins.fpga.integers.integer_network import IntegerNetwork
 
 pytest.importorskip('hls4ml', reason='hls4ml is not installed: the extra [fpga]')
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from plugins.fpga.integer_network import (
+from plugins.fpga.integers.integer_network import (
     Add,
     Concat,
     Conv,
@@ -18,7 +18,7 @@ from plugins.fpga.integer_network import (
     convolve,
     requantise,
 )
-from plugins.fpga.tt_kernel import TTKernel
+from plugins.fpga.integers.tt_kernel import TTKernel
 
 U8, S8 = Format(6, signed=False), Format(5, signed=True)
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detplug.errors import UserError
-from plugins.fpga.integer_network import Conv, Format, IntegerNetwork, MaxPool
+from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork, MaxPool
+from plugins.fpga.integers.tt_kernel import TTKernel
 from plugins.fpga.qonnx import attach_cores
-from plugins.fpga.tt_kernel import TTKernel
 
 
 def kernel(seed=0, outputs=4, inputs=4):

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from detplug.errors import UserError
-from plugins.fpga.integer_network import Conv
+from plugins.fpga.integers.integer_network import Conv
 from plugins.fpga.qonnx import read_qonnx
 from plugins.fpga.qonnx.difference import first_difference
 from plugins.fpga.qonnx.images import to_integers

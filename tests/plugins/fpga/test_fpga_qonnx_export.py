@@ -22,7 +22,7 @@ from detplug.export.formats import ExportRequest, export
 from detplug.export.images import image_paths
 from detplug.runtime.bundle import sha256
 from detplug.runtime.decode import anchor_grid
-from plugins.fpga.integer_network import Conv
+from plugins.fpga.integers.integer_network import Conv
 from plugins.fpga.model import quantised_detector
 from plugins.fpga.passes import PASSES
 from plugins.fpga.qonnx import attach_cores, read_qonnx

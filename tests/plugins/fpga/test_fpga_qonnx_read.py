@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from detplug.errors import UserError
-from plugins.fpga.integer_network import Format
+from plugins.fpga.integers.integer_network import Format
 from plugins.fpga.qonnx import read_qonnx
 
 QUANT = 'qonnx.custom_op.general'

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from plugins.fpga.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.tt_kernel import TTKernel
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.replace import quantise
-from plugins.fpga.tt_kernel import TTKernel
 from plugins.tensor_train.tt_conv import TTConv2d
 
 SIDE = 16

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from .compute_unit import drain_cycles
-from .instructions import Compute, Instruction, Load
+from ..hardware.compute_unit import drain_cycles
+from ..hardware.instructions import Compute, Instruction, Load
 
 LATENCY = 8  # cycles of a read of the memory outside
 TAKEN = 2  # an instruction is taken, its unit starts

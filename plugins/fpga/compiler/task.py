@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from detplug.errors import UserError
 
-from ..hls.number_types import sum_range
-from ..integer_network import Conv, Format
+from ..integers.integer_network import Conv, Format, sum_range
 from .layout import blocks
 
 MAX_SHIFT = 31

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..hardware.sizes import Sizes
 from .layout import blocks
 from .plan import Plan
-from .sizes import Sizes
 from .task import ConvTask
 
 

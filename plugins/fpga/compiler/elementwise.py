@@ -11,10 +11,11 @@ import numpy as np
 
 from detplug.errors import UserError
 
-from ..integer_network import Add, Format, MaxPool, Op, Upsample
-from .instructions import Compute, Instruction, Load, Memory, Store
+from ..hardware.instructions import Compute, Instruction, Load, Memory, Store
+from ..hardware.sizes import Sizes
+from ..integers.integer_network import Add, Format, MaxPool, Op, Upsample
 from .layout import blocks
-from .sizes import Sizes
+from .span import Span
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,11 @@ def element_instructions(task: ElementTask, sizes: Sizes, at: Mapping[str, int])
     Raises:
         UserError: not even one row of one block fits.
     """
-    edge, out = task.kernel // 2, blocks(task.channels, sizes.n)
-    group, rows = cut(task, sizes)
+    group_size, tile_rows = cut(task, sizes)
     yield Load(Memory.WEIGHTS, 0, words=sizes.n, ddr=at['weights'])
-    for first in range(0, out, group):
-        for row in range(0, task.in_rows, rows):
-            count, tile = min(group, out - first), (row, min(rows, task.in_rows - row))
-            window = max(row - edge, 0), min(row + tile[1] + edge, task.in_rows)
-            yield from element_tile(task, sizes, at, (first, count), tile, window)
+    for group in Span(0, blocks(task.channels, sizes.n)).cut(group_size):
+        for tile in Span(0, task.in_rows).cut(tile_rows):
+            yield from element_tile(task, sizes, at, group, tile)
 
 
 def cut(task: ElementTask, sizes: Sizes) -> tuple[int, int]:
@@ -107,35 +105,38 @@ def cut(task: ElementTask, sizes: Sizes) -> tuple[int, int]:
     return max(1, min(out, sizes.activations // words(rows))) if rows == task.in_rows else 1, rows
 
 
-def element_tile(task: ElementTask, sizes: Sizes, at, group, tile, window) -> Iterator[Instruction]:
-    """Blocks ``group`` (first, count), output rows ``tile`` (first, count) of input rows ``window`` (first, end)."""
-    (first, count), (row, rows), cols, factor = group, tile, task.in_cols, task.factor
-    plane, held = task.in_rows * cols, (window[1] - window[0]) * cols
+def element_tile(
+    task: ElementTask, sizes: Sizes, at: Mapping[str, int], group: Span, tile: Span
+) -> Iterator[Instruction]:
+    """The input rows ``tile`` of the blocks ``group``: their windows loaded, their results computed and stored."""
+    cols, factor, edge = task.in_cols, task.factor, task.kernel // 2
+    first = max(tile.first - edge, 0)
+    window = Span(first, min(tile.end + edge, task.in_rows) - first)
+    in_plane, tile_plane = task.in_rows * cols, window.count * cols
     for index in range(task.sources):
-        ddr = at[f'input{index}'] + first * plane + window[0] * cols
-        yield Load(Memory.ACTIVATIONS, index * count * held, held, held, count, ddr, plane)
-    result, made = task.sources * count * held, rows * cols * factor**2
-    chunk = sizes.sums // cols
-    for begin in range(row, row + rows, chunk):
+        ddr = at[f'input{index}'] + group.first * in_plane + window.first * cols
+        yield Load(
+            Memory.ACTIVATIONS, index * group.count * tile_plane, tile_plane, tile_plane, group.count, ddr, in_plane
+        )
+    result, result_plane = task.sources * group.count * tile_plane, tile.count * cols * factor**2
+    for chunk in tile.cut(sizes.sums // cols):
         for down in range(factor):
             for right in range(factor):
-                to = result + ((begin - row) * factor + down) * cols * factor + right
-                now = min(chunk, row + rows - begin)
-                yield element_compute(task, sizes, (window, begin, now), count, dict(result=to, result_block=made))
-    ddr = at['output'] + (first * plane + row * cols) * factor**2
-    yield Store(Memory.ACTIVATIONS, result, made, made, count, ddr, plane * factor**2)
+                to = result + ((chunk.first - tile.first) * factor + down) * cols * factor + right
+                yield element_compute(task, window, chunk, group.count, result=to, result_block=result_plane)
+    ddr = at['output'] + (group.first * in_plane + tile.first * cols) * factor**2
+    yield Store(Memory.ACTIVATIONS, result, result_plane, result_plane, group.count, ddr, in_plane * factor**2)
 
 
-def element_compute(task: ElementTask, sizes: Sizes, chunk, count: int, to: dict) -> Compute:
-    """``chunk``: (window, first output row, number of rows)."""
-    (begin, end), row, rows = chunk
-    held, wanted = (end - begin) * task.in_cols, row - task.kernel // 2
-    top = max(wanted, 0)
+def element_compute(task: ElementTask, window: Span, chunk: Span, count: int, **fields) -> Compute:
+    """The rows ``chunk`` of ``count`` blocks, of which the rows ``window`` are on the chip."""
+    edge, begin = task.kernel // 2, chunk.first - task.kernel // 2
+    top, tile_plane = max(begin, 0), window.count * task.in_cols
     return Compute(
-        source=(wanted - begin) * task.in_cols - task.kernel // 2, source_block=held, source_plane=count * held,
-        source_row=task.in_cols, in_rows=end - top, in_cols=task.in_cols, top=top - wanted, left=task.kernel // 2,
+        source=(begin - window.first) * task.in_cols - edge, source_block=tile_plane, source_plane=count * tile_plane,
+        source_row=task.in_cols, in_rows=window.end - top, in_cols=task.in_cols, top=top - begin, left=edge,
         kernel_rows=task.kernel, kernel_cols=task.kernel, in_blocks=task.sources,
-        terms=task.kernel**2 * task.sources, rows=rows, cols=task.in_cols, blocks=count,
+        terms=task.kernel**2 * task.sources, rows=chunk.count, cols=task.in_cols, blocks=count,
         shift=task.shift, signed_in=int(task.signed_in), signed_out=int(task.signed_out),
-        largest=int(task.kernel > 1), result_row=task.in_cols * task.factor**2, result_col=task.factor, **to,
+        largest=int(task.kernel > 1), result_row=task.in_cols * task.factor**2, result_col=task.factor, **fields,
     )  # fmt: skip

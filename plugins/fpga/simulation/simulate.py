@@ -16,14 +16,14 @@ import numpy as np
 
 from detplug.errors import UserError
 
-from ..integer_network import Conv, Format
+from ..compiler.program import Program, conv_program, output_of, place
+from ..compiler.task import conv_task
+from ..hardware.instructions import INSTRUCTION_BITS, encode
+from ..hardware.sizes import Sizes
+from ..hardware.verilog import verilog
+from ..integers.integer_network import Conv, Format
 from .cycles import LATENCY
 from .harness import HARNESS
-from .instructions import INSTRUCTION_BITS, encode
-from .program import Program, conv_program, output_of, place
-from .sizes import Sizes
-from .task import conv_task
-from .verilog import verilog
 
 FAILURES = {3: 'a read beyond the memory outside', 4: 'a write beyond the memory outside', 5: 'it does not end'}
 # registers and memories start at random, by the seed of a run
@@ -114,8 +114,8 @@ def build(sizes: Sizes, folder: Path) -> Path:
     if binary.exists():
         return binary
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        place = Path(made)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        place = Path(scratch)
         (place / 'accelerator.v').write_text(text)
         (place / 'harness.cpp').write_text(HARNESS)
         compile_model(place)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..integer_network import Conv
+from ..integers.integer_network import Conv
 
 
 def can_fold(op: Conv, rows: int, cols: int) -> bool:

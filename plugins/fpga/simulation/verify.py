@@ -6,8 +6,8 @@ import numpy as np
 
 from detplug.errors import UserError
 
+from ..compiler.network import NetworkProgram
 from .cycles import cycles
-from .network import NetworkProgram
 from .simulate import Simulator
 
 
@@ -36,9 +36,9 @@ def check_program(simulator: Simulator, compiled: NetworkProgram, x: np.ndarray)
     wanted, program = network.run(x[None]), compiled.program(x)
     run = simulator.run_program(program)
     for op in network.ops:
-        made, right = compiled.map(op.name, run.outside), wanted[op.name][0]
-        if wrong := int(np.count_nonzero(made != right)):
-            problem = f'{wrong} of {right.size} values of the simulated accelerator differ from the network'
+        simulated, expected = compiled.map(op.name, run.outside), wanted[op.name][0]
+        if wrong := int(np.count_nonzero(simulated != expected)):
+            problem = f'{wrong} of {expected.size} values of the simulated accelerator differ from the network'
             raise UserError(f'{op.name}: {problem}; compile the network again')
     counted = [cycles(x, compiled.sizes.n) for x in program.instructions]
     if list(run.cycles) != counted:

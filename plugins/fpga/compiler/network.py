@@ -6,18 +6,19 @@ from itertools import chain
 
 import numpy as np
 
-from ..integer_network import Concat, Conv, IntegerNetwork, Op
-from ..map_shapes import map_shapes
+from ..hardware.instructions import Instruction
+from ..hardware.sizes import Sizes
+from ..integers.integer_network import Concat, Conv, IntegerNetwork, Op
+from ..integers.map_shapes import map_shapes
 from .convolution import conv_instructions
 from .elementwise import ElementTask, element_instructions, element_task, identity_words
 from .fold_stride import fold_conv, fold_map
-from .instructions import Instruction
 from .layout import blocks, map_of_words, map_words, sums_of_words
 from .placement import Placement, folds_input, place_maps
 from .program import Program, weight_images
-from .sizes import Sizes
-from .task import conv_task
-from .traffic import Task
+from .task import ConvTask, conv_task
+
+Task = ConvTask | ElementTask
 
 
 def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:

@@ -162,3 +162,13 @@ def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> np
     windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))[:, :, ::stride, ::stride]
     sums = np.tensordot(windows, weight.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
     return sums.transpose(0, 3, 1, 2).astype(np.int64)
+
+
+def sum_range(op: Conv, source: Format) -> tuple[int, int]:
+    """The smallest and the largest sum, bias included, that any map of the format ``source`` gives."""
+    weight = op.weight.reshape(len(op.weight), -1).astype(np.int64)
+    up, down = weight.clip(min=0).sum(1), weight.clip(max=0).sum(1)
+    bias = op.bias.astype(np.int64)
+    low = (source.low * up + source.high * down + bias).min()
+    high = (source.high * up + source.low * down + bias).max()
+    return int(low), int(high)

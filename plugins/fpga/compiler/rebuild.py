@@ -10,9 +10,10 @@ core; its results, the rows (output channel; N input channels), are the weight t
 
 from collections.abc import Iterator
 
-from .instructions import Compute, Instruction, Load, Memory
+from ..hardware.instructions import Compute, Instruction, Load, Memory
 from .job import Job
 from .layout import blocks
+from .span import Span
 
 
 def load_cores(job: Job) -> Iterator[Instruction]:
@@ -23,40 +24,36 @@ def load_cores(job: Job) -> Iterator[Instruction]:
         yield Load(Memory.WEIGHTS, 0, words=words['first'], ddr=job.at['first'])
         return
     yield Load(Memory.ACTIVATIONS, job.plan.last, words=words['first'], ddr=job.at['first'])
-    steps = blocks(cores.last_rank, job.n)
-    block = words['middle'] // steps  # of N of r2
-    at_once = (job.sizes.weights - inner) // block
-    for step in range(0, steps, at_once):
-        count = min(at_once, steps - step)
-        yield Load(Memory.WEIGHTS, inner, words=count * block, ddr=job.at['middle'] + step * block)
-        yield from product_one(job, step, count)
+    ranks = Span(0, blocks(cores.last_rank, job.n))
+    block = words['middle'] // ranks.count  # of N of r2
+    for part in ranks.cut((job.sizes.weights - inner) // block):
+        yield Load(Memory.WEIGHTS, inner, words=part.count * block, ddr=job.at['middle'] + part.first * block)
+        yield from product_one(job, part)
 
 
-def product_one(job: Job, step: int, count: int) -> Iterator[Compute]:
-    """Middle x first, blocks ``step`` to ``step + count`` of r2."""
+def product_one(job: Job, ranks: Span) -> Iterator[Compute]:
+    """Middle x first, the blocks ``ranks`` of r2."""
     n, terms = job.n, blocks(job.task.cores.first_rank, job.n)
-    rows = job.sizes.sums // n  # of N input channels
-    for row in range(0, job.into, rows):
-        now = min(rows, job.into - row)
+    for lanes in Span(0, job.into).cut(job.sizes.sums // n):  # blocks of input channels
         yield Compute(
-            source=job.plan.last + row * n, source_plane=job.into * n, source_row=n, in_rows=now, in_cols=n,
-            in_blocks=terms, terms=terms, rows=now, cols=n, blocks=count * job.taps,
+            source=job.plan.last + lanes.first * n, source_plane=job.into * n, source_row=n,
+            in_rows=lanes.count, in_cols=n,
+            in_blocks=terms, terms=terms, rows=lanes.count, cols=n, blocks=ranks.count * job.taps,
             weights=job.plan.inner, weights_block=terms * n, weights_step=n,
             shift=job.task.cores.middle_shift, signed_in=1, signed_out=1, target=Memory.WEIGHTS,
-            result=(step * job.terms + row) * n, result_block=job.into * n, result_row=n, result_col=1,
+            result=(ranks.first * job.terms + lanes.first) * n, result_block=job.into * n, result_row=n, result_col=1,
         )  # fmt: skip
 
 
-def product_two(job: Job, first: int, count: int) -> Iterator[Compute]:
-    """Dense weights of the output blocks ``first`` to ``first + count``, behind middle x first."""
+def product_two(job: Job, group: Span) -> Iterator[Compute]:
+    """Dense weights of the output blocks ``group``, behind middle x first."""
     n, terms, inner = job.n, blocks(job.task.cores.last_rank, job.n), job.plan.inner
-    rows = job.sizes.sums // n  # of N output channels
-    for row in range(0, count, rows):
-        now = min(rows, count - row)
+    for lanes in Span(0, group.count).cut(job.sizes.sums // n):  # blocks of output channels
         yield Compute(
-            source=(first + row) * n, source_plane=job.out * n, source_row=n, in_rows=now, in_cols=n,
-            in_blocks=terms, terms=terms, rows=now, cols=n, blocks=job.terms,
+            source=(group.first + lanes.first) * n, source_plane=job.out * n, source_row=n,
+            in_rows=lanes.count, in_cols=n,
+            in_blocks=terms, terms=terms, rows=lanes.count, cols=n, blocks=job.terms,
             weights=0, weights_block=n, weights_step=job.terms * n,
             shift=job.task.cores.last_shift, signed_in=1, signed_out=1, target=Memory.WEIGHTS,
-            result=inner + row * job.terms * n, result_block=n, result_row=job.terms * n, result_col=1,
+            result=inner + lanes.first * job.terms * n, result_block=n, result_row=job.terms * n, result_col=1,
         )  # fmt: skip

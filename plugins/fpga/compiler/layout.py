@@ -6,7 +6,7 @@ All functions return uint8 with N as the last axis; flattened over the axes befo
 
 import numpy as np
 
-from ..tt_kernel import TTKernel
+from ..integers.tt_kernel import TTKernel
 
 
 def blocks(channels: int, n: int) -> int:

@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from .convolution import conv_instructions
+from ..compiler.convolution import conv_instructions
+from ..compiler.elementwise import element_instructions
+from ..compiler.network import Task
+from ..compiler.program import place
+from ..compiler.task import ConvTask
+from ..hardware.instructions import Compute, Instruction, Memory, Store
+from ..hardware.sizes import Sizes
 from .cycles import LATENCY, cycles
-from .elementwise import ElementTask, element_instructions
-from .instructions import Compute, Instruction, Memory, Store
-from .program import place
-from .sizes import Sizes
-from .task import ConvTask
-
-Task = ConvTask | ElementTask
 
 
 def task_instructions(task: Task, sizes: Sizes) -> Iterator[Instruction]:
@@ -38,16 +37,16 @@ def part_of(instruction: Instruction, starts: dict[str, int]) -> str:
 
 def cycles_by_part(task: Task, sizes: Sizes, latency: int = LATENCY) -> Counter[str]:
     """Cycles of a task: compute, rebuild, load weights (cores and biases too), load maps, store."""
-    starts, found = place(task.parts(sizes.n)), Counter()
+    starts, total = place(task.parts(sizes.n)), Counter()
     for instruction in task_instructions(task, sizes):
-        found[part_of(instruction, starts)] += cycles(instruction, sizes.n, latency)
-    return found
+        total[part_of(instruction, starts)] += cycles(instruction, sizes.n, latency)
+    return total
 
 
 def bytes_by_part(task: Task, sizes: Sizes) -> Counter[str]:
     """Bytes of load weights, load maps and store; what is loaded twice counts twice, zeros of the last block count."""
-    starts, found = place(task.parts(sizes.n)), Counter()
+    starts, total = place(task.parts(sizes.n)), Counter()
     for instruction in task_instructions(task, sizes):
         if not isinstance(instruction, Compute):
-            found[part_of(instruction, starts)] += sizes.n * instruction.words * instruction.runs
-    return found
+            total[part_of(instruction, starts)] += sizes.n * instruction.words * instruction.runs
+    return total

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from detplug.errors import UserError
 
+from ..hardware.sizes import Sizes
 from .layout import blocks
-from .sizes import Sizes
 from .task import ConvTask
 
 

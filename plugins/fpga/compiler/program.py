@@ -6,11 +6,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..integer_network import Conv, Format
+from ..hardware.instructions import Instruction
+from ..hardware.sizes import Sizes
+from ..integers.integer_network import Conv, Format
 from .convolution import conv_instructions
-from .instructions import Instruction
 from .layout import bias_words, blocks, core_words, map_of_words, map_words, sums_of_words, weight_words
-from .sizes import Sizes
 from .task import ConvTask, conv_task
 
 

@@ -6,8 +6,8 @@ from math import prod
 
 from detplug.errors import UserError
 
-from ..integer_network import Concat, Conv, IntegerNetwork
-from ..map_shapes import Shape, map_shapes
+from ..integers.integer_network import Concat, Conv, IntegerNetwork
+from ..integers.map_shapes import Shape, map_shapes
 from .fold_stride import can_fold
 from .layout import blocks
 
@@ -61,7 +61,7 @@ def place_maps(network: IntegerNetwork, n: int) -> Placement:
         else:
             starts[name] = words
             words += map_size(network, name, sizes[name], n)
-    copies = {op: tuple((name, starts[op] + offset) for name, offset in found) for op, found in copied.items()}
+    copies = {op: tuple((name, starts[op] + offset) for name, offset in sources) for op, sources in copied.items()}
     return Placement(starts, words, copies)
 
 
