@@ -1,6 +1,6 @@
 """What a network computes, as far as its scales are concerned: which maps share one, and what every layer reads.
 
-A map is named: 'input', or by the module that makes it (a ReLU, a quantiser, a module that returns a sum). Maps that
+A map is named: 'input', or by the module that makes it (an activation, a quantiser, a module that returns a sum). Maps that
 are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
 """
 
@@ -15,12 +15,13 @@ from torch import fx, nn
 
 from detplug.errors import UserError
 
+from .activation_table import KINDS, ActivationTable
 from .shared import Shared
 from .trace import is_chain, is_layer, trace
 
 INPUT = 'input'
 ADDS = (operator.add, operator.iadd, torch.add)
-RELU = "give act_cfg=dict(type='ReLU') and train it so"
+ACTIVATION = f'take one of ReLU, {", ".join(kind.__name__ for kind in KINDS)}'
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,26 @@ class Structure:
 
     Attributes:
         reads: name of each layer -> the map that it reads, in order of execution.
-        relus: names of the modules after which a map has no negative values.
+        makes: name of each layer -> names of the activations that follow it; none where its sums are a result.
+        tables: those of the activations after which a map may be negative; the others are ReLU.
         sums: names of the modules that return a sum of two maps.
         shared: which maps share a scale.
     """
 
     reads: dict[str, str]
-    relus: tuple[str, ...]
+    makes: dict[str, tuple[str, ...]]
+    tables: frozenset[str]
     sums: tuple[str, ...]
     shared: Shared
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Names of all activations."""
+        return tuple(dict.fromkeys(name for names in self.makes.values() for name in names))
+
+    def signed(self, name: str) -> bool:
+        """Whether a map, or one that it shares its scale with, may be negative."""
+        return self.shared.of(name) in {self.shared.of(table) for table in self.tables}
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,8 @@ def read_structure(network: nn.Module) -> Structure:
     """Follow ``network``: images -> maps; see :class:`Structure`.
 
     Raises:
-        UserError: an operation that integers with one scale do not have, a layer without ReLU, a sum whose module
-            cannot be found.
+        UserError: an operation that integers with one scale do not have, a layer without activation, a sum whose
+            module cannot be found.
     """
     graph, returned = trace(network)
     reader = Reader(network, returned)
@@ -61,7 +73,8 @@ def read_structure(network: nn.Module) -> Structure:
         if node.op != 'output':
             reader.values[node] = reader.read(node)
     reader.check_outputs(graph.output_node().all_input_nodes)
-    return Structure(reader.reads, tuple(reader.relus), tuple(reader.sums), reader.shared)
+    makes = {name: tuple(found) for name, found in reader.makes.items()}
+    return Structure(reader.reads, makes, frozenset(reader.tables), tuple(reader.sums), reader.shared)
 
 
 class Reader:
@@ -71,7 +84,8 @@ class Reader:
         self.network, self.returned = network, returned
         self.values: dict[fx.Node, Value] = {}
         self.reads: dict[str, str] = {}
-        self.relus: dict[str, None] = {}
+        self.makes: dict[str, dict[str, None]] = {}
+        self.tables: set[str] = set()
         self.sums: dict[str, None] = {}
         self.shared = Shared()
 
@@ -100,12 +114,10 @@ class Reader:
             check_layer(name, module)
             source = self.map_of(node.args[0])
             self.reads[name] = self.shared.join([source, self.reads.get(name, source)])
+            self.makes.setdefault(name, {})
             return Value(layer=name)
-        if isinstance(module, nn.ReLU | QuantReLU):
-            if self.values[node.args[0]].layer is None or len(node.args[0].users) > 1:
-                raise UserError(f'model: {name}: a ReLU that does not follow a convolution of its own; leave it out')
-            self.relus[name] = None
-            return Value(map=name)
+        if isinstance(module, (nn.ReLU, QuantReLU, ActivationTable, *KINDS)):
+            return self.read_activation(node, module)
         if isinstance(module, QuantIdentity):
             return Value(map=self.shared.join([name, self.map_of(node.args[0])]))
         if isinstance(module, nn.MaxPool2d | nn.Identity | nn.Dropout):
@@ -113,7 +125,17 @@ class Reader:
             return source if isinstance(module, nn.Identity) else Value(map=self.map_of(node.args[0]))
         if isinstance(module, nn.Upsample):
             return self.kept(node, module.mode == 'nearest', 'interpolates', "give mode='nearest'")
-        raise UserError(f'model: {name}: {type(module).__name__} has no form in integers; {RELU}')
+        raise UserError(f'model: {name}: {type(module).__name__} has no form in integers; {ACTIVATION}')
+
+    def read_activation(self, node: fx.Node, module: nn.Module) -> Value:
+        """One that follows a convolution of its own."""
+        name, layer = node.target, self.values[node.args[0]].layer
+        if layer is None or len(node.args[0].users) > 1:
+            raise UserError(f'model: {name}: an activation that follows no convolution of its own; leave it out')
+        self.makes[layer][name] = None
+        if not isinstance(module, nn.ReLU | QuantReLU):
+            self.tables.add(name)
+        return Value(map=name)
 
     def read_sum(self, node: fx.Node) -> Value:
         """x + y: the module that returns it will round it."""
@@ -135,11 +157,11 @@ class Reader:
         """The map that a node holds.
 
         Raises:
-            UserError: it holds the sums of a layer, after which there is no ReLU.
+            UserError: it holds the sums of a layer, after which there is no activation.
         """
         value = self.values[node]
         if value.map is None:
-            raise UserError(f'model: {value.layer}: no ReLU after it; {RELU}')
+            raise UserError(f'model: {value.layer}: no activation after it; {ACTIVATION}')
         return value.map
 
     def check_outputs(self, nodes: list[fx.Node]) -> None:
