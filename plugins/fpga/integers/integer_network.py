@@ -1,8 +1,8 @@
 """A quantised network in integers: what QONNX, the C simulation and the accelerator must compute, here in numpy.
 
 Every map holds integers q that stand for q * 2 ** -frac. A convolution sums exactly, then rounds half to even to the
-format of its output, as torch.round does; a format without sign also is the ReLU. Ours; the scheme of power-of-two
-scales is brevitas' and hls4ml's.
+format of its output, as torch.round does; a format without sign also is the ReLU, other activations are tables. Ours;
+the scheme of power-of-two scales is brevitas' and hls4ml's.
 
 N images, C channels, O output channels, I input channels.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .number_format import Format, requantise
+from .number_format import Format, Table, requantise
 from .tt_kernel import TTKernel
 
 
@@ -35,28 +35,56 @@ class Conv(Op):
 
     Attributes:
         weight: (O, I, kh, kw) int8.
-        weight_frac: a weight is w * 2 ** -weight_frac.
+        weight_frac: a weight is w * 2 ** -weight_frac; one for all, or (O,) of each output channel.
         bias: (O,) int32, in units of the sum: 2 ** -(frac of the source + weight_frac).
-        out: None leaves the sums as they are, 32 bits wide.
+        out: None leaves the sums as they are, 32 bits wide; then there is one ``weight_frac``.
         cores: the Tensor-Train form whose rebuilt kernel ``weight`` is; None for a dense layer.
+        table: the activation, from the rounded sums to ``out``; None where ``out`` is what sums are rounded to.
     """
 
     weight: np.ndarray
-    weight_frac: int
+    weight_frac: int | np.ndarray
     bias: np.ndarray
     stride: int = 1
     padding: int = 0
     out: Format | None = None
     cores: TTKernel | None = None
+    table: Table | None = None
+
+    @property
+    def weight_fracs(self) -> np.ndarray:
+        """(O,) int64."""
+        return np.broadcast_to(np.asarray(self.weight_frac, np.int64), len(self.weight))
+
+    @property
+    def rounded(self) -> Format | None:
+        """What sums are rounded to."""
+        return self.out if self.table is None else self.table.format
+
+    def shifts(self, source: Format) -> np.ndarray:
+        """(O,) int64, by which sums are divided, as powers of two; ``out`` is not None."""
+        return source.frac + self.weight_fracs - self.rounded.frac
 
     def format(self, source: Format) -> Format:
-        """Of the output."""
-        return self.out or Format(source.frac + self.weight_frac, signed=True, bits=32)
+        """Of the output.
+
+        Raises:
+            ValueError: sums of several units.
+        """
+        if self.out is not None:
+            return self.out
+        frac, *others = {int(x) for x in self.weight_fracs}
+        if others:
+            raise ValueError(f'{self.name}: sums that are a result have several weight_frac; they need one')
+        return Format(source.frac + frac, signed=True, bits=32)
 
     def run(self, x: np.ndarray, source: Format) -> np.ndarray:
         """(N, I, H, W) -> (N, O, H', W') int64."""
         sums = convolve(x, self.weight, self.stride, self.padding) + self.bias.astype(np.int64)[:, None, None]
-        return sums if self.out is None else requantise(sums, source.frac + self.weight_frac - self.out.frac, self.out)
+        if self.out is None:
+            return sums
+        rounded = requantise(sums, self.shifts(source)[:, None, None], self.rounded)
+        return rounded if self.table is None else self.table.look_up(rounded)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class ActivationTable(nn.Module):
         x = self.before(x)
         if not self.exact:
             return self.after(self.activation(x))
-        index = (shifted(x.detach(), int(frac_of(self.before.act_quant))) - LOW).long()
+        index = (shifted(x.detach(), int(frac_of(self.before.act_quant))) + -LOW).long()
         found = self.values().to(x)[index]
         return self.after(straight(self.activation(x), found) if x.requires_grad else found)
 

@@ -32,7 +32,7 @@ class LookUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return self.values.to(x)[(x * self.scale - LOW).long()]
+        return self.values.to(x)[(x * self.scale + -LOW).long()]
 
 
 @torch.no_grad()
