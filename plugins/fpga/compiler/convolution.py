@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from ..hardware.instructions import Compute, Instruction, Load, Memory, Store
+from ..hardware.instructions import TABLE, TABLE_WORDS, Compute, Instruction, Load, Memory, Store
 from ..hardware.sizes import Sizes
 from .job import Job
 from .plan import make_plan
@@ -22,6 +22,8 @@ def conv_instructions(task: ConvTask, sizes: Sizes, at: Mapping[str, int]) -> It
     """
     job = Job(task, make_plan(task, sizes), sizes, at)
     yield Load(Memory.BIASES, 0, words=4 * job.out, ddr=at['biases'])
+    if task.look_up:
+        yield Load(Memory.BIASES, TABLE, words=TABLE_WORDS, ddr=at['table'])
     if task.cores is not None:
         yield from load_cores(job)
     groups, tiles = [*Span(0, job.out).cut(job.plan.group)], [*Span(0, task.rows).cut(job.plan.rows)]
@@ -106,5 +108,6 @@ def compute(job: Job, tile: Span, chunk: Span, **fields) -> Compute:
         in_rows=rows.end - window, in_cols=task.in_cols, top=window - begin, left=task.padding,
         kernel_rows=task.kernel[0], kernel_cols=task.kernel[1], in_blocks=job.into, terms=job.terms,
         rows=chunk.count, cols=task.cols, weights_block=job.terms * job.n, weights_step=job.n,
-        use_bias=1, signed_in=int(task.signed_in), signed_out=int(task.signed_out), **fields,
+        use_bias=1, signed_in=int(task.signed_in), signed_out=int(task.signed_out or task.look_up),
+        look_up=int(task.look_up), **fields,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def element_task(op: Op, source: Format, channels: int, rows: int, cols: int) ->
     """The task of an `Add`, `MaxPool` or `Upsample`.
 
     Raises:
-        UserError: a pooling of signed values, around which the accelerator would see zeros.
+        UserError: a sum that would have to be multiplied.
     """
     fields = dict(signed_in=source.signed, signed_out=source.signed)
     if isinstance(op, Add):
@@ -66,8 +66,6 @@ def element_task(op: Op, source: Format, channels: int, rows: int, cols: int) ->
             raise UserError(f'{op.name}: shift: {fields["shift"]} is not between 0 and 31; choose other scales')
     elif isinstance(op, MaxPool):
         fields['kernel'] = op.kernel
-        if source.signed:
-            raise UserError(f'{op.name}: format: signed values cannot be pooled; put a ReLU before it')
     elif isinstance(op, Upsample):
         fields['factor'] = op.factor
     return ElementTask(op.name, channels, rows, cols, **fields)

@@ -12,9 +12,9 @@ from ..integers.integer_network import Concat, Conv, IntegerNetwork, Op
 from ..integers.map_shapes import map_shapes
 from .convolution import conv_instructions
 from .elementwise import ElementTask, element_instructions, element_task, identity_words
-from .fold_stride import fold_conv, fold_map
 from .layout import blocks, map_of_words, map_words, sums_of_words
-from .placement import Placement, folds_input, place_maps
+from .lowering import Lowered, lower
+from .placement import Placement, place_maps
 from .program import Program, weight_images
 from .task import ConvTask, conv_task
 
@@ -22,17 +22,15 @@ Task = ConvTask | ElementTask
 
 
 def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:
-    """Tasks of every operation, none of a concatenation (copies that it may need are not counted)."""
+    """Tasks of every operation of a lowered network, none of a concatenation (copies that it may need are not counted)."""
     return {op.name: (op_task(network, op),) if not isinstance(op, Concat) else () for op in network.ops}
 
 
 def op_task(network: IntegerNetwork, op: Op) -> Task:
-    """The task of an operation; a stem that reads a folded input is folded."""
+    """The task of an operation of a lowered network."""
     source, (channels, rows, cols) = op.sources[0], map_shapes(network)[op.sources[0]]
     if not isinstance(op, Conv):
         return element_task(op, network.formats[source], channels, rows, cols)
-    if source == network.input and folds_input(network):
-        op, rows, cols = fold_conv(op), rows // 2, cols // 2
     return conv_task(op, network.formats[source], rows, cols)
 
 
@@ -41,11 +39,13 @@ class NetworkProgram:
     """Of all images.
 
     Attributes:
+        lowered: what runs in its place.
         instructions: of each operation by name.
         constants: (words, N) uint8, weights, cores and biases, behind the maps in the memory outside.
     """
 
     network: IntegerNetwork
+    lowered: Lowered
     sizes: Sizes
     placement: Placement
     instructions: dict[str, tuple[Instruction, ...]]
@@ -55,7 +55,7 @@ class NetworkProgram:
         """For the integers x (C, H, W)."""
         n = self.sizes.n
         maps = np.zeros((self.placement.words, n), np.uint8)
-        words = map_words(fold_map(x) if folds_input(self.network) else x, n).reshape(-1, n)
+        words = map_words(self.lowered.views[self.network.input].write(x), n).reshape(-1, n)
         start = self.placement.starts[self.network.input]
         maps[start : start + len(words)] = words
         code = tuple(chain.from_iterable(self.instructions.values()))
@@ -63,12 +63,13 @@ class NetworkProgram:
 
     def map(self, name: str, outside: np.ndarray) -> np.ndarray:
         """(C, H, W) int64, a map by name, of the memory outside at the end."""
-        (channels, rows, cols), form, n = map_shapes(self.network)[name], self.network.formats[name], self.sizes.n
+        network, view, n = self.lowered.network, self.lowered.views[name], self.sizes.n
+        (channels, rows, cols), form = map_shapes(network)[name], network.formats[name]
         start, parts = self.placement.starts[name], form.bits // 8
         words = outside[start : start + blocks(channels, n) * rows * cols * parts]
         if parts > 1:
-            return sums_of_words(words.reshape(-1, rows, cols, parts, n), channels)
-        return map_of_words(words.reshape(-1, rows, cols, n), channels, form.signed)
+            return view.read(sums_of_words(words.reshape(-1, rows, cols, parts, n), channels))
+        return view.read(map_of_words(words.reshape(-1, rows, cols, n), channels, form.signed))
 
 
 def network_program(network: IntegerNetwork, sizes: Sizes) -> NetworkProgram:
@@ -77,24 +78,25 @@ def network_program(network: IntegerNetwork, sizes: Sizes) -> NetworkProgram:
     Raises:
         UserError: an operation that the accelerator, or its memories, cannot run.
     """
+    lowered = lower(network, sizes.n)
+    source, network = network, lowered.network
     placement, constants, instructions = place_maps(network, sizes.n), [identity_words(sizes.n)], {}
     words = placement.words + sizes.n
     for op in network.ops:
         at = dict(weights=placement.words, output=placement.starts[op.name])
         if isinstance(op, Conv):
-            folded = op.sources[0] == network.input and folds_input(network)
-            for part, image in weight_images(fold_conv(op) if folded else op, sizes.n).items():
+            for part, image in weight_images(op, network.formats[op.sources[0]], sizes.n).items():
                 constants.append(image.reshape(-1, sizes.n))
                 at[part] = words
                 words += len(constants[-1])
             at['input'] = placement.starts[op.sources[0]]
         at |= {f'input{index}': placement.starts[name] for index, name in enumerate(op.sources)}
         instructions[op.name] = tuple(op_instructions(network, op, sizes, placement, at))
-    return NetworkProgram(network, sizes, placement, instructions, np.concatenate(constants))
+    return NetworkProgram(source, lowered, sizes, placement, instructions, np.concatenate(constants))
 
 
 def op_instructions(network: IntegerNetwork, op: Op, sizes: Sizes, placement: Placement, at) -> Iterator[Instruction]:
-    """Of one operation; of a concatenation the copies of sources that lie elsewhere."""
+    """Of one operation of a lowered network; of a concatenation the copies of sources that lie elsewhere."""
     if not isinstance(op, Concat):
         task = op_task(network, op)
         write = conv_instructions if isinstance(op, Conv) else element_instructions

@@ -4,18 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from detplug.errors import UserError
-
-from ..integers.integer_network import Concat, Conv, IntegerNetwork
+from ..integers.integer_network import Concat, IntegerNetwork
 from ..integers.map_shapes import Shape, map_shapes
-from .fold_stride import can_fold
 from .layout import blocks
-
-
-def folds_input(network: IntegerNetwork) -> bool:
-    """Whether the input is laid out for a folded stem: one convolution reads it, and can be folded."""
-    readers = [op for op in network.ops if network.input in op.sources]
-    return len(readers) == 1 and isinstance(readers[0], Conv) and can_fold(readers[0], *network.input_shape[1:])
 
 
 @dataclass(frozen=True)
@@ -34,20 +25,18 @@ class Placement:
 
 
 def place_maps(network: IntegerNetwork, n: int) -> Placement:
-    """Every map has its own place, but a source of a concatenation that fills blocks lies inside the result.
+    """Every map has its own place, but a source of a concatenation, which fills its blocks, lies inside the result.
 
-    Raises:
-        UserError: a source that does not fill its blocks, except as the last one.
+    Args:
+        network: lowered, see `lower`.
     """
     sizes, inside, copied = map_shapes(network), {}, {}
     for op in network.ops:
         if not isinstance(op, Concat):
             continue
         offset, copied[op.name] = 0, []
-        for index, name in enumerate(op.sources):
+        for name in op.sources:
             channels, *size = sizes[name]
-            if channels % n and index < len(op.sources) - 1:
-                raise UserError(f'{op.name}: {name} has {channels} channels; choose a multiple of {n}, the array')
             if name in inside or name == network.input:
                 copied[op.name].append((name, offset))
             else:
@@ -68,6 +57,4 @@ def place_maps(network: IntegerNetwork, n: int) -> Placement:
 def map_size(network: IntegerNetwork, name: str, shape: Shape, n: int) -> int:
     """Words of a map of 8 or 32 bits."""
     channels, rows, cols = shape
-    if name == network.input and folds_input(network):
-        channels, rows, cols = 4 * channels, rows // 2, cols // 2
     return blocks(channels, n) * rows * cols * (network.formats[name].bits // 8)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from detplug.errors import UserError
 
+from ..hardware.instructions import TABLE_WORDS
 from ..integers.integer_network import Conv, Format, sum_range
+from ..integers.limits import MAX_BIAS, MAX_SHIFT
 from .layout import blocks
-
-MAX_SHIFT = 31
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class ConvTask:
     """One convolution of one image.
 
     Attributes:
-        shift: of the results; None leaves 32-bit sums.
+        shift: None leaves 32-bit sums; otherwise 0, since every output channel has its shift beside its bias.
         cores: None for a dense kernel in the memory outside.
+        look_up: whether a table follows.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ConvTask:
     signed_out: bool
     shift: int | None
     cores: Cores | None = None
+    look_up: bool = False
 
     @property
     def rows(self) -> int:
@@ -65,6 +69,8 @@ class ConvTask:
         """Words of each part that the memory outside holds."""
         into, out, taps = blocks(self.in_channels, n), blocks(self.out_channels, n), self.kernel[0] * self.kernel[1]
         words = {'input': into * self.in_rows * self.in_cols, 'biases': 4 * out}
+        if self.look_up:
+            words['table'] = TABLE_WORDS
         if self.cores is None:
             words['weights'] = out * taps * into * n
         else:
@@ -87,12 +93,13 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     Raises:
         UserError: a convolution that the accelerator cannot run.
     """
-    shift = None if op.out is None else source.frac + op.weight_frac - op.out.frac
+    shifts = (0, 0) if op.out is None else (int(op.shifts(source).min()), int(op.shifts(source).max()))
     checks = {
         'stride': (op.stride in (1, 2), '1 or 2'),
         'padding': (0 <= op.padding < 16, 'below 16'),
         'kernel': (max(op.weight.shape[2:]) <= 16, 'at most 16'),
-        'shift of the result': (shift is None or 0 <= shift <= MAX_SHIFT, 'between 0 and 31: choose other scales'),
+        'shift of the result': (0 <= shifts[0] and shifts[1] <= MAX_SHIFT, 'between 0 and 31: choose other scales'),
+        'bias': (np.abs(op.bias.astype(np.int64)).max() <= MAX_BIAS, f'at most {MAX_BIAS}: choose other scales'),
         'bits': (source.bits == 8 and (op.out is None or op.out.bits == 8), '8'),
     }
     low, high = sum_range(op, source)
@@ -111,5 +118,5 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     signed_out = op.out is None or op.out.signed
     return ConvTask(
         op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding,
-        source.signed, signed_out, shift, cores,
+        source.signed, signed_out, None if op.out is None else 0, cores, op.table is not None,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from detplug.errors import UserError
 
 from ..compiler.elementwise import ElementTask
+from ..compiler.lowering import lower
 from ..compiler.network import Task, network_tasks
 from ..compiler.placement import place_maps
 from ..compiler.task import ConvTask, Cores
@@ -64,7 +65,9 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     sizes = map_shapes(network)
     for op in network.ops:
         if isinstance(op, Concat):
-            check_concat(op.name, {name: sizes[name] for name in op.sources}, n)
+            check_concat(op.name, {name: sizes[name] for name in op.sources})
+    network = lower(network, n).network
+    sizes = map_shapes(network)
     entries, tasks, copies = [], network_tasks(network), place_maps(network, n).copies
     for op in network.ops:
         if isinstance(op, Concat):
@@ -75,8 +78,8 @@ def layers_of(network: IntegerNetwork, n: int = 16) -> list[Layer]:
     return entries
 
 
-def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]], n: int) -> None:
-    """Refuse a concatenation of maps of several sizes, or of one that does not fill its blocks of ``n`` channels.
+def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]]) -> None:
+    """Refuse a concatenation of maps of several sizes.
 
     Raises:
         UserError: it is named.
@@ -85,9 +88,6 @@ def check_concat(name: str, sources: Mapping[str, tuple[int, int, int]], n: int)
     if len(sizes) > 1:
         maps = ' and '.join(f'{rows}x{cols}' for rows, cols in sorted(sizes))
         raise UserError(f'{name}: maps of {maps}; a concatenation needs one size')
-    for source, (channels, *_) in list(sources.items())[:-1]:
-        if channels % n:
-            raise UserError(f'{name}: {source} has {channels} channels; choose a multiple of {n}, the array')
 
 
 def at_side(network: IntegerNetwork, side: int) -> IntegerNetwork:

@@ -128,11 +128,14 @@ class Accelerator(Component):
         with m.If(transfer.keep_enable):
             m.d.sync += [part.eq(next_part), sum_word.eq(sum_out.data)]  # as above
         m.d.comb += [
-            bias_in.en.eq(Mux(loads[Memory.BIASES], 1 << transfer.chip[:2], 0)),
+            bias_in.en.eq(Mux(loads[Memory.BIASES] & ~transfer.chip[-1], 1 << transfer.chip[:2], 0)),
             bias_in.addr.eq(transfer.chip[2:]),
             bias_in.data.eq(Cat(self.read_data for _ in range(PARTS))),
             bias_out.addr.eq(compute.bias),
             compute.bias_word.eq(delayed(m, bias_out.data, 1)),
+            compute.table_write.eq(loads[Memory.BIASES] & transfer.chip[-1]),  # see TABLE
+            compute.table_to.eq(transfer.chip),
+            compute.table_word.eq(self.read_data),
             sum_in.en.eq(compute.sum_write),
             sum_in.addr.eq(compute.sum_to),
             sum_in.data.eq(compute.new_sums.as_value()),

@@ -1,7 +1,8 @@
 """The three instructions of the accelerator, and their bits. Ours.
 
 A word is N bytes. A count is stored less one. All addresses count words; in the memories of biases and sums, whose
-entries are 4 words wide, they count quarters of an entry in `Load` and `Store`, and entries in `Compute`.
+entries are 4 words wide, they count quarters of an entry in `Load` and `Store`, and entries in `Compute`. A channel's
+entry of 32 bits holds its bias and, above it, its shift. The table of an activation is loaded as a part of the biases.
 """
 
 from dataclasses import dataclass, field, fields
@@ -10,6 +11,8 @@ from enum import IntEnum
 from .sizes import ADDRESS_BITS
 
 DDR_BITS = 32
+TABLE = 1 << (ADDRESS_BITS - 1)  # of the table of an activation among the addresses of biases
+TABLE_WORDS = 256
 
 
 class Memory(IntEnum):
@@ -65,7 +68,7 @@ class Compute:
 
     For every block of N output channels: the sum over (kernel row, kernel column, input block) of a weight tile times
     the N channels of every place, at (stride row + kernel row - top, stride column + kernel column - left) of the
-    source; zero outside of in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits.
+    source; zero outside of in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, the table.
 
     Attributes:
         source: address of the source at output place (0, 0), kernel place (0, 0), which may lie outside.
@@ -76,7 +79,9 @@ class Compute:
         bias: entry of the first output block; the next blocks follow.
         target: where results go; SUMS leaves 32-bit sums of the last block in the accumulators.
         result, result_block, result_row, result_col: address and steps of the results.
-        largest: the largest term instead of the sum; needs ``use_bias`` = 0.
+        use_bias: add biases, and divide by their shifts in place of ``shift``.
+        largest: the largest term instead of the sum; needs ``use_bias`` = 0. Places outside are the smallest number.
+        look_up: the results are those of the table.
     """
 
     source: int = address()
@@ -104,6 +109,7 @@ class Compute:
     signed_in: int = bits(1)
     signed_out: int = bits(1)
     largest: int = bits(1)
+    look_up: int = bits(1)
     target: Memory = bits(2)
     result: int = address()
     result_block: int = address()

@@ -1,4 +1,4 @@
-"""From 32-bit sums to 8 bits: division by a power of two, halves to the even neighbour, clip. Ours."""
+"""From 32-bit sums to 8 bits: division by a power of two a lane, halves to the even neighbour, clip. Ours."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout
@@ -6,8 +6,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 
 class Requantiser(Component):
-    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shift`` and ``signed`` stand still,
-    from one cycle before on."""
+    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``, ``shifts`` come one cycle before them;
+    ``signed`` stands still."""
 
     latency = 3  # shift, round, clip
 
@@ -15,7 +15,7 @@ class Requantiser(Component):
         super().__init__(
             {
                 'sums': In(ArrayLayout(signed(32), n)),
-                'shift': In(5),
+                'shifts': In(ArrayLayout(unsigned(5), n)),
                 'signed': In(1),
                 'results': Out(ArrayLayout(unsigned(8), n)),
             }
@@ -23,13 +23,13 @@ class Requantiser(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        below_half = Signal(31)  # bits of a sum below the first that is cut off
-        m.d.sync += below_half.eq(((1 << self.shift) - 1) >> 1)
         low, high = Mux(self.signed, -128, 0), Mux(self.signed, 127, 255)
-        for total, result in zip(self.sums, self.results, strict=True):
+        for total, early, result in zip(self.sums, self.shifts, self.results, strict=True):
+            shift, below_half = Signal(5, reset_less=True), Signal(31, reset_less=True)  # bits that round, but the first
+            m.d.sync += [shift.eq(early), below_half.eq(((1 << early) - 1) >> 1)]
             shifted = Signal(signed(33))  # the quotient, and below it the first bit that is cut off
             whole, half, rest = Signal(signed(32), reset_less=True), Signal(), Signal()
-            m.d.comb += shifted.eq(Cat(0, total).as_signed() >> self.shift)
+            m.d.comb += shifted.eq(Cat(0, total).as_signed() >> shift)
             m.d.sync += [whole.eq(shifted >> 1), half.eq(shifted[0]), rest.eq((total & below_half).any())]
             rounded = Signal(signed(33), reset_less=True)
             m.d.sync += rounded.eq(whole + (half & (rest | whole[0])))
