@@ -11,6 +11,7 @@ from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
 
+from .bundle.fit import check_fit
 from .calibration_images import calibration_images
 from .extra import needs_extra
 from .fine_tuning import write_config
@@ -36,11 +37,13 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     kernels: one a ``channel`` or one a ``tensor``).
 
     Raises:
-        UserError: no images, the extra [fpga] is missing, or a detector that has no integer form.
+        UserError: no images, the extra [fpga] is missing, a detector that has no integer form, or one that the board or
+            the accelerator of the config's ``fpga`` does not hold.
     """
     settings = DEFAULTS | dict(request.settings)
     if settings['images'] < 1:
         raise UserError(f'--images {settings["images"]}: the scales are chosen on images; give at least 1')
+    check_fit(request.model, request.cfg, request.img_size, settings['form'])
     with needs_extra():
         from .quantised.calibration import calibrate
         from .quantised.raw_network import RawNetwork

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..integers.integer_network import Conv, IntegerNetwork
 
+FOUR = np.eye(4, dtype=np.int8)  # the pixels of a square
+
 
 def can_fold(op: Conv, rows: int, cols: int) -> bool:
     """Whether kernel, padding and map are cut into pairs."""
@@ -32,14 +34,21 @@ def unfold_map(x: np.ndarray) -> np.ndarray:
 
 
 def fold_conv(op: Conv) -> Conv:
-    """The convolution that makes of `fold_map` of a map what ``op`` makes of the map; dense."""
-    weight = np.stack([fold_map(kernel) for kernel in op.weight])
-    return replace(op, weight=weight, stride=1, padding=op.padding // 2, cores=None)
+    """The convolution that makes of `fold_map` of a map what ``op`` makes of the map."""
+    cores = op.cores
+    if cores is not None:
+        cores = replace(cores, first=np.kron(FOUR, cores.first), middle=fold_kernel(cores.middle))
+    return replace(op, weight=fold_kernel(op.weight), stride=1, padding=op.padding // 2, cores=cores)
+
+
+def fold_kernel(weight: np.ndarray) -> np.ndarray:
+    """(O, I, kh, kw) -> (O, 4 I, kh / 2, kw / 2)."""
+    return np.stack([fold_map(kernel) for kernel in weight])
 
 
 def fold_point(op: Conv) -> Conv:
-    """The 1x1 convolution that makes of a folded map the folded result of ``op``: the same for each pixel of a square."""
-    weight = np.kron(np.eye(4, dtype=op.weight.dtype), op.weight[:, :, 0, 0])[:, :, None, None]
+    """The 1x1 convolution that makes the folded result of ``op`` of a folded map: the same for each pixel of a square."""
+    weight = np.kron(FOUR, op.weight[:, :, 0, 0])[:, :, None, None]
     frac = np.tile(op.weight_frac, 4) if np.ndim(op.weight_frac) else op.weight_frac
     return replace(op, weight=weight, weight_frac=frac, bias=np.tile(op.bias, 4), cores=None)
 

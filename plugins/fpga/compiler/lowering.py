@@ -1,10 +1,10 @@
-"""A network as the accelerator lays it out: its stem folded, and sources of concatenations filled up to whole blocks. Ours.
+"""A network as the accelerator lays it out: its stem folded, sources of concatenations filled up to whole blocks. Ours.
 
 Both change how maps lie in memory, none of their numbers: a `View` reads a map of the network out of what lies there.
 A source that does not fill its last block gets channels of zeros; the convolutions that read it get weights of zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,13 @@ from ..integers.integer_network import Add, Concat, Conv, IntegerNetwork, Op
 from ..integers.map_shapes import map_shapes
 from .fold_stride import fold_map, fold_stem, unfold_map
 from .layout import blocks
+
+
+def spread(x: np.ndarray, lanes: Sequence[int], width: int) -> np.ndarray:
+    """Channels (C, ...) at the places ``lanes`` of ``width``, zeros between them."""
+    made = np.zeros((width, *x.shape[1:]), x.dtype)
+    made[lanes] = x
+    return made
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,7 @@ class View:
 
     def write(self, x: np.ndarray) -> np.ndarray:
         """The map (C, H, W) as it lies there."""
-        x = fold_map(x) if self.folded else x
-        made = np.zeros((self.width, *x.shape[1:]), x.dtype)
-        made[self.lanes] = x
-        return made
+        return spread(fold_map(x) if self.folded else x, self.lanes, self.width)
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """The map (C, H, W) of what lies there."""
@@ -133,9 +137,7 @@ def fill_conv(op: Conv, source: View, width: int) -> Conv:
 
     def wider(kernel: np.ndarray) -> np.ndarray:
         """Input channels at their places."""
-        made = np.zeros((len(kernel), source.width, *kernel.shape[2:]), kernel.dtype)
-        made[:, source.lanes] = kernel
-        return made
+        return spread(kernel.swapaxes(0, 1), source.lanes, source.width).swapaxes(0, 1)
 
     def longer(rows: np.ndarray) -> np.ndarray:
         """Zeros for the output channels that are new."""

@@ -22,7 +22,7 @@ Task = ConvTask | ElementTask
 
 
 def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:
-    """Tasks of every operation of a lowered network, none of a concatenation (copies that it may need are not counted)."""
+    """Tasks of every operation of a lowered network, none of a concatenation (its copies are not counted)."""
     return {op.name: (op_task(network, op),) if not isinstance(op, Concat) else () for op in network.ops}
 
 

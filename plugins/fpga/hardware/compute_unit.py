@@ -2,7 +2,8 @@
 
 Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
 n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
-n + 7 result, n + 8 out of the table. A sum is read again n or more cycles later, at n + 1 + 4 at the earliest: after it was written.
+n + 7 result, n + 8 out of the table. A sum is read again n or more cycles later, at n + 1 + 4 at the earliest: after it
+was written.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ADDRESS_BITS = 20  # of every address inside the accelerator
+MAX_BIASES = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Sizes:
         too_deep = [depth for depth in (self.activations, self.weights, 4 * self.sums) if depth > 1 << ADDRESS_BITS]
         if too_deep:
             raise ValueError(f'{too_deep[0]} words: an address has {ADDRESS_BITS} bits')
+        if self.biases > MAX_BIASES:
+            raise ValueError(f'{self.biases} words of biases: an address has room for {MAX_BIASES}')
 
     @property
     def bytes(self) -> int:

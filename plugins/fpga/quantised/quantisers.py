@@ -32,10 +32,9 @@ class FrozenScale(nn.Module):
         return scale if self.frac.dim() == 0 else scale.view(-1, *(1,) * (x.dim() - 1))
 
     def _load_from_state_dict(self, state_dict, prefix, *rest):
-        """Also of a checkpoint with one frac for all channels."""
-        saved = state_dict.get(f'{prefix}frac')
-        if saved is not None and saved.dim() == 0:
-            state_dict[f'{prefix}frac'] = saved.expand_as(self.frac).clone()
+        """With as many fracs as were saved; brevitas makes this module anew before, with one."""
+        if (saved := state_dict.get(f'{prefix}frac')) is not None:
+            self.register_buffer('frac', torch.zeros_like(saved, device=self.frac.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantReLU
+from brevitas.nn import QuantIdentity, QuantReLU
 from torch import Tensor, nn
 
 from detplug.errors import UserError
@@ -87,10 +87,10 @@ def steps(network: nn.Module, structure: Structure) -> Iterator[Step]:
 
 
 def weight_fracs(conv: nn.Module) -> Tensor:
-    """(O,) or (1,) int32, of the kernel of a convolution."""
+    """(O,), or (1,) where it is one for all, int32, of the kernel of a convolution."""
     if isinstance(conv, RebuiltConv2d):
         return torch.tensor([conv.weight_frac], dtype=torch.int32)
-    return frac_of(conv.weight_quant)
+    return frac_of(conv.weight_quant).view(-1)
 
 
 def map_fracs(network: nn.Module, structure: Structure) -> dict[str, int]:
