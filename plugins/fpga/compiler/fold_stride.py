@@ -47,7 +47,7 @@ def fold_kernel(weight: np.ndarray) -> np.ndarray:
 
 
 def fold_point(op: Conv) -> Conv:
-    """The 1x1 convolution that makes the folded result of ``op`` of a folded map: the same for each pixel of a square."""
+    """The 1x1 convolution that makes the folded result of ``op`` of a folded map, the same for each of four pixels."""
     weight = np.kron(FOUR, op.weight[:, :, 0, 0])[:, :, None, None]
     frac = np.tile(op.weight_frac, 4) if np.ndim(op.weight_frac) else op.weight_frac
     return replace(op, weight=weight, weight_frac=frac, bias=np.tile(op.bias, 4), cores=None)

@@ -1,4 +1,4 @@
-"""Activations by a table: a result of 8 bits is the address of another one; 256 bytes of memory for every lane. Ours."""
+"""Activations by a table: a result of 8 bits is the address of another one, 256 bytes for every lane. Ours."""
 
 from amaranth.hdl import Module, Mux, unsigned
 from amaranth.lib.data import ArrayLayout

@@ -25,10 +25,8 @@ class Requantiser(Component):
         m = Module()
         low, high = Mux(self.signed, -128, 0), Mux(self.signed, 127, 255)
         for total, early, result in zip(self.sums, self.shifts, self.results, strict=True):
-            shift, below_half = (
-                Signal(5, reset_less=True),
-                Signal(31, reset_less=True),
-            )  # bits that round, but the first
+            shift = Signal(5, reset_less=True)
+            below_half = Signal(31, reset_less=True)  # bits of a sum below the first that is cut off
             m.d.sync += [shift.eq(early), below_half.eq(((1 << early) - 1) >> 1)]
             shifted = Signal(signed(33))  # the quotient, and below it the first bit that is cut off
             whole, half, rest = Signal(signed(32), reset_less=True), Signal(), Signal()

@@ -41,7 +41,10 @@ def read_conv(graph: Graph, node: NodeProto, makers: Mapping[str, NodeProto], so
 def stored_integers(
     graph: Graph, node: NodeProto, place: int, makers: Mapping[str, NodeProto], bits: int
 ) -> tuple[np.ndarray, int | np.ndarray]:
-    """Integers (O, ...), and their frac, one or (O,), of a stored tensor that a Quant node rounds: input ``place`` of ``node``.
+    """Integers (O, ...), and their frac, one or (O,), of a stored tensor that a Quant node rounds.
+
+    Args:
+        place: of the tensor among the inputs of ``node``.
 
     Raises:
         UserError: it is not quantised, or otherwise than :func:`quantiser` takes.

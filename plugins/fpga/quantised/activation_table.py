@@ -1,4 +1,4 @@
-"""An activation as the accelerator runs it: sums rounded to int8, and a table of 256 int8 that they are looked up in. Ours.
+"""An activation as the accelerator runs it: sums rounded to int8, and a table of 256 int8 that has the result. Ours.
 
 SiLU, LeakyReLU and the like then need no training with ReLU in their place. The table follows from both scales and is
 exact in torch, QONNX and integers, because all look up the same 256 numbers.

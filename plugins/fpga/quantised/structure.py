@@ -1,7 +1,7 @@
 """What a network computes, as far as its scales are concerned: which maps share one, and what every layer reads.
 
-A map is named: 'input', or by the module that makes it (an activation, a quantiser, a module that returns a sum). Maps that
-are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
+A map is named: 'input', or by the module that makes it (an activation, a quantiser, a module that returns a sum). Maps
+that are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
 """
 
 import operator

