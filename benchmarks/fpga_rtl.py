@@ -21,9 +21,8 @@ from detplug.cli.detector import build_detector
 from detplug.export.images import image_paths
 from detplug.images.letterbox import letterbox
 from detplug.images.reading import read_image
-from plugins.fpga.compiler.fold_stride import fold_conv, fold_map
+from plugins.fpga.compiler.lowering import lower
 from plugins.fpga.compiler.network import NetworkProgram, network_program
-from plugins.fpga.compiler.placement import folds_input
 from plugins.fpga.compiler.program import conv_program
 from plugins.fpga.hardware.sizes import Sizes
 from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork
@@ -73,13 +72,13 @@ def chosen(network: IntegerNetwork) -> dict[str, Conv]:
 
 
 def run_layer(simulator: Simulator, network: IntegerNetwork, op: Conv, maps: dict) -> dict[str, float]:
-    """Figures of a layer; the first one is folded, as in the network."""
-    x, source = maps[op.sources[0]][0], network.formats[op.sources[0]]
-    if op.sources[0] == network.input and folds_input(network):
-        op, x = fold_conv(op), fold_map(x)
+    """Figures of a layer, laid out as in the network."""
+    lowered, source = lower(network, simulator.sizes.n), network.formats[op.sources[0]]
+    op = next(other for other in lowered.network.ops if other.name == op.name)
+    x = lowered.views[op.sources[0]].write(maps[op.sources[0]][0])
     output, cycles = simulator.run(op, x, source)
     model = total_cycles(conv_program(op, x, source, simulator.sizes).instructions, simulator.sizes.n)
-    return compared([(output, maps[op.name][0])], model, cycles)
+    return compared([(lowered.views[op.name].read(output), maps[op.name][0])], model, cycles)
 
 
 def run_network(simulator: Simulator, compiled: NetworkProgram, maps: dict) -> dict[str, float]:

@@ -210,7 +210,7 @@ class Reader:
         """The map that is an output of the file; sums of a convolution are one as they are.
 
         Raises:
-            UserError: anything else that is not quantised.
+            UserError: anything else that is not quantised; sums of several scales.
         """
         if name in self.maps:
             return self.maps[name]
@@ -218,5 +218,8 @@ class Reader:
         if sums is None or sums.relu or sums.look_up is not None or not isinstance(sums.op, Conv):
             problem = 'is neither a quantised map nor the sums of a convolution'
             raise UserError(f'{self.graph.path}: output {name}: {problem}; put a quantiser behind it')
+        if len(set(sums.op.weight_fracs.tolist())) > 1:
+            problem = 'its sums have a scale a channel'
+            raise self.graph.refuse(sums.node, problem, 'use one scale for the weights of a result')
         self.add(replace(sums.op, name=name), sums.place)
         return name
