@@ -75,9 +75,12 @@ def tagged(network: nn.Module):
         handle.remove()
 
 
-@pytest.mark.parametrize(('depth', 'ranks'), [(0.33, None), (0.67, 3), (1, None), (1.33, None)])  # n and s, m, l, x
-def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks):
-    config = yolov5(depth)
+@pytest.mark.parametrize(
+    ('depth', 'ranks', 'act'),
+    [(0.33, None, 'SiLU'), (0.67, 3, 'ReLU'), (1, None, 'ReLU'), (1.33, None, 'LeakyReLU')],  # n and s, m, l, x
+)
+def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks, act):
+    config = yolov5(depth, dict(type=act))
     if ranks:
         config |= dict(type='TTCompressed', of=config['type'], ranks=ranks)
     torch.manual_seed(0)
@@ -118,14 +121,15 @@ class Norm(nn.Module):
 @pytest.mark.parametrize(
     ('network', 'line'),
     [
-        (Adds(lambda x: x, nn.SiLU()), "first.activate: SiLU has no form in integers; give act_cfg=dict(type='ReLU')"),
-        (Adds(lambda x: x, nn.Identity()), 'first.conv: no ReLU after it'),
+        (Adds(lambda x: x, nn.PReLU()), 'first.activate: PReLU has no form in integers; take one of ReLU, SiLU'),
+        (Adds(lambda x: x, nn.Identity()), 'first.conv: no activation after it; take one of ReLU, SiLU'),
         (Adds(lambda x: x + 1), 'adds a number to a map'),
         (Adds(lambda x: x + x.flip(3)), 'flip has no form in integers'),
         (Adds(lambda x: x + F.max_pool2d(x, 3, 1, 1)), 'a sum that no module returns'),
         (Adds(lambda x: F.interpolate(x, scale_factor=2, mode='bilinear')), "give mode='nearest'"),
         (Adds(lambda x: x * 0.5), 'mul has no form in integers'),
-        (Adds(nn.ReLU()), 'a ReLU that does not follow a convolution of its own'),
+        (Adds(nn.ReLU()), 'an activation that follows no convolution of its own'),
+        (Adds(nn.SiLU()), 'an activation that follows no convolution of its own'),
         (Adds(Norm()), 'change.norm: follows no convolution of its own'),
         (Adds(lambda x: x, dilation=2), 'first.conv: groups 1, dilation (2, 2)'),
         (Adds(lambda x: x if x.sum() > 0 else x), 'cannot be followed'),
@@ -145,7 +149,7 @@ def test_other_images_and_forms_are_refused():
         )
     with pytest.raises(UserError, match="form: 'dense'"):
         Quantised('SingleStageDetector', 'dense', **{k: v for k, v in yolov5().items() if k != 'type'})
-    with pytest.raises(UserError, match='SiLU has no form in integers'):
-        quantised_detector(MODELS.build(yolov5(act_cfg=dict(type='SiLU'))))
+    with pytest.raises(UserError, match='Tanh has no form in integers'):
+        quantised_detector(MODELS.build(yolov5(act_cfg=dict(type='Tanh'))))
     with pytest.raises(UserError, match='no backbone and head with raw_predictions'):
         quantised_detector(nn.Linear(2, 2))

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.tt_kernel import TTKernel
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.replace import quantise
