@@ -18,6 +18,7 @@ from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.history import read_history
 from detplug.export.graph import INPUT, write_graph
+from plugins.fpga import compressor
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
 from plugins.samples.parasites import generate
 
@@ -115,6 +116,45 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('option', 'line'),
+    [
+        ('fpga.board=nowhere', 'board: nowhere: not known'),
+        ('fpga.array=10', 'fpga: array: 10; give one of 4, 8, 16'),
+        ('fpga.array=64', 'fpga: array: 64: 4096 multipliers, ZCU104 has 1728'),
+        ('fpga.memories.depth=64', 'fpga: memories: depth: no such memory; one of activations, weights'),
+        ('fpga.memories.sums=16', 'columns of the output: need 32 words; make the accumulator memory'),
+        ('fpga.memories.weights=200000', 'blocks at least, ZCU104 has 312'),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_calibration(source, tmp_path, capsys, monkeypatch, option, line):
+    monkeypatch.setattr(compressor, 'calibration_images', lambda *_: pytest.fail('it calibrates'))
+    assert run(compress.main, [*words(source, tmp_path / 'out'), option]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
+
+
+@pytest.mark.parametrize(
+    ('option', 'line'), [('fpga.board=nowhere', 'board: nowhere'), ('fpga.memories.sums=16', 'need 32')]
+)
+def test_a_training_that_could_not_export_does_not_begin(quantised, tmp_path, capsys, option, line):
+    hook = "default_hooks.export={'type': 'ExportHook', 'formats': ['fpga'], 'img_size': 64}"
+    imports = "custom_imports={'imports': ['plugins.yolov5.register', 'plugins.tensor_train.register', 'plugins.fpga.register']}"
+    argv = [
+        str(quantised / 'config.py'),
+        '--work-dir',
+        str(tmp_path),
+        '--smoke',
+        '--cfg-options',
+        hook,
+        imports,
+        option,
+    ]
+    assert run(train.main, argv) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert line in error[-1] and error[-1].startswith('error: ') and not list(tmp_path.rglob('*.pth'))
 
 
 @pytest.mark.parametrize(
