@@ -61,7 +61,9 @@ def quantiser(graph: Graph, node: NodeProto, bits: int, signed: bool | None = No
     scale, zero, width = (graph.constant(node, place) for place in (1, 2, 3))
     said = attributes(node)
     if scale.size != 1 and (scale.size != channels or scale.shape[0] != channels):
-        problem = f'{scale.size} scales, one a channel' if channels == 1 else f'scales {scale.shape} of {channels} channels'
+        problem = (
+            f'{scale.size} scales, one a channel' if channels == 1 else f'scales {scale.shape} of {channels} channels'
+        )
         raise graph.refuse(node, problem, CURE)
     mantissas, exponents = np.frexp(scale.astype(np.float64).reshape(-1))
     if wrong := np.flatnonzero(mantissas != 0.5).tolist():

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from brevitas.nn import QuantIdentity, QuantReLU
 from torch import fx, nn
+from torch.nn.modules.utils import _pair
 
 from detplug.errors import UserError
 
@@ -120,6 +121,8 @@ class Reader:
             return self.read_activation(node, module)
         if isinstance(module, QuantIdentity):
             return Value(map=self.shared.join([name, self.map_of(node.args[0])]))
+        if isinstance(module, nn.MaxPool2d):
+            check_pool(name, module)
         if isinstance(module, nn.MaxPool2d | nn.Identity | nn.Dropout):
             source = self.values[node.args[0]]
             return source if isinstance(module, nn.Identity) else Value(map=self.map_of(node.args[0]))
@@ -184,6 +187,19 @@ def check_layer(name: str, module: nn.Module) -> None:
                 f'model: {name}: groups {conv.groups}, dilation {conv.dilation}, stride {conv.stride}, padding '
                 f'{conv.padding} {conv.padding_mode}; take a plain convolution with equal strides and padding by zeros'
             )
+
+
+def check_pool(name: str, module: nn.MaxPool2d) -> None:
+    """Refuse a pooling that changes the size of its map.
+
+    Raises:
+        UserError: such a module.
+    """
+    kernel, stride, padding, dilation = map(_pair, (module.kernel_size, module.stride, module.padding, module.dilation))
+    same = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and padding == (kernel[0] // 2,) * 2
+    if not same or {*stride, *dilation} != {1} or module.ceil_mode:
+        problem = f'a pooling of {kernel}, stride {stride}, padding {padding} changes the size of its map'
+        raise UserError(f'model: {name}: {problem}; take an odd kernel with stride 1, or a convolution with stride 2')
 
 
 def name_of(target: str | Callable) -> str:

@@ -147,9 +147,8 @@ def test_depths_of_memories_are_settings():
 def table_network() -> IntegerNetwork:
     """One convolution with a table."""
     table = Table(Format(4, True), np.arange(256) - 128)
-    op = Conv(
-        'a', ('images',), np.ones((4, 3, 1, 1), np.int8), 3, np.zeros(4, np.int32), out=Format(3, True), table=table
-    )
+    weight, bias = np.ones((4, 3, 1, 1), np.int8), np.zeros(4, np.int32)
+    op = Conv('a', ('images',), weight, 3, bias, out=Format(3, True), table=table)
     return IntegerNetwork('images', Format(8, False), (3, 4, 4), (op,), ('a',))
 
 

@@ -140,18 +140,8 @@ def test_what_does_not_fit_is_one_line_before_calibration(source, tmp_path, caps
     ('option', 'line'), [('fpga.board=nowhere', 'board: nowhere'), ('fpga.memories.sums=16', 'need 32')]
 )
 def test_a_training_that_could_not_export_does_not_begin(quantised, tmp_path, capsys, option, line):
-    hook = "default_hooks.export={'type': 'ExportHook', 'formats': ['fpga'], 'img_size': 64}"
-    imports = "custom_imports={'imports': ['plugins.yolov5.register', 'plugins.tensor_train.register', 'plugins.fpga.register']}"
-    argv = [
-        str(quantised / 'config.py'),
-        '--work-dir',
-        str(tmp_path),
-        '--smoke',
-        '--cfg-options',
-        hook,
-        imports,
-        option,
-    ]
+    hook = [f'default_hooks.export.{key}' for key in ('type=ExportHook', 'formats=[fpga]', 'img_size=64')]
+    argv = [str(quantised / 'config.py'), '--work-dir', str(tmp_path), '--smoke', '--cfg-options', *hook, option]
     assert run(train.main, argv) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert line in error[-1] and error[-1].startswith('error: ') and not list(tmp_path.rglob('*.pth'))
