@@ -109,5 +109,5 @@ def compute(job: Job, tile: Span, chunk: Span, **fields) -> Compute:
         kernel_rows=task.kernel[0], kernel_cols=task.kernel[1], in_blocks=job.into, terms=job.terms,
         rows=chunk.count, cols=task.cols, weights_block=job.terms * job.n, weights_step=job.n,
         use_bias=1, signed_in=int(task.signed_in), signed_out=int(task.signed_out or task.look_up),
-        look_up=int(task.look_up), **fields,
+        look_up=int(task.look_up), outside=task.outside, **fields,
     )  # fmt: skip

@@ -62,6 +62,8 @@ def element_task(op: Op, source: Format, channels: int, rows: int, cols: int) ->
         fields = dict(
             sources=2, shift=source.frac - op.out.frac, signed_in=source.signed, signed_out=op.out.signed
         )  # fmt: skip
+        if source.zero or op.out.zero:
+            raise UserError(f'{op.name}: zero point: {source.zero}; maps that are added must have none')
         if not 0 <= fields['shift'] <= 31:
             raise UserError(f'{op.name}: shift: {fields["shift"]} is not between 0 and 31; choose other scales')
     elif isinstance(op, MaxPool):
@@ -136,5 +138,6 @@ def element_compute(task: ElementTask, window: Span, chunk: Span, count: int, **
         kernel_rows=task.kernel, kernel_cols=task.kernel, in_blocks=task.sources,
         terms=task.kernel**2 * task.sources, rows=chunk.count, cols=task.in_cols, blocks=count,
         shift=task.shift, signed_in=int(task.signed_in), signed_out=int(task.signed_out),
-        largest=int(task.kernel > 1), result_row=task.in_cols * task.factor**2, result_col=task.factor, **fields,
+        largest=int(task.kernel > 1), outside=128 if task.signed_in else 0,  # the smallest is never the largest
+        result_row=task.in_cols * task.factor**2, result_col=task.factor, **fields,
     )  # fmt: skip

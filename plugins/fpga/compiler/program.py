@@ -20,7 +20,7 @@ from .layout import (
     table_words,
     weight_words,
 )
-from .task import ConvTask, conv_task
+from .task import ConvTask, conv_task, entry_bias
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def conv_program(op: Conv, x: np.ndarray, source: Format, sizes: Sizes) -> Progr
 def weight_images(op: Conv, source: Format, n: int) -> dict[str, np.ndarray]:
     """The parts of `ConvTask.parts` that do not change from image to image; ``source`` is the format of the input."""
     shifts = np.zeros(len(op.bias), np.int64) if op.out is None else op.shifts(source)
-    images = {'biases': bias_words(op.bias, shifts, n)}
+    images = {'biases': bias_words(entry_bias(op, source), shifts, n)}
     if op.table is not None:
         images['table'] = table_words(op.table, n)
     if op.cores is None:

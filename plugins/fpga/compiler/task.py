@@ -30,6 +30,7 @@ class ConvTask:
         shift: None leaves 32-bit sums; otherwise 0, since every output channel has its shift beside its bias.
         cores: None for a dense kernel in the memory outside.
         look_up: whether a table follows.
+        outside: what is around the map, its zero point.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ConvTask:
     shift: int | None
     cores: Cores | None = None
     look_up: bool = False
+    outside: int = 0
 
     @property
     def rows(self) -> int:
@@ -87,6 +89,11 @@ class ConvTask:
         return n * sum(words for name, words in self.parts(n).items() if name not in ('input', 'output'))
 
 
+def entry_bias(op: Conv, source: Format) -> np.ndarray:
+    """(O,) int64, what is added to the products of weights and integers of the source, whose zero point they hold."""
+    return op.bias.astype(np.int64) - source.zero * op.weight.astype(np.int64).sum((1, 2, 3))
+
+
 def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     """The task of ``op`` on a map of ``in_rows`` x ``in_cols`` in format ``source``.
 
@@ -99,7 +106,8 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
         'padding': (0 <= op.padding < 16, 'below 16'),
         'kernel': (max(op.weight.shape[2:]) <= 16, 'at most 16'),
         'shift of the result': (0 <= shifts[0] and shifts[1] <= MAX_SHIFT, 'between 0 and 31: choose other scales'),
-        'bias': (np.abs(op.bias.astype(np.int64)).max() <= MAX_BIAS, f'at most {MAX_BIAS}: choose other scales'),
+        'bias': (np.abs(entry_bias(op, source)).max() <= MAX_BIAS, f'at most {MAX_BIAS}: choose other scales'),
+        'zero point': (op.out is None or op.out.zero == 0 or op.table is not None, '0 without a table'),
         'bits': (source.bits == 8 and (op.out is None or op.out.bits == 8), '8'),
     }
     low, high = sum_range(op, source)
@@ -118,5 +126,5 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     signed_out = op.out is None or op.out.signed
     return ConvTask(
         op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding,
-        source.signed, signed_out, None if op.out is None else 0, cores, op.table is not None,
+        source.signed, signed_out, None if op.out is None else 0, cores, op.table is not None, source.zero,
     )  # fmt: skip

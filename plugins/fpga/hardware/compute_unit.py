@@ -6,7 +6,7 @@ n + 7 result, n + 8 out of the table. A sum is read again n or more cycles later
 was written.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
@@ -95,9 +95,8 @@ class ComputeUnit(Component):
         return m
 
     def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
-        """Words of the memories into the array; outside of the map zeros, or what is never the largest."""
-        inside, lowest = delayed(m, sequencer.inside, 1), self.compute.largest & self.compute.signed_in
-        outside = Mux(lowest, Const.cast(Cat(Const(-128 & 255, 8) for _ in range(self.n))), 0)
+        """Words of the memories into the array, or what is outside of the map."""
+        inside, outside = delayed(m, sequencer.inside, 1), Cat(self.compute.outside for _ in range(self.n))
         m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), outside))
         m.d.comb += [
             array.signed.eq(self.compute.signed_in),

@@ -68,7 +68,7 @@ class Compute:
 
     For every block of N output channels: the sum over (kernel row, kernel column, input block) of a weight tile times
     the N channels of every place, at (stride row + kernel row - top, stride column + kernel column - left) of the
-    source; zero outside of in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, the table.
+    source; ``outside`` beyond in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, the table.
 
     Attributes:
         source: address of the source at output place (0, 0), kernel place (0, 0), which may lie outside.
@@ -80,7 +80,8 @@ class Compute:
         target: where results go; SUMS leaves 32-bit sums of the last block in the accumulators.
         result, result_block, result_row, result_col: address and steps of the results.
         use_bias: add biases, and divide by their shifts in place of ``shift``.
-        largest: the largest term instead of the sum; needs ``use_bias`` = 0. Places outside are the smallest number.
+        outside: the byte of every channel outside of the map, its zero point.
+        largest: the largest term instead of the sum; needs ``use_bias`` = 0.
         look_up: the results are those of the table.
     """
 
@@ -110,6 +111,7 @@ class Compute:
     signed_out: int = bits(1)
     largest: int = bits(1)
     look_up: int = bits(1)
+    outside: int = bits(8)
     target: Memory = bits(2)
     result: int = address()
     result_block: int = address()

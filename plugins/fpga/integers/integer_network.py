@@ -1,8 +1,8 @@
 """A quantised network in integers: what QONNX, the C simulation and the accelerator must compute, here in numpy.
 
-Every map holds integers q that stand for q * 2 ** -frac. A convolution sums exactly, then rounds half to even to the
-format of its output, as torch.round does; a format without sign also is the ReLU, other activations are tables. Ours;
-the scheme of power-of-two scales is brevitas' and hls4ml's.
+Every map holds integers q that stand for (q - zero) * 2 ** -frac. A convolution sums exactly, then rounds half to even
+to the format of its output, as torch.round does; a format without sign also is the ReLU, other activations are tables.
+Ours; the scheme of power-of-two scales is brevitas' and hls4ml's.
 
 N images, C channels, O output channels, I input channels.
 """
@@ -80,6 +80,7 @@ class Conv(Op):
 
     def run(self, x: np.ndarray, source: Format) -> np.ndarray:
         """(N, I, H, W) -> (N, O, H', W') int64."""
+        x = x - source.zero  # so that zeros around the map are zeros
         sums = convolve(x, self.weight, self.stride, self.padding) + self.bias.astype(np.int64)[:, None, None]
         if self.out is None:
             return sums
@@ -157,8 +158,8 @@ class IntegerNetwork:
         return maps
 
     def values(self, maps: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs as float64 values, q * 2 ** -frac."""
-        return [maps[name] * 2.0 ** -self.formats[name].frac for name in self.outputs]
+        """The outputs as float64 values, (q - zero) * 2 ** -frac."""
+        return [self.formats[name].values(maps[name]) for name in self.outputs]
 
 
 def format_of(op: Op, sources: Sequence[Format]) -> Format:
@@ -176,7 +177,7 @@ def run_op(op: Op, given: Sequence[np.ndarray], source: Format) -> np.ndarray:
     """The map that ``op`` makes of the maps ``given``, whose format is ``source``."""
     run: dict[type, Callable[[], np.ndarray]] = {
         Conv: lambda: op.run(given[0], source),
-        Add: lambda: requantise(given[0] + given[1], source.frac - op.out.frac, op.out),
+        Add: lambda: requantise(given[0] + given[1] - 2 * source.zero, source.frac - op.out.frac, op.out),
         Concat: lambda: np.concatenate(given, 1),
         MaxPool: lambda: op.run(given[0]),
         Upsample: lambda: op.run(given[0]),
@@ -197,6 +198,7 @@ def sum_range(op: Conv, source: Format) -> tuple[int, int]:
     weight = op.weight.reshape(len(op.weight), -1).astype(np.int64)
     up, down = weight.clip(min=0).sum(1), weight.clip(max=0).sum(1)
     bias = op.bias.astype(np.int64)
-    low = (source.low * up + source.high * down + bias).min()
-    high = (source.high * up + source.low * down + bias).max()
+    least, most = source.low - source.zero, source.high - source.zero
+    low = (least * up + most * down + bias).min()
+    high = (most * up + least * down + bias).max()
     return int(low), int(high)

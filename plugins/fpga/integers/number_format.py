@@ -7,11 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Format:
-    """How the integers of a map are read: q * 2 ** -frac, ``bits`` wide."""
+    """How the integers of a map are read: (q - zero) * 2 ** -frac, ``bits`` wide."""
 
     frac: int
     signed: bool
     bits: int = 8
+    zero: int = 0
 
     @property
     def low(self) -> int:
@@ -23,16 +24,20 @@ class Format:
         """The largest integer."""
         return (1 << (self.bits - self.signed)) - 1
 
+    def values(self, q: np.ndarray) -> np.ndarray:
+        """float64 of integers."""
+        return (q - self.zero) * 2.0**-self.frac
+
 
 def requantise(sums: np.ndarray, shift: int | np.ndarray, out: Format) -> np.ndarray:
-    """Integers divided by 2 ** shift, halves to the even neighbour, then clipped to ``out``; int64.
+    """Integers divided by 2 ** shift, halves to the even neighbour, plus the zero point, clipped to ``out``; int64.
 
     ``shift`` is one for all, or broadcasts with ``sums``; a negative one multiplies.
     """
     sums, down = sums << np.maximum(-shift, 0), np.maximum(shift, 0)
     whole, rest, half = sums >> down, sums & ((1 << down) - 1), (1 << down) >> 1
     up = (rest > half) | ((rest == half) & (whole & 1 == 1) & (down > 0))
-    return np.clip(whole + up, out.low, out.high)
+    return np.clip(whole + up + out.zero, out.low, out.high)
 
 
 @dataclass(frozen=True)

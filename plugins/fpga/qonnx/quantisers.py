@@ -1,4 +1,4 @@
-"""Quant nodes: which integers they make. Scales are powers of two, no zero point, round half to even.
+"""Quant nodes: which integers they make. Scales are powers of two, round half to even; maps may have a zero point.
 
 A map has one scale, a kernel or bias one for all or one for each output channel.
 """
@@ -22,17 +22,19 @@ class Quantiser:
         fracs: (1,) int64, or (O,) of each output channel.
         signed: of its integers of ``bits`` bits.
         narrow: leaves the smallest integer out.
+        zero: the integer of 0; of maps alone.
     """
 
     fracs: np.ndarray
     signed: bool
     bits: int
     narrow: bool
+    zero: int = 0
 
     @property
     def format(self) -> Format:
         """Of a map, which has one frac."""
-        return Format(int(self.fracs[0]), self.signed, self.bits)
+        return Format(int(self.fracs[0]), self.signed, self.bits, self.zero)
 
     @property
     def frac(self) -> int | np.ndarray:
@@ -47,13 +49,16 @@ class Quantiser:
         return np.clip(np.rint(scaled), form.low + self.narrow, form.high).astype(np.int64)
 
 
-def quantiser(graph: Graph, node: NodeProto, bits: int, signed: bool | None = None, channels: int = 1) -> Quantiser:
+def quantiser(
+    graph: Graph, node: NodeProto, bits: int, signed: bool | None = None, channels: int = 1, with_zero: bool = False
+) -> Quantiser:
     """Of a Quant node.
 
     Args:
         bits: that it must have.
         signed: that it must be; None takes both.
         channels: how many scales it may have in place of one, along its first axis.
+        with_zero: whether its integers, without a sign, may have a zero point.
 
     Raises:
         UserError: anything else than power-of-two scales, a zero point, another width, another rounding.
@@ -68,7 +73,8 @@ def quantiser(graph: Graph, node: NodeProto, bits: int, signed: bool | None = No
     mantissas, exponents = np.frexp(scale.astype(np.float64).reshape(-1))
     if wrong := np.flatnonzero(mantissas != 0.5).tolist():
         raise graph.refuse(node, f'scale {scale.flat[wrong[0]]:.9g} is no power of two', CURE)
-    if np.any(zero != 0):
+    has_zero = with_zero and not said.get('signed', 1) and zero.size == 1 and zero.item() in range(1 << bits)
+    if np.any(zero != 0) and not has_zero:
         raise graph.refuse(node, f'zero point {zero.flat[0]:g}', CURE)
     if width.size != 1 or width.item() != bits:
         raise graph.refuse(node, f'{width.flat[0]:g} bits where {bits} are needed', f'use a quantiser of {bits} bits')
@@ -77,7 +83,7 @@ def quantiser(graph: Graph, node: NodeProto, bits: int, signed: bool | None = No
     if signed is not None and bool(said.get('signed', 1)) != signed:
         raise graph.refuse(node, f'{"un" * signed}signed integers', f'use a{" " if signed else "n un"}signed quantiser')
     fracs = 1 - exponents.astype(np.int64)
-    return Quantiser(fracs, bool(said.get('signed', 1)), bits, bool(said.get('narrow', 0)))
+    return Quantiser(fracs, bool(said.get('signed', 1)), bits, bool(said.get('narrow', 0)), int(zero.flat[0]))
 
 
 def map_format(graph: Graph, node: NodeProto) -> Format:
@@ -86,7 +92,7 @@ def map_format(graph: Graph, node: NodeProto) -> Format:
     Raises:
         UserError: as :func:`quantiser`; a narrow range.
     """
-    made = quantiser(graph, node, bits=8)
+    made = quantiser(graph, node, bits=8, with_zero=True)
     if made.narrow:
         raise graph.refuse(node, 'a narrow range for a map', 'use a quantiser with narrow_range=False')
     return made.format

@@ -137,6 +137,8 @@ class Reader:
 
     def read_add(self, node: NodeProto) -> None:
         sources = self.sources(node)
+        if self.formats[sources[0]].zero:
+            raise self.graph.refuse(node, 'adds maps with a zero point', 'use signed quantisers before a sum')
         self.wait(node, Add('', sources, self.formats[sources[0]]))
 
     def read_quant(self, node: NodeProto) -> None:
@@ -153,6 +155,8 @@ class Reader:
             if sums.relu and made_format.signed:
                 raise self.graph.refuse(node, 'signed integers after a Relu', 'use an unsigned quantiser there')
             op = sums.op
+            if made_format.zero and sums.look_up is None:
+                raise self.graph.refuse(node, f'zero point {made_format.zero}', 'use one behind a table alone')
             if sums.look_up is not None:
                 op = replace(op, table=sums.look_up.table(self.graph, op.out, made_format))
             self.add(replace(op, name=made, out=made_format), sums.place)

@@ -39,7 +39,7 @@ class LookUp:
         """
         if not source.signed or 2.0**source.frac != self.factor:
             raise graph.refuse(self.node, f'looks up {source} as integers times {self.factor:g}', CURE)
-        q = np.clip(np.rint(self.values.astype(np.float64) * 2.0**out.frac), out.low, out.high)
+        q = np.clip(np.rint(self.values.astype(np.float64) * 2.0**out.frac) + out.zero, out.low, out.high)
         return Table(source, q.astype(np.int64))
 
 

@@ -11,8 +11,8 @@ from .activation_table import ActivationTable
 from .balance import balance
 from .choice import fitting_fracs, set_weight_fracs
 from .error_feedback import round_kernel
-from .fixed_point import candidates, squared_error
-from .quantisers import frac_of
+from .fixed_point import candidates, squared_error, zero_point
+from .quantisers import frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d
 from .scales import MapGroups, before, map_groups, set_bias_fracs, signed, steps
 from .structure import read_structure
@@ -50,23 +50,26 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor], per_channel: bool =
 
     with in_float(network, groups):
         run(network, batches, groups, widen)
-    tried = {name: candidates(largest, signed(groups[name])) for name, largest in ranges.items()}
+    least = {name: structure.least(name) if structure.offset(name) else 0.0 for name in groups}
+    tried = {name: candidates(largest - least[name], signed(groups[name])) for name, largest in ranges.items()}
     order = list(steps(network, structure))
     set_weight_fracs(order, {name: fracs[-1] for name, fracs in tried.items()}, per_channel)
-    set_map_fracs(groups, fitting_fracs({name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}, order))
+    coarsest = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
+    set_map_fracs(groups, fitting_fracs(coarsest, order), least)
     set_bias_fracs(network, structure)
     round_kernels(network, torch.cat(list(batches)))
     errors = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
     curves = {before(name): network.get_submodule(name).activation for name in structure.tables}
 
     def measure(name: str, x: Tensor) -> None:
-        x = x if signed(groups[name]) else x.clamp(min=0)
+        x = x if signed(groups[name]) else x.clamp(min=least[name])
         for frac in tried[name]:
-            errors[name][frac] += squared_error(x, frac, signed(groups[name]), curves.get(name))
+            zero = zero_point(least[name], frac)
+            errors[name][frac] += squared_error(x, frac, signed(groups[name]), curves.get(name), zero)
 
     with activations_exact(network, False):
         run(network, batches, groups, measure)
-    set_map_fracs(groups, fitting_fracs(errors, order))
+    set_map_fracs(groups, fitting_fracs(errors, order), least)
     set_bias_fracs(network, structure)
 
 
@@ -81,11 +84,13 @@ def round_kernels(network: nn.Module, images: Tensor) -> None:
         network(images)
 
 
-def set_map_fracs(groups: MapGroups, fracs: dict[str, int]) -> None:
-    """Give all quantisers of each group its frac."""
+def set_map_fracs(groups: MapGroups, fracs: dict[str, int], least: dict[str, float]) -> None:
+    """Give all quantisers of each group its frac, and the zero point with which they hold the ``least`` value."""
     for name, members in groups.items():
         for proxy in members:
             frac_of(proxy).fill_(fracs[name])
+            if (zero := zero_of(proxy)) is not None:
+                zero.fill_(zero_point(least[name], fracs[name]))
 
 
 @contextmanager

@@ -33,10 +33,10 @@ def shifted(x: Tensor, frac: int | Tensor) -> Tensor:
     return x * scale_of(-frac).to(x).view(-1, *(1,) * (x.dim() - 1))
 
 
-def to_integers(x: Tensor, frac: int | Tensor, signed: bool = True) -> Tensor:
-    """The integers of ``x``, floating point; their gradient is that of ``x * 2 ** frac``, see :func:`shifted`."""
-    scaled = shifted(x, frac)
-    return straight(scaled, scaled.round().clamp(*limits(signed)))
+def to_integers(x: Tensor, frac: int | Tensor, signed: bool = True, zero: int = 0) -> Tensor:
+    """The integers of ``x`` less their zero point, floating point; their gradient is that of :func:`shifted`."""
+    scaled, (low, high) = shifted(x, frac), limits(signed)
+    return straight(scaled, scaled.round().clamp(low - zero, high - zero))
 
 
 def straight(x: Tensor, rounded: Tensor) -> Tensor:
@@ -44,9 +44,11 @@ def straight(x: Tensor, rounded: Tensor) -> Tensor:
     return rounded.detach() + (x - x.detach()) if x.requires_grad else rounded
 
 
-def squared_error(x: Tensor, frac: int, signed: bool = True, curve: Callable[[Tensor], Tensor] | None = None) -> float:
+def squared_error(
+    x: Tensor, frac: int, signed: bool = True, curve: Callable[[Tensor], Tensor] | None = None, zero: int = 0
+) -> float:
     """Sum of squares of what is lost by 8 bits with ``frac``; after ``curve`` where one is given."""
-    rounded = to_integers(x, frac, signed) * 2.0**-frac
+    rounded = to_integers(x, frac, signed, zero) * 2.0**-frac
     lost = rounded - x if curve is None else curve(rounded) - curve(x)
     return float(lost.double().square().sum())
 
@@ -57,6 +59,11 @@ def candidates(largest: float, signed: bool = True) -> list[int]:
     finest = math.floor(math.log2(high / largest)) if largest > 0 else high.bit_length()
     low, top = FRACS
     return sorted({min(max(finest + more, low), top) for more in range(CANDIDATES)})
+
+
+def zero_point(least: float, frac: int) -> int:
+    """Of integers without a sign that hold values from ``least``, at most 0, on."""
+    return min(math.ceil(-least * 2.0**frac), 255)
 
 
 def best_frac(x: Tensor, signed: bool = True, among: Iterable[int] | None = None) -> int:

@@ -50,11 +50,11 @@ def quantised_conv(conv: nn.Conv2d, output_quant: Quantiser | None = None) -> Qu
     return new.train(conv.training)
 
 
-def quantised_activation(activation: nn.Module, signed: bool) -> nn.Module:
-    """ReLU rounded to uint8; where the map shares a scale with negative ones, and for all others, a table of int8."""
-    if isinstance(activation, nn.ReLU) and not signed:
+def quantised_activation(activation: nn.Module, signed: bool, offset: bool) -> nn.Module:
+    """ReLU rounded to uint8; where its map shares a scale with negative ones, and for all others, a table."""
+    if isinstance(activation, nn.ReLU) and not signed and not offset:
         return QuantReLU(act_quant=FrozenUint8)
-    return ActivationTable(activation)
+    return ActivationTable(activation, offset)
 
 
 def quantiser(signed: bool = False) -> QuantIdentity:

@@ -38,6 +38,18 @@ class FrozenScale(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
+class FrozenZero(nn.Module):
+    """brevitas' ``zero_point_impl``: the zero point that was chosen."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer('zero', torch.zeros((), dtype=torch.int32))
+
+    def forward(self, x: Tensor, scale: Tensor, bit_width: Tensor) -> Tensor:
+        """(), in the type of ``x``."""
+        return self.zero.to(x)
+
+
 class Frozen(PerTensorPoTScaling8bit):
     """8 bits with a frozen scale."""
 
@@ -66,6 +78,12 @@ class FrozenInt8(Frozen, IntQuant, ActQuantSolver):
     """Of maps inside a Tensor-Train chain, before and after an activation by a table."""
 
 
+class FrozenOffsetUint8(FrozenUint8):
+    """Of maps after an activation that has a smallest value, which are signed but hardly negative."""
+
+    zero_point_impl = FrozenZero
+
+
 Quantiser = type[ExtendedInjector]
 
 
@@ -78,6 +96,11 @@ def scale_module(proxy: nn.Module) -> FrozenScale:
 def frac_of(proxy: nn.Module) -> Tensor:
     """The buffer int32 of a quantiser: () of maps, (O,) of kernels and biases."""
     return scale_module(proxy).frac
+
+
+def zero_of(proxy: nn.Module) -> Tensor | None:
+    """The buffer () int32 of a map's zero point; None where it has none."""
+    return getattr(proxy.fused_activation_quant_proxy.tensor_quant.zero_point_impl, 'zero', None)
 
 
 def make_per_channel(proxy: nn.Module, channels: int) -> None:

@@ -34,7 +34,7 @@ def quantise(network: nn.Module, form: str = 'chain') -> nn.Module:
             layer = nn.Sequential(OrderedDict(quant=input_quantiser(), layer=layer))
         network.set_submodule(name, layer)
     for name in structure.activations:
-        network.set_submodule(name, quantised_activation(modules[name], structure.signed(name)))
+        network.set_submodule(name, quantised_activation(modules[name], structure.signed(name), structure.offset(name)))
     for name in sorted(structure.sums, key=lambda name: name.count('.'), reverse=True):  # the inner ones first
         quant = quantiser(structure.signed(name))
         network.set_submodule(name, nn.Sequential(OrderedDict(block=modules[name], quant=quant)))

@@ -11,7 +11,7 @@ from detplug.errors import UserError
 
 from ..integers.limits import MAX_SHIFT
 from .activation_table import ActivationTable
-from .quantisers import INPUT_FRAC, frac_of
+from .quantisers import INPUT_FRAC, frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d
 from .structure import INPUT, Structure, read_structure
 from .trace import is_chain
@@ -122,9 +122,11 @@ def check_scales(network: nn.Module) -> None:
     """
     structure = read_structure(network)
     for name, members in map_groups(network, structure).items():
-        fracs = sorted({int(frac_of(proxy)) for proxy in members})
-        if len(fracs) > 1:
-            raise UserError(f'model: {name}: its group of maps has the fracs {fracs}, not one; calibrate it again')
+        for what, values in (('fracs', map(frac_of, members)), ('zero points', map(zero_of, members))):
+            several = sorted({0 if value is None else int(value) for value in values})
+            if len(several) > 1:
+                problem = f'its group of maps has the {what} {several}, not one'
+                raise UserError(f'model: {name}: {problem}; calibrate it again')
     fracs = map_fracs(network, structure)
     for step in steps(network, structure):
         sums = fracs[step.source] + weight_fracs(step.conv)

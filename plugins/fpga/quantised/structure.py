@@ -16,7 +16,7 @@ from torch.nn.modules.utils import _pair
 
 from detplug.errors import UserError
 
-from .activation_table import KINDS, ActivationTable
+from .activation_table import KINDS, ActivationTable, least_value
 from .shared import Shared
 from .trace import is_chain, is_layer, trace
 
@@ -32,14 +32,14 @@ class Structure:
     Attributes:
         reads: name of each layer -> the map that it reads, in order of execution.
         makes: name of each layer -> names of the activations that follow it; none where its sums are a result.
-        tables: those of the activations after which a map may be negative; the others are ReLU.
+        tables: those of the activations that are no ReLU, and the smallest value of each.
         sums: names of the modules that return a sum of two maps.
         shared: which maps share a scale.
     """
 
     reads: dict[str, str]
     makes: dict[str, tuple[str, ...]]
-    tables: frozenset[str]
+    tables: dict[str, float]
     sums: tuple[str, ...]
     shared: Shared
 
@@ -48,9 +48,24 @@ class Structure:
         """Names of all activations."""
         return tuple(dict.fromkeys(name for names in self.makes.values() for name in names))
 
+    def least(self, name: str) -> float:
+        """The smallest value after the activations whose maps share a scale with this one."""
+        return min(self._tables(name), default=0.0)
+
+    def offset(self, name: str) -> bool:
+        """Whether a map, and all that it shares its scale with, is made by tables, hardly negative and no sum."""
+        group = self.shared.of(name)
+        tables, others = self._tables(name), {self.shared.of(x) for x in (INPUT, *self.sums)}
+        return bool(tables) and min(tables) > -1 and group not in others
+
     def signed(self, name: str) -> bool:
-        """Whether a map, or one that it shares its scale with, may be negative."""
-        return self.shared.of(name) in {self.shared.of(table) for table in self.tables}
+        """Whether a map, or one that it shares its scale with, has a sign: tables that have no zero point."""
+        return bool(self._tables(name)) and not self.offset(name)
+
+    def _tables(self, name: str) -> list[float]:
+        """Smallest values of the tables whose maps share a scale with this one."""
+        group = self.shared.of(name)
+        return [value for table, value in self.tables.items() if self.shared.of(table) == group]
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ def read_structure(network: nn.Module) -> Structure:
             reader.values[node] = reader.read(node)
     reader.check_outputs(graph.output_node().all_input_nodes)
     makes = {name: tuple(found) for name, found in reader.makes.items()}
-    return Structure(reader.reads, makes, frozenset(reader.tables), tuple(reader.sums), reader.shared)
+    return Structure(reader.reads, makes, reader.tables, tuple(reader.sums), reader.shared)
 
 
 class Reader:
@@ -86,7 +101,7 @@ class Reader:
         self.values: dict[fx.Node, Value] = {}
         self.reads: dict[str, str] = {}
         self.makes: dict[str, dict[str, None]] = {}
-        self.tables: set[str] = set()
+        self.tables: dict[str, float] = {}
         self.sums: dict[str, None] = {}
         self.shared = Shared()
 
@@ -137,7 +152,7 @@ class Reader:
             raise UserError(f'model: {name}: an activation that follows no convolution of its own; leave it out')
         self.makes[layer][name] = None
         if not isinstance(module, nn.ReLU | QuantReLU):
-            self.tables.add(name)
+            self.tables[name] = least_value(getattr(module, 'activation', module))
         return Value(map=name)
 
     def read_sum(self, node: fx.Node) -> Value:

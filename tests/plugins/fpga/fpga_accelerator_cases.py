@@ -32,7 +32,7 @@ def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
 class Kind:
     """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output.
 
-    ``channel_scales`` and ``table`` are left aside where ``form`` is None.
+    ``channel_scales`` and ``table`` are left aside where ``form`` is None; ``zero`` is the zero point of the input.
     """
 
     kernel: int = 3
@@ -43,6 +43,7 @@ class Kind:
     ranks: tuple[int | None, int] | None = None
     channel_scales: bool = False
     table: bool = False
+    zero: int = 0
 
 
 def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> Case:
@@ -61,7 +62,7 @@ def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> 
     if kind.table and kind.form is not None:
         table = Table(Format(4, True), rng.integers(kind.form.low, kind.form.high + 1, 256))
     op = Conv('conv', ('x',), weight, frac, bias, kind.stride, kind.padding, kind.form, cores, table)
-    source = Format(8, kind.signed_in)
+    source = Format(8, kind.signed_in, zero=0 if kind.signed_in else kind.zero)
     return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)
 
 
@@ -79,6 +80,7 @@ def conv_cases(draw) -> Case:
     form = draw(st.none() | st.builds(Format, fracs, st.booleans()))
     channels = st.integers(1, 13)
     kind = {name: draw(st.booleans()) for name in ('signed_in', 'channel_scales', 'table')}
+    kind['zero'] = draw(st.sampled_from([0, 0, 9, 255]))
     kind |= dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)))
     return conv_case(draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, form=form, ranks=ranks, **kind)
 

@@ -8,6 +8,7 @@ from fpga_accelerator_cases import conv_case
 from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
 
 MAP = Format(4, signed=True)
+OFFSET = Format(5, signed=False, zero=9)
 
 
 def conv(seed: int, name: str, source: str, channels: tuple[int, int], **kind) -> Conv:
@@ -34,9 +35,12 @@ def odd_network(rebuilt: bool = False) -> IntegerNetwork:
         Concat('cat', ('sum', 'a', 'stem')),
         MaxPool('pool', ('cat',), 5),
         Concat('both', ('pool', 'cat')),
-        conv(5, 'c', 'both', (24, 5), kernel=3, padding=1, ranks=(3, 5), channel_scales=False, table=True),
-        Upsample('up', ('c',)),
-        conv(6, 'head', 'up', (5, 9), form=None),
+        conv(5, 'c', 'both', (24, 5), kernel=3, padding=1, ranks=(3, 5), channel_scales=False, table=True, form=OFFSET),
+        conv(7, 'd', 'c', (5, 5), kernel=3, stride=2, padding=1, table=True, form=OFFSET),
+        Upsample('up', ('d',)),
+        Concat('top', ('up', 'c')),
+        MaxPool('top_pool', ('top',), 3),
+        conv(6, 'head', 'top_pool', (10, 9), kernel=3, padding=1, form=None),
     )
     return IntegerNetwork('image', Format(8, False), (3, 12, 8), ops, ('head', 'both'))
 

@@ -147,12 +147,12 @@ def look_up(file, source, factor=2**5, offset=128.0, values=VALUES):
     return file.add('Gather', file.store(values), file.add('Cast', index, to=TensorProto.INT64), axis=0)
 
 
-def table(signed=1, other=False, **settings):
+def table(signed=1, other=False, zero=0.0, out_signed=1, **settings):
     """A convolution, rounded, and a table; ``other`` reads the rounded sums too."""
 
     def make(file):
         x = file.quant(file.conv(file.quant('images')), 2**-5, signed=signed)
-        y = file.quant(look_up(file, x, **settings), 2**-4, signed=1)
+        y = file.quant(look_up(file, x, **settings), 2**-4, zero, signed=out_signed)
         return file.quant(file.add('Add', x, y), 2**-4, signed=1) if other else y
 
     return make
@@ -163,7 +163,13 @@ REFUSED = {
     'zero scale': (bad_quantiser(scale=0.0), 'scale 0 is no power of two'),
     'negative scale': (bad_quantiser(scale=-0.5), 'scale -0.5 is no power of two'),
     'nan scale': (bad_quantiser(scale=np.nan), 'scale nan is no power of two'),
-    'zero point': (bad_quantiser(zero=3.0), 'zero point 3'),
+    'zero point': (bad_quantiser(zero=3.0), 'zero point 3; use one behind a table'),
+    'broken zero point': (table(zero=2.5, out_signed=0), 'zero point 2.5'),
+    'signed zero point': (table(zero=3.0), 'zero point 3; use the FixedPoint'),
+    'sum with zero point': (
+        lambda file: file.quant(file.add('Add', *[table(zero=3.0, out_signed=0)(file)] * 2), signed=1),
+        'adds maps with a zero point',
+    ),
     'channel scales': (bad_quantiser(scale=np.full((1, 4, 1, 1), 0.5)), '4 scales, one a channel'),
     'weight scales': (
         bad_conv(scale=np.full((1, 3, 1, 1), 0.5)),

@@ -161,7 +161,7 @@ def test_training_moves_weights_and_no_scale(form, optimiser, act):
         average.update_parameters(network)
     for name, value in average.module.state_dict().items():
         fixed = not value.is_floating_point()
-        assert fixed == ('frac' in name or 'shifts' in name)
+        assert fixed == name.endswith(('frac', 'fracs', 'shifts', 'zero'))
         assert torch.equal(value, before[name]) == torch.equal(network.state_dict()[name], before[name]) == fixed
     integers, images = by_hand(average.module, form, act), random_images(2, 9)
     expected = integers.values(integers.run(rounded(images, 8, 0, 255)))

@@ -34,6 +34,7 @@ model = dict(
     neck=dict(in_channels=[32, 64, 128], act_cfg=dict(type='ReLU')),
     bbox_head=dict(in_channels=[32, 64, 128]),
 )
+fpga = dict(board='ZCU104', array=16, memories=dict(sums=512, weights=16384))
 """
 RANKS = 'layer,ranks\nbackbone.stage0.0.conv,3 4\nneck.halve.0.conv,8 8\nneck.reduce.0.conv,6\n'
 
@@ -124,7 +125,6 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
         ('fpga.board=nowhere', 'board: nowhere: not known'),
         ('fpga.array=10', 'fpga: array: 10; give one of 4, 8, 16'),
         ('fpga.array=64', 'fpga: array: 64: 4096 multipliers, ZCU104 has 1728'),
-        ('fpga.memories.depth=64', 'fpga: memories: depth: no such memory; one of activations, weights'),
         ('fpga.memories.sums=16', 'columns of the output: need 32 words; make the accumulator memory'),
         ('fpga.memories.weights=200000', 'blocks at least, ZCU104 has 312'),
     ],
@@ -137,12 +137,22 @@ def test_what_does_not_fit_is_one_line_before_calibration(source, tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    ('option', 'line'), [('fpga.board=nowhere', 'board: nowhere'), ('fpga.memories.sums=16', 'need 32')]
+    ('text', 'line'),
+    [
+        ("fpga = dict(board='nowhere')", 'board: nowhere'),
+        ('fpga = dict(memories=dict(sums=16))', 'columns of the output: need 32 words'),
+        ('', 'model: not quantised'),
+    ],
 )
-def test_a_training_that_could_not_export_does_not_begin(quantised, tmp_path, capsys, option, line):
-    hook = [f'default_hooks.export.{key}' for key in ('type=ExportHook', 'formats=[fpga]', 'img_size=64')]
-    argv = [str(quantised / 'config.py'), '--work-dir', str(tmp_path), '--smoke', '--cfg-options', *hook, option]
-    assert run(train.main, argv) == 2
+def test_a_training_that_could_not_export_does_not_begin(source, quantised, tmp_path, capsys, text, line):
+    config, base = tmp_path / 'config.py', quantised if text else source
+    hook = "default_hooks = dict(export=dict(type='ExportHook', formats=['fpga'], img_size=64))"
+    names = [f'plugins.{name}.register' for name in ('yolov5', 'tensor_train', 'fpga')]
+    config.write_text(
+        '\n'.join([f"_base_ = '{base}/config.py'", hook, f'custom_imports = dict(imports={names})', text])
+    )
+    argv = [str(config), '--work-dir', str(tmp_path / 'work'), '--smoke']
+    assert run(train.main, [*argv, '--cfg-options', f'data_root={(source / "slides.txt").read_text()}']) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert line in error[-1] and error[-1].startswith('error: ') and not list(tmp_path.rglob('*.pth'))
 

@@ -104,8 +104,10 @@ def hand_activation(state: dict, name: str, act: type[nn.Module]) -> dict:
         return dict(out=Format(frac(state, name, 'act'), signed=False))
     before, after = (frac(state, f'{name}.{part}', 'act') for part in ('before', 'after'))
     values = act()(torch.arange(-128, 128, dtype=torch.float64) * 2.0**-before)
-    table = Table(Format(before, signed=True), rounded(values, after, -128, 127))
-    return dict(out=Format(after, signed=True), table=table)
+    zero = state.get(f'{name}.after.act_quant.fused_activation_quant_proxy.tensor_quant.zero_point_impl.zero')
+    out = Format(after, signed=True) if zero is None else Format(after, signed=False, zero=int(zero))
+    q = rounded(values, after, out.low - out.zero, out.high - out.zero) + out.zero
+    return dict(out=out, table=Table(Format(before, signed=True), q))
 
 
 def hand_conv(state: dict, name: str, layer: str, source: str, out: Format | None, **place) -> Conv:
