@@ -20,7 +20,7 @@ import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.fpga.model import Quantised, quantised_detector
 from plugins.fpga.quantised.calibration import calibrate
-from plugins.fpga.quantised.quantisers import frac_of
+from plugins.fpga.quantised.quantisers import frac_of, zero_of
 from plugins.fpga.quantised.raw_network import RawNetwork
 from plugins.fpga.quantised.replace import quantise
 
@@ -96,6 +96,13 @@ def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks, act):
     assert len({tags[0] for tags in meetings}) > 1
 
 
+class Twice(nn.Module):
+    """The sum of a map and itself."""
+
+    def forward(self, x):
+        return x + x
+
+
 class Adds(nn.Module):
     """Convolution, ReLU, and what ``change`` makes of the map, then a result."""
 
@@ -107,6 +114,28 @@ class Adds(nn.Module):
 
     def forward(self, x):
         return (self.last(self.change(self.first(x))),)
+
+
+@pytest.mark.parametrize(
+    ('act', 'change', 'zero'),
+    [
+        (nn.SiLU(), nn.Identity(), True), (nn.ReLU6(), nn.Identity(), True), (nn.LeakyReLU(), nn.Identity(), False),
+        (nn.SiLU(), Twice(), False), (nn.ReLU(), nn.Identity(), False),
+    ],
+)  # fmt: skip
+def test_maps_that_are_hardly_negative_and_no_sums_have_a_zero_point(act, change, zero):
+    network = quantise(Adds(change, act).eval())
+    calibrate(network, [random_images()])
+    module = network.first.activate
+    if isinstance(act, nn.ReLU):
+        assert isinstance(module, QuantReLU)
+        return
+    point, frac = zero_of(module.after.act_quant), int(frac_of(module.after.act_quant))
+    assert (point is not None) == zero
+    if zero:
+        least = min(float(act(torch.linspace(-9, 9, 999)).min()), 0)
+        assert int(point) - 1 < -least * 2**frac + 1e-3 and int(point) >= -least * 2**frac - 1e-3
+    assert module.after.act_quant.is_signed != zero
 
 
 class Norm(nn.Module):
