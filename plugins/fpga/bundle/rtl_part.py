@@ -64,9 +64,10 @@ def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray]
 def described(compiled: NetworkProgram, instructions: int) -> dict:
     """program.json: all that is needed to put any image in and to read any map.
 
-    A map lies block after block of N channels, the last one filled up with zeros; in a block row after row, place after
-    place; a place is N bytes, or of 32-bit sums 4 x N bytes, little endian; q stands for (q - zero) * 2 ** -frac. Of a map that is folded 2 x 2 squares of
-    pixels lie side by side as channels. ``lanes`` say where each channel is among those of all blocks.
+    A map lies block after block of N channels, the last one filled up with zeros; in a block row after row, place
+    after place; a place is N bytes, or of 32-bit sums 4 x N bytes, little endian; q stands for (q - zero) * 2 **
+    -frac. Of a map that is folded 2 x 2 squares of pixels lie side by side as channels. ``lanes`` say where each
+    channel is among those of all blocks.
     """
     network, n = compiled.network, compiled.sizes.n
     shapes, laid_out, entries = map_shapes(network), map_shapes(compiled.lowered.network), {}
