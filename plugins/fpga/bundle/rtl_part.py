@@ -31,9 +31,11 @@ from .settings import Settings
 
 
 def sizes_of(settings: Settings) -> Sizes:
-    """Of the accelerator: memories of 256 KiB, enough for YOLOv5n's widest layer, whatever the width."""
-    depth = 16384 * max(16 // settings.array, 1)
-    return Sizes(settings.array, activations=depth, weights=depth)
+    """Of the accelerator: 256 KiB of weights, half as much of activations, enough for YOLOv5n, whatever the width."""
+    times = max(16 // settings.array, 1)
+    plain = Sizes()
+    depths = {name: times * getattr(plain, name) for name in ('activations', 'weights', 'results', 'residuals')}
+    return Sizes(settings.array, **depths)
 
 
 def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray], settings: Settings) -> dict:

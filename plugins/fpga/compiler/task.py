@@ -21,12 +21,21 @@ class Cores:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """A map that is added to the results, of their format: the shift and the sign of the sum."""
+
+    shift: int
+    signed: bool
+
+
+@dataclass(frozen=True)
 class ConvTask:
     """One convolution of one image.
 
     Attributes:
         shift: of the results; None leaves 32-bit sums.
         cores: None for a dense kernel in the memory outside.
+        residual: None where nothing is added.
     """
 
     name: str
@@ -41,6 +50,7 @@ class ConvTask:
     signed_out: bool
     shift: int | None
     cores: Cores | None = None
+    residual: Residual | None = None
 
     @property
     def rows(self) -> int:
@@ -73,16 +83,18 @@ class ConvTask:
             words['first'] = first * into * n
             words['middle'] = 0 if self.cores.first_rank is None else last * taps * first * n
             words['last'] = last * out * n
+        if self.residual is not None:
+            words['input1'] = out * self.rows * self.cols
         words['output'] = out * self.rows * self.cols * (4 if self.shift is None else 1)
         return words
 
     def weight_bytes(self, n: int) -> int:
         """Bytes of weights or cores, and biases, that a frame fetches once, filled up to whole blocks."""
-        return n * sum(words for name, words in self.parts(n).items() if name not in ('input', 'output'))
+        return n * sum(words for name, words in self.parts(n).items() if name not in ('input', 'input1', 'output'))
 
 
-def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
-    """The task of ``op`` on a map of ``in_rows`` x ``in_cols`` in format ``source``.
+def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int, residual: Residual | None = None) -> ConvTask:
+    """The task of ``op`` on a map of ``in_rows`` x ``in_cols`` in format ``source``, to which another map is added.
 
     Raises:
         UserError: a convolution that the accelerator cannot run.
@@ -111,5 +123,5 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     signed_out = op.out is None or op.out.signed
     return ConvTask(
         op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding,
-        source.signed, signed_out, shift, cores,
+        source.signed, signed_out, shift, cores, residual,
     )  # fmt: skip

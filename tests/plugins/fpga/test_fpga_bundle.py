@@ -147,7 +147,8 @@ def test_wrong_settings_are_one_line(given, words):
 @pytest.mark.parametrize('array', [4, 8, 16])
 def test_every_array_has_memories_of_the_same_bytes(array):
     sizes = sizes_of(Settings(array=array))
-    assert sizes.n == array and sizes.weights * array == sizes.activations * array == 256 * 1024
+    assert sizes.n == array and sizes.weights * array == 2 * sizes.activations * array == 256 * 1024
+    assert (sizes.results * array, sizes.residuals * array) == (64 * 1024, 32 * 1024)
 
 
 def test_the_readme_names_the_device():
