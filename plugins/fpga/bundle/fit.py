@@ -5,11 +5,13 @@ from torch import nn
 
 from detplug.errors import UserError
 
+from ..compiler.chip import Chip
+from ..compiler.network import task_instructions
+from ..compiler.program import place
 from ..cost.boards import Board, read_board
 from ..cost.layers import layers_of
 from ..cost.torch_layers import network_of_model
 from ..hardware.sizes import Sizes
-from ..simulation.traffic import task_instructions
 from .settings import settings_of, sizes_of
 
 BLOCK_BYTES = 36 * 1024 // 8  # of a memory block of 36 kbit
@@ -31,7 +33,7 @@ def check_fit(model: nn.Module, cfg: Config, side: int, form: str) -> None:
     check_board(read_board(settings.board), sizes, cfg.filename)
     for layer in layers_of(network_of_model(model, side), sizes.n):
         for task in layer.tasks(form):
-            next(task_instructions(task, sizes))  # its plan is made before the first one
+            next(task_instructions(task, Chip(sizes), place(task.parts(sizes.n))))  # its plan is made before
 
 
 def check_board(board: Board, sizes: Sizes, file: str | None) -> None:

@@ -1,7 +1,7 @@
 """``fpga = dict(...)`` of a config: what the bundle of ``--format fpga`` holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from mmengine.config import Config
 
@@ -68,8 +68,9 @@ def sizes_of(settings: Settings) -> Sizes:
     Raises:
         TypeError, ValueError: no such memory or depth; :func:`settings_of` has refused them.
     """
-    depth = 16384 * max(16 // settings.array, 1)
-    return replace(Sizes(settings.array, activations=depth, weights=depth), **settings.memories)
+    times, plain = max(16 // settings.array, 1), Sizes()
+    depths = {name: times * getattr(plain, name) for name in ('activations', 'weights', 'results', 'residuals')}
+    return Sizes(settings.array, **depths | dict(settings.memories))
 
 
 def check_memories(settings: Settings, file: str | None) -> None:
@@ -86,4 +87,4 @@ def check_memories(settings: Settings, file: str | None) -> None:
     try:
         sizes_of(settings)
     except ValueError as error:
-        raise UserError(f'{file}: fpga: memories: {error}; give fewer') from error
+        raise UserError(f'{file}: fpga: memories: {error}; give another number') from error

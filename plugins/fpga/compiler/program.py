@@ -9,7 +9,9 @@ import numpy as np
 from ..hardware.instructions import Instruction
 from ..hardware.sizes import Sizes
 from ..integers.integer_network import Conv, Format
+from .chip import Chip
 from .convolution import conv_instructions
+from .dependencies import dependent
 from .layout import (
     bias_words,
     blocks,
@@ -52,7 +54,8 @@ def conv_program(op: Conv, x: np.ndarray, source: Format, sizes: Sizes) -> Progr
     images = {'input': map_words(x, sizes.n), **weight_images(op, source, sizes.n)}
     images['output'] = np.zeros((parts['output'], sizes.n), np.uint8)
     outside = np.concatenate([images[name].reshape(-1, sizes.n) for name in parts])
-    return Program(op.name, tuple(conv_instructions(task, sizes, place(parts))), outside)
+    code = [*conv_instructions(task, Chip(sizes), place(parts))]
+    return Program(op.name, dependent(code, sizes), outside)
 
 
 def weight_images(op: Conv, source: Format, n: int) -> dict[str, np.ndarray]:

@@ -23,6 +23,14 @@ class Cores:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """A map that is added to the results, of their format: the shift and the sign of the sum."""
+
+    shift: int
+    signed: bool
+
+
+@dataclass(frozen=True)
 class ConvTask:
     """One convolution of one image.
 
@@ -31,6 +39,7 @@ class ConvTask:
         cores: None for a dense kernel in the memory outside.
         look_up: whether a table follows.
         outside: what is around the map, its zero point.
+        residual: None where nothing is added.
     """
 
     name: str
@@ -47,6 +56,7 @@ class ConvTask:
     cores: Cores | None = None
     look_up: bool = False
     outside: int = 0
+    residual: Residual | None = None
 
     @property
     def rows(self) -> int:
@@ -81,12 +91,14 @@ class ConvTask:
             words['first'] = first * into * n
             words['middle'] = 0 if self.cores.first_rank is None else last * taps * first * n
             words['last'] = last * out * n
+        if self.residual is not None:
+            words['input1'] = out * self.rows * self.cols
         words['output'] = out * self.rows * self.cols * (4 if self.shift is None else 1)
         return words
 
     def weight_bytes(self, n: int) -> int:
         """Bytes of weights or cores, and biases, that a frame fetches once, filled up to whole blocks."""
-        return n * sum(words for name, words in self.parts(n).items() if name not in ('input', 'output'))
+        return n * sum(words for name, words in self.parts(n).items() if name not in ('input', 'input1', 'output'))
 
 
 def entry_bias(op: Conv, source: Format) -> np.ndarray:
@@ -94,8 +106,8 @@ def entry_bias(op: Conv, source: Format) -> np.ndarray:
     return op.bias.astype(np.int64) - source.zero * op.weight.astype(np.int64).sum((1, 2, 3))
 
 
-def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
-    """The task of ``op`` on a map of ``in_rows`` x ``in_cols`` in format ``source``.
+def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int, residual: Residual | None = None) -> ConvTask:
+    """The task of ``op`` on a map of ``in_rows`` x ``in_cols`` in format ``source``, to which another map is added.
 
     Raises:
         UserError: a convolution that the accelerator cannot run.
@@ -126,5 +138,5 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int) -> ConvTask:
     signed_out = op.out is None or op.out.signed
     return ConvTask(
         op.name, into, out, in_rows, in_cols, tuple(kernel), op.stride, op.padding,
-        source.signed, signed_out, None if op.out is None else 0, cores, op.table is not None, source.zero,
+        source.signed, signed_out, None if op.out is None else 0, cores, op.table is not None, source.zero, residual,
     )  # fmt: skip

@@ -102,15 +102,17 @@ def run_in_python(design, program, latency: int = 3) -> tuple[np.ndarray, int]:
             ctx.set(design.instruction, codes[0] if codes else 0)
             answer = reads and reads[0][0] <= cycle
             ctx.set(design.read_valid, bool(answer))
+            ctx.set(design.written, not writes)
             if answer:
                 ctx.set(design.read_data, int.from_bytes(outside[reads.pop(0)[1]].tobytes(), 'little'))
-            first, words = ctx.get(design.request_address), ctx.get(design.request_words) + 1
             if ctx.get(design.read_request):
+                first, words = ctx.get(design.read_address), ctx.get(design.read_words) + 1
                 reads += [(cycle + latency, first + word) for word in range(words)]
             if ctx.get(design.write):
                 word = ctx.get(design.write_data).to_bytes(bits // 8, 'little')
                 outside[writes.pop(0)] = np.frombuffer(word, np.uint8)
             if ctx.get(design.write_request):
+                first, words = ctx.get(design.write_address), ctx.get(design.write_words) + 1
                 writes += range(first, first + words)
             if codes and ctx.get(design.instruction_ready):
                 codes.pop(0)

@@ -25,7 +25,7 @@ from plugins.fpga.hardware.requantiser import Requantiser  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 
-SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4)
+SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4, results=128, residuals=64)
 
 
 def simulate(design, bench) -> None:

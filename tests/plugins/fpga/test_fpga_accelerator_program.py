@@ -13,18 +13,17 @@ pytest.importorskip('amaranth', reason='amaranth is not installed: install the e
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
-from plugins.fpga.compiler.convolution import conv_instructions  # noqa: E402
 from plugins.fpga.compiler.elementwise import ElementTask  # noqa: E402
 from plugins.fpga.compiler.fold_stride import can_fold, fold_conv, fold_map  # noqa: E402
 from plugins.fpga.compiler.layout import bias_words, map_of_words, map_words, weight_words  # noqa: E402
-from plugins.fpga.compiler.program import conv_program, place  # noqa: E402
+from plugins.fpga.compiler.program import conv_program  # noqa: E402
 from plugins.fpga.compiler.task import conv_task  # noqa: E402
-from plugins.fpga.hardware.instructions import TABLE, Load, Memory, encode  # noqa: E402
+from plugins.fpga.hardware.instructions import TABLE, TABLE_WORDS, TABLES, Compute, Memory, encode  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.integers.integer_network import Conv, Format  # noqa: E402
 from plugins.fpga.integers.limits import BIAS_BITS, MAX_BIAS, MAX_SHIFT  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
-from plugins.fpga.simulation.traffic import bytes_by_part, cycles_by_part  # noqa: E402
+from plugins.fpga.simulation.traffic import bytes_by_part, cycles_by_part, task_program  # noqa: E402
 
 
 @given(st.integers(1, 20), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.sampled_from([4, 8]))
@@ -60,18 +59,20 @@ def test_a_folded_convolution_has_the_same_sums(channels, kernel, padding):
 
 @given(conv_cases(), st.integers(7, 10), st.integers(7, 10), st.integers(4, 6))
 def test_a_program_stays_inside_its_memories_or_is_refused(case, activations, weights, sums):
-    sizes = Sizes(4, 1 << activations, 1 << weights, 1 << sums, 2)
+    sizes = Sizes(4, 1 << activations, 1 << weights, 1 << sums, 2, 1 << activations - 1, 1 << activations - 1)
     try:
         program = conv_program(case.op, case.x, case.source, sizes)
     except UserError as error:
         assert str(error).startswith('conv: ') and '\n' not in str(error)
         return
     depth = {Memory.ACTIVATIONS: sizes.activations, Memory.WEIGHTS: sizes.weights, Memory.BIASES: 4 * sizes.biases}
+    depth |= {Memory.RESULTS: sizes.results, Memory.SUMS: 8 * sizes.sums}
     for x in program.instructions:
         encode(x)
-        if isinstance(x, Load) and x.start == TABLE:
-            assert (x.memory, x.words, x.runs) == (Memory.BIASES, 256, 1)
-        elif isinstance(x, Load):
+        if not isinstance(x, Compute) and x.memory == Memory.BIASES and x.start >= TABLE:
+            assert (x.start - TABLE) % TABLE_WORDS == 0 and x.start < TABLE + TABLES * TABLE_WORDS
+            assert (x.words, x.runs) == (TABLE_WORDS, 1)
+        elif not isinstance(x, Compute):
             assert x.start + (x.runs - 1) * x.step + x.words <= depth[x.memory]
             assert x.ddr + (x.runs - 1) * x.ddr_step + x.words <= len(program.outside)
 
@@ -79,8 +80,8 @@ def test_a_program_stays_inside_its_memories_or_is_refused(case, activations, we
 def test_cores_are_fetched_instead_of_weights():
     case = conv_case(0, 64, 64, (5, 5), ranks=(16, 16))
     task, sizes = conv_task(case.op, case.source, 5, 5), Sizes(16)
-    program = conv_instructions(task, sizes, place(task.parts(16)))
-    fetched = 16 * sum(x.words * x.runs for x in program if isinstance(x, Load)) - 16 * 4 * 25  # less the map
+    program, starts = task_program(task, sizes)
+    fetched = bytes_by_part(program, 16, starts)['load weights']
     assert fetched == task.weight_bytes(16) == case.op.cores.bytes + 4 * 64
     assert replace(task, cores=None).weight_bytes(16) == 64 * 64 * 9 + 4 * 64
 
@@ -88,16 +89,17 @@ def test_cores_are_fetched_instead_of_weights():
 def test_cycles_and_bytes_by_part_are_those_of_the_program():
     case = conv_case(0, 64, 64, (15, 15), ranks=(16, 16))
     task, sizes = conv_task(case.op, case.source, 15, 15), Sizes(16, 1024, 2048, 64, 8)  # cut in groups and tiles
-    program = conv_program(case.op, case.x, case.source, sizes).instructions
-    spent, moved = cycles_by_part(task, sizes), bytes_by_part(task, sizes)
-    assert sum(spent.values()) == total_cycles(program, 16)
+    program, starts = task_program(task, sizes)
+    assert program == conv_program(case.op, case.x, case.source, sizes).instructions
+    spent, moved = cycles_by_part(program, 16, starts), bytes_by_part(program, 16, starts)
+    assert max(spent.values()) < total_cycles(program, 16) < sum(spent.values())  # some of it beside each other
     assert set(spent) == {'compute', 'rebuild', 'load weights', 'load maps', 'store'}
     assert spent['compute'] >= task.macs / 256
     assert moved['store'] == 64 * 15 * 15
     assert moved['load weights'] == task.weight_bytes(16)  # cores are fetched once
     assert moved['load maps'] > 64 * 15 * 15  # rows around a tile are fetched twice
-    pool = ElementTask('pool', 16, 5, 5, kernel=5)
-    assert bytes_by_part(pool, sizes) == {'load weights': 256, 'load maps': 400, 'store': 400}
+    pool, starts = task_program(ElementTask('pool', 16, 5, 5, kernel=(5, 1)), sizes)
+    assert bytes_by_part(pool, 16, starts) == {'load weights': 256, 'load maps': 400, 'store': 400}
 
 
 @pytest.mark.parametrize(

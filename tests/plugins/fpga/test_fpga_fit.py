@@ -34,7 +34,7 @@ def test_large_images_and_rebuilt_kernels_need_deeper_memories():
     narrow = detector(0.125)
     with pytest.raises(UserError, match='columns of the output: need 640 words; make the accumulator memory'):
         check_fit(narrow, Config({}), 1280, 'chain')
-    check_fit(narrow, Config(dict(fpga=dict(memories=dict(sums=640)))), 1280, 'chain')
+    check_fit(narrow, Config(dict(fpga=dict(memories=dict(sums=1024)))), 1280, 'chain')
     ranks = detector(0.5, ranks=128)
     with pytest.raises(UserError, match='need .* words; make the weight memory'):
         check_fit(ranks, Config({}), 64, 'rebuild')
