@@ -19,7 +19,7 @@ import argparse
 
 from finetuning import ROOT
 from fpga_accuracy import CONFIG, compress, trained_dense
-from fpga_resources import DESIGNS, resources
+from fpga_resources import DESIGNS
 from fpga_untrained import untrained_dense
 from record import record
 from torch import nn
@@ -28,6 +28,7 @@ from tt_bccd import RATIOS, SELECTIONS
 from detplug.cli.config import load_config
 from detplug.cli.detector import build_detector
 from plugins.fpga.cost.boards import known_boards
+from plugins.fpga.cost.bundle_report import measured_resources
 from plugins.fpga.cost.layers import FORMS
 from plugins.fpga.cost.network import LayerCost, costs_of, network_cost
 from plugins.fpga.cost.report import write_report
@@ -80,7 +81,7 @@ def main() -> None:
             for form, layers in costs.items():
                 figures |= {f'{prefix}{ratio}.{form}.{name}': value for name, value in frame_figures(layers, n).items()}
             name = f'YOLOv5n {ratio}, {SIDE} px'
-            write_report(FOLDER / f'{ratio}-n{n}', name, costs, DESIGNS[n], resources(n), boards)
+            write_report(FOLDER / f'{ratio}-n{n}', name, costs, DESIGNS[n], measured_resources(DESIGNS[n]), boards)
     for prefix in ARRAYS.values():
         dense, small = (figures[f'{prefix}{name}.weight_bytes'] for name in ('dense.dense', '4x.rebuild'))
         figures[f'{prefix}weight_bytes_ratio_4x'] = dense / small
