@@ -6,7 +6,7 @@ All functions return uint8 with N as the last axis; flattened over the axes befo
 
 import numpy as np
 
-from ..integers.limits import BIAS_BITS
+from ..hardware.limits import BIAS_BITS
 from ..integers.number_format import Table
 from ..integers.tt_kernel import TTKernel
 

@@ -7,8 +7,8 @@ import numpy as np
 from detplug.errors import UserError
 
 from ..hardware.instructions import TABLE_WORDS
+from ..hardware.limits import MAX_BIAS, MAX_SHIFT
 from ..integers.integer_network import Conv, Format, sum_range
-from ..integers.limits import MAX_BIAS, MAX_SHIFT
 from .layout import blocks
 
 

@@ -10,9 +10,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
-from ..integers.limits import BIAS_BITS as SHIFT_PLACE
 from .delay import delayed
 from .instructions import TABLE_WORDS, TABLES, Compute, Memory, widths
+from .limits import BIAS_BITS as SHIFT_PLACE
 from .look_up import LookUp
 from .mac_array import MacArray
 from .requantiser import Requantiser

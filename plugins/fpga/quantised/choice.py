@@ -7,7 +7,7 @@ import torch
 
 from detplug.errors import UserError
 
-from ..integers.limits import MAX_BIAS, MAX_SHIFT
+from ..hardware.limits import MAX_BIAS, MAX_SHIFT
 from .fixed_point import best_fracs
 from .quantisers import INPUT_FRAC, frac_of
 from .rebuilt_conv import RebuiltConv2d

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from detplug.errors import UserError
 
-from ..integers.limits import MAX_SHIFT
+from ..hardware.limits import MAX_SHIFT
 from .activation_table import ActivationTable
 from .quantisers import INPUT_FRAC, frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d

@@ -19,9 +19,9 @@ from plugins.fpga.compiler.layout import bias_words, map_of_words, map_words, we
 from plugins.fpga.compiler.program import conv_program  # noqa: E402
 from plugins.fpga.compiler.task import conv_task  # noqa: E402
 from plugins.fpga.hardware.instructions import TABLE, TABLE_WORDS, TABLES, Compute, Memory, encode  # noqa: E402
+from plugins.fpga.hardware.limits import BIAS_BITS, MAX_BIAS, MAX_SHIFT  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.integers.integer_network import Conv, Format  # noqa: E402
-from plugins.fpga.integers.limits import BIAS_BITS, MAX_BIAS, MAX_SHIFT  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 from plugins.fpga.simulation.traffic import bytes_by_part, cycles_by_part, task_program  # noqa: E402
 

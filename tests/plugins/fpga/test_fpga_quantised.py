@@ -13,8 +13,8 @@ from tiny_quantised import by_hand, frac, quantised_tiny, random_images, random_
 
 from detplug.engine.foreach_ema import ForeachEMA
 from detplug.errors import UserError
+from plugins.fpga.hardware.limits import MAX_BIAS, MAX_SHIFT
 from plugins.fpga.integers.integer_network import Conv
-from plugins.fpga.integers.limits import MAX_BIAS, MAX_SHIFT
 from plugins.fpga.quantised.activation_table import ActivationTable
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.fold import fold_batch_norms
