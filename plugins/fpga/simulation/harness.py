@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
     const size_t count = code.size() / size;
     size_t next = 0;
     unsigned long long first = 0;  // cycle in which the first instruction is taken
+    top.begin = 0;  // instructions are counted from the reset on
     top.rst = 1;
     for (int half = 0; half < 4; half++) {
         top.clk = half & 1;
