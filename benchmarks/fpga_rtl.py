@@ -4,9 +4,10 @@ Each layer gets the integers that it has in the network on an image of the valid
 that differ from the integer network, of all layers and of all maps of the network, N = 8 and 16 together, those of the
 network alone are ``whole_network_mismatches``; ``cycle_model_error`` is the largest share by which the model of cycles
 is wrong, over all layers and networks. N.NAME.mismatches, .values, .cycles and .cycle_model_error of each.
-By default the 4x compressed detector of benchmarks/fpga_accuracy.py, kernels rebuilt on the accelerator.
+By default the 4x compressed detector of benchmarks/fpga_accuracy.py, kernels rebuilt on the accelerator; with
+``--untrained`` that of benchmarks/fpga_untrained.py.
 
-python benchmarks/fpga_rtl.py [--config C --checkpoint P] [--img-size S]
+python benchmarks/fpga_rtl.py [--config C --checkpoint P] [--untrained] [--img-size S]
 """
 
 import argparse
@@ -21,11 +22,10 @@ from detplug.cli.detector import build_detector
 from detplug.export.images import image_paths
 from detplug.images.letterbox import letterbox
 from detplug.images.reading import read_image
-from plugins.fpga.compiler.fold_stride import fold_conv, fold_map
+from plugins.fpga.bundle.settings import Settings, sizes_of
+from plugins.fpga.compiler.lowering import lower
 from plugins.fpga.compiler.network import NetworkProgram, network_program
-from plugins.fpga.compiler.placement import folds_input
 from plugins.fpga.compiler.program import conv_program
-from plugins.fpga.hardware.sizes import Sizes
 from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork
 from plugins.fpga.qonnx import attach_cores, read_qonnx
 from plugins.fpga.qonnx.difference import count_mismatches
@@ -35,7 +35,7 @@ from plugins.fpga.simulation.simulate import Simulator
 
 FOLDER = Path('work_dirs/benchmarks/fpga_accuracy')
 DETECTOR = FOLDER / 'tt4x_rebuild-int8' / 'config.py', FOLDER / 'tt4x_rebuild-qat' / 'best.pth'
-SIZES = {8: Sizes(8, activations=32768, weights=32768, sums=512, biases=64), 16: Sizes(16)}
+SIZES = {n: sizes_of(Settings(array=n)) for n in (8, 16)}
 
 
 def integer_network(config, checkpoint: Path, side: int) -> IntegerNetwork:
@@ -73,21 +73,23 @@ def chosen(network: IntegerNetwork) -> dict[str, Conv]:
 
 
 def run_layer(simulator: Simulator, network: IntegerNetwork, op: Conv, maps: dict) -> dict[str, float]:
-    """Figures of a layer; the first one is folded, as in the network."""
-    x, source = maps[op.sources[0]][0], network.formats[op.sources[0]]
-    if op.sources[0] == network.input and folds_input(network):
-        op, x = fold_conv(op), fold_map(x)
+    """Figures of a layer, laid out as in the network."""
+    lowered, source = lower(network, simulator.sizes.n), network.formats[op.sources[0]]
+    op = next(other for other in lowered.network.ops if other.name == op.name)
+    x = lowered.views[op.sources[0]].write(maps[op.sources[0]][0])
     output, cycles = simulator.run(op, x, source)
     model = total_cycles(conv_program(op, x, source, simulator.sizes).instructions, simulator.sizes.n)
-    return compared([(output, maps[op.name][0])], model, cycles)
+    return compared([(lowered.views[op.name].read(output), maps[op.name][0])], model, cycles)
 
 
 def run_network(simulator: Simulator, compiled: NetworkProgram, maps: dict) -> dict[str, float]:
     """The same of the whole network and all its maps."""
     network, program = compiled.network, compiled.program(maps[compiled.network.input][0])
     run = simulator.run_program(program)
-    pairs = [(compiled.map(op.name, run.outside), maps[op.name][0]) for op in network.ops]
-    return compared(pairs, total_cycles(program.instructions, simulator.sizes.n), sum(run.cycles))
+    pairs = [
+        (compiled.map(op.name, run.outside), maps[op.name][0]) for op in network.ops if op.name not in compiled.fused
+    ]
+    return compared(pairs, total_cycles(program.instructions, simulator.sizes.n), run.cycles)
 
 
 def compared(pairs: list[tuple[np.ndarray, np.ndarray]], model: int, cycles: int) -> dict[str, float]:
@@ -128,7 +130,12 @@ def main() -> None:
     parser.add_argument('--config', type=Path, default=DETECTOR[0])
     parser.add_argument('--checkpoint', type=Path, default=DETECTOR[1])
     parser.add_argument('--img-size', type=int, default=160, help='px')
+    parser.add_argument('--untrained', action='store_true', help='of fpga_untrained.py')
     words = parser.parse_args()
+    if words.untrained:
+        from fpga_untrained import untrained_int8
+
+        words.config, words.checkpoint = untrained_int8()
     record('fpga_rtl', measure(words.config, words.checkpoint, words.img_size), [])
 
 

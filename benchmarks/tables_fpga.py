@@ -1,5 +1,6 @@
 """The tables of what the plugin fpga was measured to do, in configs/tt_yolov5/README.md."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -11,7 +12,18 @@ VARIANTS = {
     'tt4x': '4x smaller, chains of convolutions',
     'tt4x_rebuild': '4x smaller, kernels rebuilt from int8 cores',
 }
-KINDS = {'float': 'float', 'ptq': 'int8, calibrated', 'qat': 'int8, fine-tuned'}
+KINDS = {
+    'float': 'float',
+    'ptq': 'int8, calibrated',
+    'ptq_tensor': 'int8, one scale a kernel',
+    'qat': 'int8, fine-tuned',
+}
+ACTIVATIONS = {'silu': 'SiLU', 'relu': 'ReLU'}
+COCO = {
+    'float': ('float', 3),
+    'ptq': ('int8, calibrated, a scale for each channel of a kernel', 3),
+    'ptq_tensor': ('int8, calibrated, one scale a kernel', 3),
+}
 CSIM = {
     'qonnx_mismatches': ('mismatches, QONNX against brevitas', 0),
     'hls_mismatches': ('mismatches, C simulation against QONNX', 0),
@@ -40,9 +52,18 @@ OWN_BOARD, OWN_WIDTH = 'ZCU104', 16
 def accuracy_table() -> str:
     """mAP of each variant in each kind of number."""
     figures = read('fpga_accuracy').get('figures', {})
-    found = [name for name in VARIANTS if any(key.startswith(f'{name}.') for key in figures)]
-    rows = [[VARIANTS[name], *(cell(figures, f'{name}.{kind}') for kind in KINDS)] for name in found]
-    return markdown(['YOLOv5n with ReLU', *KINDS.values()], rows)
+    figures |= {f'relu.{name}.map': value for name, value in figures.items() if name.count('.') == 1}  # of ReLU alone
+    rows = []
+    for (activation, title), variant in itertools.product(ACTIVATIONS.items(), VARIANTS):
+        cells = [cell(figures, f'{activation}.{variant}.{kind}.map') for kind in KINDS]
+        if set(cells) != {'-'}:
+            rows.append([f'{title}, {VARIANTS[variant]}', *cells])
+    return markdown(['YOLOv5n', *KINDS.values()], rows)
+
+
+def coco_table() -> str:
+    """mAP of the official weights without training."""
+    return plain_table('fpga_ptq_coco', COCO)
 
 
 def plain_table(name: str, titles: dict[str, tuple[str, int]]) -> str:
@@ -73,9 +94,20 @@ def network_table() -> str:
         name, dense = f'{ratio}.{form}', figures.get('dense.dense.weight_bytes')
         fewer = dense / figures[f'{name}.weight_bytes'] if dense and f'{name}.weight_bytes' in figures else None
         counts = [scaled(figures, f'{name}.{key}') for key in ('macs', 'cycles', 'element_cycles')]
+        counts.append(cell(figures, f'{name}.utilisation', 2))
         moved = [scaled(figures, f'{name}.{key}') for key in ('weight_bytes', 'map_bytes')]
         rows.append([ratio, FORMS.get(form, '-'), *counts, *moved, '-' if fewer is None else f'{fewer:.2f}x'])
-    heads = ['model', 'form', 'MACs, M', 'cycles, M', 'element-wise, M', 'weight MB', 'map MB', 'fewer weight MB']
+    heads = [
+        'model',
+        'form',
+        'MACs, M',
+        'cycles, M',
+        'element-wise, M',
+        'utilisation',
+        'weight MB',
+        'map MB',
+        'fewer weight MB',
+    ]
     return markdown(heads, rows)
 
 
@@ -102,6 +134,7 @@ def published_table() -> str:
 
 TABLES = {
     'fpga_accuracy': accuracy_table,
+    'fpga_ptq_coco': coco_table,
     'fpga_csim': lambda: plain_table('fpga_csim', CSIM),
     'fpga_rtl': lambda: plain_table('fpga_rtl', RTL),
     'fpga_resources': resources_table,

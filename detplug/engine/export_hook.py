@@ -32,15 +32,18 @@ class ExportHook(Hook):
         """Refuse what could not be exported after the training.
 
         Raises:
-            UserError: a format that is not registered, or a detector that the host's own formats cannot write.
+            UserError: a format that is not registered, or a detector that a format cannot write.
         """
-        from detplug.export.formats import exporter  # loaded late: trainings without export do without onnxruntime
+        from detplug.export.formats import CHECKS, ExportRequest, exporter  # late: only exports need onnxruntime
         from detplug.export.graph import check_exportable
+        from detplug.export.pipeline import input_side
 
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for name in self.formats:
             if exporter(name).__module__.startswith('detplug.export.'):  # formats of plugins have rules of their own
-                model = runner.model
-                check_exportable(model.module if is_model_wrapper(model) else model, raw=False)
+                check_exportable(model, raw=False)
+            elif name in CHECKS:
+                CHECKS[name](ExportRequest(model, runner.cfg, input_side(runner.cfg, self.img_size)))
 
     @master_only
     def after_train(self, runner: Runner) -> None:

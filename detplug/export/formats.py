@@ -69,12 +69,22 @@ Exporter = Callable[[ExportRequest, Path], dict]
 FORMATS: NamedParts[Exporter] = NamedParts('--format ', 'format')
 
 
-def register_format(name: str) -> Callable[[Exporter], Exporter]:
+Check = Callable[[ExportRequest], None]
+CHECKS: dict[str, Check] = {}
+
+
+def register_format(name: str, check: Check | None = None) -> Callable[[Exporter], Exporter]:
     """Decorator that adds an exporter under ``name``.
+
+    Args:
+        check: refuses, with a UserError, a request that the exporter would refuse whatever the weights are; called
+            before a training that ends with this export.
 
     Raises:
         KeyError: the name is taken by another function.
     """
+    if check is not None:
+        CHECKS[name] = check
     return FORMATS.adder(name)
 
 

@@ -11,42 +11,50 @@ from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.errors import UserError
 from detplug.export.bundle import write_manifest
 
+from .bundle.fit import check_fit
 from .calibration_images import calibration_images
 from .extra import needs_extra
 from .fine_tuning import write_config
 from .model import quantised_detector
 
-DEFAULTS = {'images': 32, 'form': 'chain'}
+DEFAULTS = {'images': 32, 'form': 'chain', 'scales': 'channel'}
 
 
 def add_options(parser: ArgumentParser) -> None:
     """What only this compressor takes."""
     parser.add_argument('--images', type=int, help=f'of the training split; default {DEFAULTS["images"]}')
     parser.add_argument('--form', choices=('chain', 'rebuild'), help='of Tensor-Train layers; default chain')
+    parser.add_argument(
+        '--scales', choices=('channel', 'tensor'), help='one of each output channel of a kernel (default), or of all'
+    )
 
 
 @register_compressor('fpga', add_options, without_budget=lambda settings: '--method fpga keeps all parameters')
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth and config.py into ``folder``, and the files that the config names.
 
-    Settings: ``images`` (of calibration), ``form`` (of Tensor-Train layers: ``chain`` or ``rebuild``).
+    Settings: ``images`` (of calibration), ``form`` (of Tensor-Train layers: ``chain`` or ``rebuild``), ``scales`` (of
+    kernels: one a ``channel`` or one a ``tensor``).
 
     Raises:
-        UserError: no images, the extra [fpga] is missing, or a detector that has no integer form.
+        UserError: no images, the extra [fpga] is missing, a detector that has no integer form, or one that the board or
+            the accelerator of the config's ``fpga`` does not hold.
     """
     settings = DEFAULTS | dict(request.settings)
     if settings['images'] < 1:
         raise UserError(f'--images {settings["images"]}: the scales are chosen on images; give at least 1')
+    check_fit(request.model, request.cfg, request.img_size, settings['form'])
     with needs_extra():
         from .quantised.calibration import calibrate
         from .quantised.raw_network import RawNetwork
     model = quantised_detector(copy.deepcopy(request.model).eval(), settings['form'])
     images = calibration_images(model, request.cfg, request.img_size, settings['images'])
-    calibrate(RawNetwork(model), images)
+    calibrate(RawNetwork(model), images, per_channel=settings['scales'] == 'channel')
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
     write_config(request.cfg, settings['form'], folder)
-    facts: dict[str, float | str] = weight_bytes(model) | {'images': sum(map(len, images)), 'form': settings['form']}
+    facts: dict[str, float | str] = weight_bytes(model) | {'images': sum(map(len, images))}
+    facts |= {name: settings[name] for name in ('form', 'scales')}
     write_manifest(folder, {'format': 'fpga-quantised', **facts})
     return facts
 

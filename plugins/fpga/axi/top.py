@@ -47,7 +47,7 @@ class AxiAccelerator(Component):
         m.submodules.fetcher = ResetInserter(flush)(fetcher)
         m.submodules.accelerator = ResetInserter(flush)(core)
         self._control(m, registers, fetcher, core, (reader, writer, flush))
-        self._read(m, registers, fetcher, core, (reader, writer))
+        self._read(m, registers, fetcher, core, reader)
         self._write(m, registers, core, writer)
         self._ports(m, registers, reader, writer)
         return m
@@ -70,6 +70,7 @@ class AxiAccelerator(Component):
             flushed.eq((draining == 0) & reader.idle & writer.idle),
             registers.finish.eq(running & Mux(flush, flushed, ended)),
             fetcher.start.eq(registers.start & ~flush),
+            core.begin.eq(fetcher.start),
             fetcher.base.eq(registers.code),
             fetcher.count.eq(registers.count),
         ]
@@ -84,16 +85,15 @@ class AxiAccelerator(Component):
         with m.Elif(registers.finish):
             m.d.sync += running.eq(0)
 
-    def _read(self, m: Module, registers: Registers, fetcher: Fetcher, core: Accelerator, bus_side) -> None:
-        """Runs of the fetcher and of loads; a load waits until every write before it was answered."""
-        (reader, writer), loads, written = bus_side, Signal(), Signal()
-        m.d.sync += written.eq(writer.idle)  # a load comes two cycles after a store at the earliest
+    def _read(self, m: Module, registers: Registers, fetcher: Fetcher, core: Accelerator, reader: Reader) -> None:
+        """Runs of the fetcher and of loads."""
+        loads = Signal()
         m.d.comb += [
-            loads.eq(core.read_request & written & ~fetcher.run),
+            loads.eq(core.read_request & ~fetcher.run),
             reader.run.eq(fetcher.run | loads),
             reader.owner.eq(Mux(fetcher.run, FETCH, LOAD)),
-            reader.address.eq(Mux(fetcher.run, fetcher.address, self._address(registers, core))),
-            reader.words.eq(Mux(fetcher.run, self.bus.instruction_words - 1, core.request_words)),
+            reader.address.eq(Mux(fetcher.run, fetcher.address, self._address(registers, core.read_address))),
+            reader.words.eq(Mux(fetcher.run, self.bus.instruction_words - 1, core.read_words)),
             fetcher.run_ready.eq(reader.run_ready),
             core.read_request_ready.eq(loads & reader.run_ready),
             fetcher.word.eq(reader.word & (reader.word_owner == FETCH)),
@@ -106,19 +106,21 @@ class AxiAccelerator(Component):
         ]
 
     def _write(self, m: Module, registers: Registers, core: Accelerator, writer: Writer) -> None:
+        """Runs of stores, which end when every write was answered."""
         m.d.comb += [
             writer.run.eq(core.write_request),
-            writer.address.eq(self._address(registers, core)),
-            writer.words.eq(core.request_words),
+            writer.address.eq(self._address(registers, core.write_address)),
+            writer.words.eq(core.write_words),
             core.write_request_ready.eq(writer.run_ready),
             writer.word.eq(core.write),
             writer.data.eq(core.write_data),
             core.write_ready.eq(writer.word_ready),
+            core.written.eq(writer.idle),
         ]
 
-    def _address(self, registers: Registers, core: Accelerator):
-        """Byte address of a request of the accelerator."""
-        return (registers.memory + (core.request_address << exact_log2(self.sizes.n)))[: self.bus.address_bits]
+    def _address(self, registers: Registers, word):
+        """Byte address of a word of the accelerator."""
+        return (registers.memory + (word << exact_log2(self.sizes.n)))[: self.bus.address_bits]
 
     def _ports(self, m: Module, registers: Registers, reader: Reader, writer: Writer) -> None:
         m.d.comb += self.interrupt.eq(registers.interrupt)

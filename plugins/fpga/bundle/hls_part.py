@@ -12,7 +12,7 @@ from ..hls.build import compile_project
 from ..hls.cut import first_part, share
 from ..hls.project import write_project
 from ..hls.verify import check_project
-from ..integers.integer_network import IntegerNetwork
+from ..integers.integer_network import Conv, IntegerNetwork
 from ..integers.map_shapes import map_shapes
 from .settings import Settings
 
@@ -60,6 +60,22 @@ def write_hls(folder: Path, network: IntegerNetwork, q: np.ndarray, settings: Se
         'memory_bytes_of_board': int(board.memory_bytes),
         'fifos_fit': fifos <= board.memory_bytes,
     }
+
+
+def takes_hls(network: IntegerNetwork, settings: Settings) -> bool:
+    """Whether the bundle gets an HLS project; where it could not, and was not asked for, a line says so.
+
+    Raises:
+        UserError: it was asked for.
+    """
+    table = next((op.name for op in network.ops if isinstance(op, Conv) and op.table is not None), None)
+    if table is None or settings.hls is False:
+        return settings.hls is not False
+    problem = f'{table}: an activation by a table has no form in hls4ml'
+    if settings.hls:
+        raise UserError(f'fpga: hls: {problem}; give hls=False')
+    print(f'hls: left out, {problem}')
+    return False
 
 
 def fifo_bytes(part: IntegerNetwork) -> int:

@@ -7,9 +7,10 @@ import inspect
 
 import numpy as np
 
-from ..compiler import fold_stride, layout
-from ..compiler.fold_stride import fold_map
+from ..compiler import layout
+from ..compiler.fold_stride import fold_map, unfold_map
 from ..compiler.layout import map_of_words, map_words, sums_of_words
+from ..compiler.lowering import spread
 
 HEADER = '''"""Images into the memory of the accelerator, maps out of it. numpy only; written by the export.
 
@@ -18,6 +19,8 @@ HEADER = '''"""Images into the memory of the accelerator, maps out of it. numpy 
     ... run it: `driver.py`, or a simulation ...
     maps = outputs(memory, program)  # for detect(maps, manifest) of postprocess.py
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 '''
@@ -44,26 +47,25 @@ def pack(image: np.ndarray, memory: np.ndarray, program: dict) -> np.ndarray:
     if image.size and (image.min() < low or image.max() > high):
         raise ValueError(f'image: values: {image.min()} to {image.max()}; must be {low} to {high}')
     n = program['word_bytes']
-    words = map_words(fold_map(image) if entry['folded'] else image, n).reshape(-1, n)
+    image = fold_map(image) if entry['folded'] else image
+    words = map_words(spread(image, entry['lanes'], n * entry['blocks']), n).reshape(-1, n)
     filled = memory.reshape(-1, n).copy()
     filled[entry['word'] : entry['word'] + len(words)] = words
     return filled
 
 
 def unpack(memory: np.ndarray, name: str, program: dict) -> np.ndarray:
-    """(C, H, W) int64: map ``name`` of the memory outside, (words, N) uint8, after a run.
-
-    Raises:
-        ValueError: the input, which is laid out otherwise where it is folded.
-    """
+    """(C, H, W) int64: map ``name`` of the memory outside, (words, N) uint8, after a run."""
     entry, n = program['maps'][name], program['word_bytes']
-    if entry['folded']:
-        raise ValueError(f'{name}: is the folded input; only maps that the accelerator wrote can be unpacked')
-    channels, rows, cols = entry['shape']
+    rows, cols = (size // (2 if entry['folded'] else 1) for size in entry['shape'][1:])
+    channels = n * entry['blocks']
     words = memory.reshape(-1, n)[entry['word'] : entry['word'] + entry['words']]
     if entry['bits'] > 8:
-        return sums_of_words(words.reshape(-1, rows, cols, entry['bits'] // 8, n), channels)
-    return map_of_words(words.reshape(-1, rows, cols, n), channels, entry['signed'])
+        x = sums_of_words(words.reshape(-1, rows, cols, entry['bits'] // 8, n), channels)
+    else:
+        x = map_of_words(words.reshape(-1, rows, cols, n), channels, entry['signed'])
+    x = x[entry['lanes']]
+    return unfold_map(x) if entry['folded'] else x
 
 
 def outputs(memory: np.ndarray, program: dict) -> list[np.ndarray]:
@@ -71,7 +73,9 @@ def outputs(memory: np.ndarray, program: dict) -> list[np.ndarray]:
     return [unpack(memory, name, program)[None] for name in program['outputs']]
 
 
-PARTS = (pack, unpack, outputs, map_words, map_of_words, sums_of_words, layout.lanes_last, fold_stride.fold_map)
+PARTS = (
+    pack, unpack, outputs, spread, map_words, map_of_words, sums_of_words, layout.lanes_last, fold_map, unfold_map,
+)  # fmt: skip
 
 
 def host_text() -> str:

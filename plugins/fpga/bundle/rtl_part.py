@@ -17,9 +17,7 @@ from ..axi.memory_image import code_bytes, instruction_bytes
 from ..axi.verilog import axi_verilog
 from ..compiler.layout import blocks
 from ..compiler.network import NetworkProgram, network_program
-from ..compiler.placement import folds_input
 from ..hardware.instructions import INSTRUCTION_BITS, encode
-from ..hardware.sizes import Sizes
 from ..hardware.verilog import verilog
 from ..integers.integer_network import IntegerNetwork
 from ..integers.map_shapes import map_shapes
@@ -27,13 +25,7 @@ from ..simulation.simulate import Simulator
 from ..simulation.verify import check_program
 from .driver import driver_text
 from .host import host_text
-from .settings import Settings
-
-
-def sizes_of(settings: Settings) -> Sizes:
-    """Of the accelerator: memories of 256 KiB, enough for YOLOv5n's widest layer, whatever the width."""
-    depth = 16384 * max(16 // settings.array, 1)
-    return Sizes(settings.array, activations=depth, weights=depth)
+from .settings import Settings, sizes_of
 
 
 def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray], settings: Settings) -> dict:
@@ -72,25 +64,27 @@ def write_rtl(folder: Path, network: IntegerNetwork, maps: dict[str, np.ndarray]
 def described(compiled: NetworkProgram, instructions: int) -> dict:
     """program.json: all that is needed to put any image in and to read any map.
 
-    A map lies block after block of N channels, the last one filled up with zeros; in a block row after row, place after
-    place; a place is N bytes, or of 32-bit sums 4 x N bytes, little endian.
+    A map lies block after block of N channels, the last one filled up with zeros; in a block row after row, place
+    after place; a place is N bytes, or of 32-bit sums 4 x N bytes, little endian; q stands for (q - zero) * 2 **
+    -frac. Of a map that is folded 2 x 2 squares of pixels lie side by side as channels. ``lanes`` say where each
+    channel is among those of all blocks.
     """
     network, n = compiled.network, compiled.sizes.n
-    shapes, folded, entries = map_shapes(network), folds_input(network), {}
+    shapes, laid_out, entries = map_shapes(network), map_shapes(compiled.lowered.network), {}
     for name, start in compiled.placement.starts.items():
-        form, (channels, rows, cols) = network.formats[name], shapes[name]
-        fold = folded and name == network.input  # 2 x 2 squares of pixels lie side by side as channels
-        squares = 4 if fold else 1
-        count = blocks(squares * channels, n)
+        form, view, (width, rows, cols) = network.formats[name], compiled.lowered.views[name], laid_out[name]
+        count = blocks(width, n)
         entries[name] = {
             'word': int(start),
-            'words': count * rows * cols // squares * (form.bits // 8),
-            'shape': [int(channels), int(rows), int(cols)],
+            'words': count * rows * cols * (form.bits // 8),
+            'shape': [int(size) for size in shapes[name]],
             'blocks': count,
+            'lanes': view.lanes.tolist(),
             'bits': form.bits,
             'signed': bool(form.signed),
             'frac': int(form.frac),
-            'folded': fold,
+            'zero': int(form.zero),
+            'folded': view.folded,
         }
     return {
         'array': n,

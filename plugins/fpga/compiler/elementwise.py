@@ -1,7 +1,7 @@
 """Addition, largest value and upsampling as instructions: convolutions with the identity as weights. Ours.
 
 A tile of N x N ones on the diagonal hands activations through the array; two maps as two terms are added, the places of
-a window as terms with ``largest`` are pooled, and steps of 2 in the result spread pixels.
+a window as terms with ``largest`` are pooled, and stores that write each word twice double a map.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,8 +14,11 @@ from detplug.errors import UserError
 from ..hardware.instructions import Compute, Instruction, Load, Memory, Store
 from ..hardware.sizes import Sizes
 from ..integers.integer_network import Add, Format, MaxPool, Op, Upsample
+from .chip import Chip
 from .layout import blocks
+from .plan import SHARE, TILES
 from .span import Span
+from .task import MAX_SHIFT, Residual
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class ElementTask:
 
     Attributes:
         sources: maps that are added.
-        kernel: width of the window whose largest value is taken.
-        factor: of the upsampling.
+        kernel: rows and columns of the window whose largest value is taken.
+        factor: of the upsampling: 1 or 2.
     """
 
     name: str
@@ -33,7 +36,7 @@ class ElementTask:
     in_rows: int
     in_cols: int
     sources: int = 1
-    kernel: int = 1
+    kernel: tuple[int, int] = (1, 1)
     factor: int = 1
     shift: int = 0
     signed_in: bool = False
@@ -51,26 +54,38 @@ class ElementTask:
         return {**inputs, 'weights': n, 'output': words * self.factor**2}
 
 
-def element_task(op: Op, source: Format, channels: int, rows: int, cols: int) -> ElementTask:
-    """The task of an `Add`, `MaxPool` or `Upsample`.
+def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -> tuple[ElementTask, ...]:
+    """The tasks of an `Add`, `MaxPool` or `Upsample`, each of which reads what the one before made.
+
+    The largest value of a square is the largest of its rows' largest: two passes of k instead of one of k * k.
 
     Raises:
-        UserError: a pooling of signed values, around which the accelerator would see zeros.
+        UserError: a sum that would have to be multiplied, an upsampling by another factor than 2.
     """
-    fields = dict(signed_in=source.signed, signed_out=source.signed)
+    size = op.name, channels, rows, cols
+    signs = dict(signed_in=source.signed, signed_out=source.signed)
     if isinstance(op, Add):
-        fields = dict(
-            sources=2, shift=source.frac - op.out.frac, signed_in=source.signed, signed_out=op.out.signed
-        )  # fmt: skip
-        if not 0 <= fields['shift'] <= 31:
-            raise UserError(f'{op.name}: shift: {fields["shift"]} is not between 0 and 31; choose other scales')
-    elif isinstance(op, MaxPool):
-        fields['kernel'] = op.kernel
-        if source.signed:
-            raise UserError(f'{op.name}: format: signed values cannot be pooled; put a ReLU before it')
-    elif isinstance(op, Upsample):
-        fields['factor'] = op.factor
-    return ElementTask(op.name, channels, rows, cols, **fields)
+        residual = residual_of(op, source)
+        return (ElementTask(*size, 2, shift=residual.shift, signed_in=source.signed, signed_out=residual.signed),)
+    if isinstance(op, MaxPool):
+        return tuple(ElementTask(*size, kernel=kernel, **signs) for kernel in ((1, op.kernel), (op.kernel, 1)))
+    if isinstance(op, Upsample) and op.factor != 2:
+        raise UserError(f'{op.name}: factor: {op.factor}: the accelerator cannot run it; it must be 2')
+    return (ElementTask(*size, factor=getattr(op, 'factor', 1), **signs),)
+
+
+def residual_of(op: Add, source: Format) -> Residual:
+    """Shift and sign of an addition of maps of format ``source``.
+
+    Raises:
+        UserError: a finer result than the sum, or a zero point.
+    """
+    if source.zero or op.out.zero:
+        raise UserError(f'{op.name}: zero point: {source.zero}; maps that are added must have none')
+    shift = source.frac - op.out.frac
+    if not 0 <= shift <= MAX_SHIFT:
+        raise UserError(f'{op.name}: shift: {shift} is not between 0 and {MAX_SHIFT}; choose other scales')
+    return Residual(shift, op.out.signed)
 
 
 def identity_words(n: int) -> np.ndarray:
@@ -78,65 +93,105 @@ def identity_words(n: int) -> np.ndarray:
     return np.eye(n, dtype=np.uint8)
 
 
-def element_instructions(task: ElementTask, sizes: Sizes, at: Mapping[str, int]) -> Iterator[Instruction]:
+def element_instructions(task: ElementTask, chip: Chip, at: Mapping[str, int]) -> Iterator[Instruction]:
     """Group after group of blocks, tile after tile of rows.
 
     Raises:
         UserError: not even one row of one block fits.
     """
-    group_size, tile_rows = cut(task, sizes)
-    yield Load(Memory.WEIGHTS, 0, words=sizes.n, ddr=at['weights'])
-    for group in Span(0, blocks(task.channels, sizes.n)).cut(group_size):
+    n, edge = chip.sizes.n, task.kernel[0] // 2
+    group_size, tile_rows = cut(task, chip.sizes)
+    weights = chip.take(Memory.WEIGHTS, n)
+    yield Load(memory=Memory.WEIGHTS, start=weights, words=n, ddr=at['weights'])
+    for group in Span(0, blocks(task.channels, n)).cut(group_size):
         for tile in Span(0, task.in_rows).cut(tile_rows):
-            yield from element_tile(task, sizes, at, group, tile)
+            first = max(tile.first - edge, 0)
+            window = Span(first, min(tile.end + edge, task.in_rows) - first)
+            source = chip.take(Memory.ACTIVATIONS, task.sources * group.count * window.count * task.in_cols)
+            yield from load_windows(task, at, group, window, source)
+            yield from element_tile(task, chip, at, (group, tile, window), (source, weights))
 
 
 def cut(task: ElementTask, sizes: Sizes) -> tuple[int, int]:
-    """(blocks, rows) of the largest tiles that fit: whole maps, or rows of one block."""
-    out, area = blocks(task.channels, sizes.n), task.factor**2
+    """(blocks, rows) of a tile: rows of all blocks, but where a window reaches over rows whole maps; or rows of one."""
+    out = blocks(task.channels, sizes.n)
 
-    def words(rows: int) -> int:
-        window = min(rows + 2 * (task.kernel // 2), task.in_rows)
-        return task.in_cols * (task.sources * window + area * rows)
+    def fits(count: int, rows: int, parts: int) -> bool:
+        window = min(rows + 2 * (task.kernel[0] // 2), task.in_rows)
+        words = count * task.in_cols * task.sources * window, count * task.in_cols * rows
+        return words[0] <= sizes.activations // parts and words[1] <= sizes.results // parts
 
-    rows = max((r for r in range(1, task.in_rows + 1) if words(r) <= sizes.activations), default=0)
-    if rows == 0 or task.in_cols > sizes.sums:
-        raise UserError(f'{task.name}: rows: need {words(1)} words; make the memories of the accelerator larger')
-    return max(1, min(out, sizes.activations // words(rows))) if rows == task.in_rows else 1, rows
+    if not fits(1, 1, 1) or task.in_cols > sizes.sums:
+        words = task.in_cols * task.sources * min(1 + 2 * (task.kernel[0] // 2), task.in_rows)
+        raise UserError(f'{task.name}: rows: need {words} words; make the memories of the accelerator larger')
+    rows = max((rows for rows in range(1, -(-task.in_rows // TILES) + 1) if fits(out, rows, SHARE)), default=0)
+    if rows and task.kernel[0] == 1:
+        return out, rows
+    whole = max((count for count in range(1, -(-out // TILES) + 1) if fits(count, task.in_rows, SHARE)), default=0)
+    if whole:
+        return whole, task.in_rows
+    return 1, max((rows for rows in range(1, -(-task.in_rows // TILES) + 1) if fits(1, rows, SHARE)), default=1)
+
+
+def load_windows(
+    task: ElementTask, at: Mapping[str, int], group: Span, window: Span, source: int
+) -> Iterator[Instruction]:
+    """The rows ``window`` of the blocks ``group`` of all sources, from word ``source`` on."""
+    cols, plane = task.in_cols, task.in_rows * task.in_cols
+    words = window.count * cols
+    for index in range(task.sources):
+        start, ddr = (
+            source + index * group.count * words,
+            at[f'input{index}'] + group.first * plane + window.first * cols,
+        )
+        yield Load(
+            memory=Memory.ACTIVATIONS, start=start, step=words, words=words, runs=group.count, ddr=ddr, ddr_step=plane
+        )  # fmt: skip
 
 
 def element_tile(
-    task: ElementTask, sizes: Sizes, at: Mapping[str, int], group: Span, tile: Span
+    task: ElementTask, chip: Chip, at: Mapping[str, int], spans: tuple[Span, Span, Span], places: tuple[int, int]
 ) -> Iterator[Instruction]:
-    """The input rows ``tile`` of the blocks ``group``: their windows loaded, their results computed and stored."""
-    cols, factor, edge = task.in_cols, task.factor, task.kernel // 2
-    first = max(tile.first - edge, 0)
-    window = Span(first, min(tile.end + edge, task.in_rows) - first)
-    in_plane, tile_plane = task.in_rows * cols, window.count * cols
-    for index in range(task.sources):
-        ddr = at[f'input{index}'] + group.first * in_plane + window.first * cols
-        yield Load(
-            Memory.ACTIVATIONS, index * group.count * tile_plane, tile_plane, tile_plane, group.count, ddr, in_plane
+    """A tile whose input is on the chip, computed and stored.
+
+    Args:
+        spans: blocks, rows of the tile, rows of the input that are on the chip.
+        places: first words of these and of the weights.
+    """
+    (group, tile, window), cols = spans, task.in_cols
+    words, plane = tile.count * cols, task.in_rows * cols
+    result = chip.take(Memory.RESULTS, group.count * words)
+    for chunk in tile.cut(chip.sizes.sums // cols):
+        to = result + (chunk.first - tile.first) * cols
+        yield element_compute(
+            task, (chunk, window), group.count, places, result=to, result_block=words, bank=chip.bank()
         )
-    result, result_plane = task.sources * group.count * tile_plane, tile.count * cols * factor**2
-    for chunk in tile.cut(sizes.sums // cols):
-        for down in range(factor):
-            for right in range(factor):
-                to = result + ((chunk.first - tile.first) * factor + down) * cols * factor + right
-                yield element_compute(task, window, chunk, group.count, result=to, result_block=result_plane)
-    ddr = at['output'] + (group.first * in_plane + tile.first * cols) * factor**2
-    yield Store(Memory.ACTIVATIONS, result, result_plane, result_plane, group.count, ddr, in_plane * factor**2)
+    if task.factor == 1:
+        ddr = at['output'] + group.first * plane + tile.first * cols
+        run = dict(step=words, words=words, runs=group.count)
+        yield Store(memory=Memory.RESULTS, start=result, ddr=ddr, ddr_step=plane, **run)
+        return
+    for block in range(group.count):
+        ddr = at['output'] + 4 * ((group.first + block) * plane + tile.first * cols)
+        run = dict(start=result + block * words, step=cols, words=cols, runs=tile.count, ddr_step=4 * cols, twice=1)
+        for below in range(2):
+            yield Store(memory=Memory.RESULTS, ddr=ddr + below * 2 * cols, **run)
 
 
-def element_compute(task: ElementTask, window: Span, chunk: Span, count: int, **fields) -> Compute:
-    """The rows ``chunk`` of ``count`` blocks, of which the rows ``window`` are on the chip."""
-    edge, begin = task.kernel // 2, chunk.first - task.kernel // 2
+def element_compute(
+    task: ElementTask, rows: tuple[Span, Span], count: int, places: tuple[int, int], **fields
+) -> Compute:
+    """The first of ``rows`` of ``count`` blocks; the second are on the chip, with the weights at ``places``."""
+    (chunk, window), (source, weights), edges = rows, places, [size // 2 for size in task.kernel]
+    begin = chunk.first - edges[0]
     top, tile_plane = max(begin, 0), window.count * task.in_cols
     return Compute(
-        source=(begin - window.first) * task.in_cols - edge, source_block=tile_plane, source_plane=count * tile_plane,
-        source_row=task.in_cols, in_rows=window.end - top, in_cols=task.in_cols, top=top - begin, left=edge,
-        kernel_rows=task.kernel, kernel_cols=task.kernel, in_blocks=task.sources,
-        terms=task.kernel**2 * task.sources, rows=chunk.count, cols=task.in_cols, blocks=count,
-        shift=task.shift, signed_in=int(task.signed_in), signed_out=int(task.signed_out),
-        largest=int(task.kernel > 1), result_row=task.in_cols * task.factor**2, result_col=task.factor, **fields,
+        source=source + (begin - window.first) * task.in_cols - edges[1], source_block=tile_plane,
+        source_plane=count * tile_plane, source_row=task.in_cols, in_rows=window.end - top, in_cols=task.in_cols,
+        top=top - begin, left=edges[1], kernel_rows=task.kernel[0], kernel_cols=task.kernel[1],
+        in_blocks=task.sources, terms=task.kernel[0] * task.kernel[1] * task.sources, rows=chunk.count,
+        cols=task.in_cols, blocks=count, weights=weights, shift=task.shift, signed_in=int(task.signed_in),
+        signed_out=int(task.signed_out), largest=int(task.kernel != (1, 1)), target=Memory.RESULTS,
+        outside=128 if task.signed_in else 0,  # the smallest is never the largest
+        result_row=task.in_cols, result_col=1, **fields,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..hardware.sizes import Sizes
+from .chip import Chip
 from .layout import blocks
 from .plan import Plan
 from .task import ConvTask
@@ -15,12 +16,21 @@ class Job:
 
     Attributes:
         at: first word outside of each part of `ConvTask.parts`.
+        bias: entry of the first output block.
+        table: which of the tables of activations.
     """
 
     task: ConvTask
     plan: Plan
-    sizes: Sizes
+    chip: Chip
     at: Mapping[str, int]
+    bias: int
+    table: int = 0
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the accelerator."""
+        return self.chip.sizes
 
     @property
     def n(self) -> int:

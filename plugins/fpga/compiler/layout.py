@@ -6,6 +6,8 @@ All functions return uint8 with N as the last axis; flattened over the axes befo
 
 import numpy as np
 
+from ..hardware.limits import BIAS_BITS
+from ..integers.number_format import Table
 from ..integers.tt_kernel import TTKernel
 
 
@@ -54,10 +56,17 @@ def core_words(cores: TTKernel, n: int) -> list[np.ndarray]:
     return [first_words(cores.first, n), middle, last_words(cores.last, n)]
 
 
-def bias_words(bias: np.ndarray, n: int) -> np.ndarray:
-    """(O,) int32 -> (O blocks, 4, N)."""
-    filled = np.pad(bias.astype('<i4'), (0, -len(bias) % n))
+def bias_words(bias: np.ndarray, shifts: np.ndarray, n: int) -> np.ndarray:
+    """(O,) biases of BIAS_BITS bits and (O,) shifts above them -> (O blocks, 4, N)."""
+    entries = (bias.astype(np.int64) & ((1 << BIAS_BITS) - 1)) | (shifts.astype(np.int64) << BIAS_BITS)
+    filled = np.pad(entries.astype('<u4'), (0, -len(bias) % n))
     return filled.view(np.uint8).reshape(-1, 4, n)
+
+
+def table_words(table: Table, n: int) -> np.ndarray:
+    """(256, N): the result of every byte, the same for all lanes."""
+    values = np.roll(table.values, -table.format.low).astype(np.int64) & 255  # byte 0 is the integer 0
+    return np.repeat(values.astype(np.uint8)[:, None], n, axis=1)
 
 
 def sums_of_words(words: np.ndarray, channels: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A whole integer network as one program: layer after layer, maps between them in the memory outside. Ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -8,13 +8,16 @@ import numpy as np
 
 from ..hardware.instructions import Instruction
 from ..hardware.sizes import Sizes
-from ..integers.integer_network import Concat, Conv, IntegerNetwork, Op
+from ..integers.integer_network import Add, Concat, Conv, IntegerNetwork, Op
 from ..integers.map_shapes import map_shapes
+from .chip import Chip
 from .convolution import conv_instructions
-from .elementwise import ElementTask, element_instructions, element_task, identity_words
-from .fold_stride import fold_conv, fold_map
+from .dependencies import dependent
+from .elementwise import ElementTask, element_instructions, element_tasks, identity_words, residual_of
+from .fuse_add import fused_adds
 from .layout import blocks, map_of_words, map_words, sums_of_words
-from .placement import Placement, folds_input, place_maps
+from .lowering import Lowered, lower
+from .placement import Placement, place_maps
 from .program import Program, weight_images
 from .task import ConvTask, conv_task
 
@@ -22,18 +25,28 @@ Task = ConvTask | ElementTask
 
 
 def network_tasks(network: IntegerNetwork) -> dict[str, tuple[Task, ...]]:
-    """Tasks of every operation, none of a concatenation (copies that it may need are not counted)."""
-    return {op.name: (op_task(network, op),) if not isinstance(op, Concat) else () for op in network.ops}
+    """Tasks of every operation of a lowered network.
+
+    None of a concatenation, whose copies are not counted, and of a fused addition.
+    """
+    fused = fused_adds(network)
+    done = {op.name for op in fused.values()}
+    return {op.name: () if op.name in done else op_tasks(network, op, fused.get(op.name)) for op in network.ops}
 
 
-def op_task(network: IntegerNetwork, op: Op) -> Task:
-    """The task of an operation; a stem that reads a folded input is folded."""
-    source, (channels, rows, cols) = op.sources[0], map_shapes(network)[op.sources[0]]
+def op_tasks(network: IntegerNetwork, op: Op, add: Add | None = None) -> tuple[Task, ...]:
+    """The tasks of an operation, each of which reads what the one before made.
+
+    Args:
+        add: the addition that a convolution does too.
+    """
+    if isinstance(op, Concat):
+        return ()
+    name, source = op.sources[0], network.formats[op.sources[0]]
+    channels, rows, cols = map_shapes(network)[name]
     if not isinstance(op, Conv):
-        return element_task(op, network.formats[source], channels, rows, cols)
-    if source == network.input and folds_input(network):
-        op, rows, cols = fold_conv(op), rows // 2, cols // 2
-    return conv_task(op, network.formats[source], rows, cols)
+        return element_tasks(op, source, channels, rows, cols)
+    return (conv_task(op, source, rows, cols, None if add is None else residual_of(add, op.out)),)
 
 
 @dataclass(frozen=True)
@@ -41,34 +54,39 @@ class NetworkProgram:
     """Of all images.
 
     Attributes:
+        lowered: what runs in its place.
         instructions: of each operation by name.
+        fused: a convolution whose map is nowhere -> the addition that it does.
         constants: (words, N) uint8, weights, cores and biases, behind the maps in the memory outside.
     """
 
     network: IntegerNetwork
+    lowered: Lowered
     sizes: Sizes
     placement: Placement
     instructions: dict[str, tuple[Instruction, ...]]
+    fused: Mapping[str, Add]
     constants: np.ndarray
 
     def program(self, x: np.ndarray) -> Program:
         """For the integers x (C, H, W)."""
         n = self.sizes.n
         maps = np.zeros((self.placement.words, n), np.uint8)
-        words = map_words(fold_map(x) if folds_input(self.network) else x, n).reshape(-1, n)
+        words = map_words(self.lowered.views[self.network.input].write(x), n).reshape(-1, n)
         start = self.placement.starts[self.network.input]
         maps[start : start + len(words)] = words
         code = tuple(chain.from_iterable(self.instructions.values()))
         return Program('network', code, np.concatenate([maps, self.constants]))
 
     def map(self, name: str, outside: np.ndarray) -> np.ndarray:
-        """(C, H, W) int64, a map by name, of the memory outside at the end."""
-        (channels, rows, cols), form, n = map_shapes(self.network)[name], self.network.formats[name], self.sizes.n
+        """(C, H, W) int64, a map by name, of the memory outside at the end; KeyError for one that is nowhere."""
+        network, view, n = self.lowered.network, self.lowered.views[name], self.sizes.n
+        (channels, rows, cols), form = map_shapes(network)[name], network.formats[name]
         start, parts = self.placement.starts[name], form.bits // 8
         words = outside[start : start + blocks(channels, n) * rows * cols * parts]
         if parts > 1:
-            return sums_of_words(words.reshape(-1, rows, cols, parts, n), channels)
-        return map_of_words(words.reshape(-1, rows, cols, n), channels, form.signed)
+            return view.read(sums_of_words(words.reshape(-1, rows, cols, parts, n), channels))
+        return view.read(map_of_words(words.reshape(-1, rows, cols, n), channels, form.signed))
 
 
 def network_program(network: IntegerNetwork, sizes: Sizes) -> NetworkProgram:
@@ -77,31 +95,58 @@ def network_program(network: IntegerNetwork, sizes: Sizes) -> NetworkProgram:
     Raises:
         UserError: an operation that the accelerator, or its memories, cannot run.
     """
-    placement, constants, instructions = place_maps(network, sizes.n), [identity_words(sizes.n)], {}
-    words = placement.words + sizes.n
+    lowered = lower(network, sizes.n)
+    source, network = network, lowered.network
+    fused = fused_adds(network)
+    placement, constants = place_maps(network, sizes.n, without=fused), [identity_words(sizes.n)]
+    words, chip, code = placement.words + sizes.n, Chip(sizes), {}
+    tasks = network_tasks(network)
     for op in network.ops:
-        at = dict(weights=placement.words, output=placement.starts[op.name])
+        code[op.name] = []
+        if any(op is add for add in fused.values()):
+            continue
+        adds = (fused[op.name],) if op.name in fused else ()
+        sources = [*op.sources, *(name for add in adds for name in add.sources if name != op.name)]
+        at = {f'input{index}': placement.starts[name] for index, name in enumerate(sources)}
+        at |= dict(weights=placement.words, output=placement.starts[(*adds, op)[0].name])
         if isinstance(op, Conv):
-            folded = op.sources[0] == network.input and folds_input(network)
-            for part, image in weight_images(fold_conv(op) if folded else op, sizes.n).items():
+            for part, image in weight_images(op, network.formats[op.sources[0]], sizes.n).items():
                 constants.append(image.reshape(-1, sizes.n))
                 at[part] = words
                 words += len(constants[-1])
-            at['input'] = placement.starts[op.sources[0]]
-        at |= {f'input{index}': placement.starts[name] for index, name in enumerate(op.sources)}
-        instructions[op.name] = tuple(op_instructions(network, op, sizes, placement, at))
-    return NetworkProgram(network, sizes, placement, instructions, np.concatenate(constants))
+            at['input'] = at['input0']
+        tasks_here = (
+            copy_tasks(network, op, placement, at) if isinstance(op, Concat) else steps(tasks[op.name], placement, at)
+        )
+        code[op.name] = [x for task, places in tasks_here for x in task_instructions(task, chip, places)]
+    ordered = iter(dependent([*chain.from_iterable(code.values())], sizes))
+    instructions = {name: tuple(next(ordered) for _ in part) for name, part in code.items()}
+    return NetworkProgram(source, lowered, sizes, placement, instructions, fused, np.concatenate(constants))
 
 
-def op_instructions(network: IntegerNetwork, op: Op, sizes: Sizes, placement: Placement, at) -> Iterator[Instruction]:
-    """Of one operation; of a concatenation the copies of sources that lie elsewhere."""
-    if not isinstance(op, Concat):
-        task = op_task(network, op)
-        write = conv_instructions if isinstance(op, Conv) else element_instructions
-        yield from write(task, sizes, at)
-        return
+def task_instructions(task: Task, chip: Chip, at: Mapping[str, int]) -> Iterator[Instruction]:
+    """Of one task; they do not yet wait for each other.
+
+    Raises:
+        UserError: a memory that is too small.
+    """
+    write = conv_instructions if isinstance(task, ConvTask) else element_instructions
+    return write(task, chip, at)
+
+
+def steps(tasks: tuple[Task, ...], placement: Placement, at: dict[str, int]) -> Iterator[tuple[Task, dict[str, int]]]:
+    """Each task and where its parts lie; what a task makes for the next one is in the scratch map."""
+    for index, task in enumerate(tasks):
+        first = {} if index == 0 else {'input0': placement.scratch}
+        last = {} if index == len(tasks) - 1 else {'output': placement.scratch}
+        yield task, at | first | last
+
+
+def copy_tasks(
+    network: IntegerNetwork, op: Concat, placement: Placement, at: dict[str, int]
+) -> Iterator[tuple[Task, dict[str, int]]]:
+    """The copies of sources of a concatenation that lie elsewhere."""
     for name, start in placement.copies[op.name]:
-        form = network.formats[name]
-        fields = dict(signed_in=form.signed, signed_out=form.signed)
-        task = ElementTask(op.name, *map_shapes(network)[name], **fields)
-        yield from element_instructions(task, sizes, at | dict(input0=placement.starts[name], output=start))
+        signed = network.formats[name].signed
+        task = ElementTask(op.name, *map_shapes(network)[name], signed_in=signed, signed_out=signed)
+        yield task, at | dict(input0=placement.starts[name], output=start)

@@ -9,9 +9,20 @@ import numpy as np
 from ..hardware.instructions import Instruction
 from ..hardware.sizes import Sizes
 from ..integers.integer_network import Conv, Format
+from .chip import Chip
 from .convolution import conv_instructions
-from .layout import bias_words, blocks, core_words, map_of_words, map_words, sums_of_words, weight_words
-from .task import ConvTask, conv_task
+from .dependencies import dependent
+from .layout import (
+    bias_words,
+    blocks,
+    core_words,
+    map_of_words,
+    map_words,
+    sums_of_words,
+    table_words,
+    weight_words,
+)
+from .task import ConvTask, conv_task, entry_bias
 
 
 @dataclass(frozen=True)
@@ -40,15 +51,19 @@ def conv_program(op: Conv, x: np.ndarray, source: Format, sizes: Sizes) -> Progr
     """
     task = conv_task(op, source, *x.shape[1:])
     parts = task.parts(sizes.n)
-    images = {'input': map_words(x, sizes.n), **weight_images(op, sizes.n)}
+    images = {'input': map_words(x, sizes.n), **weight_images(op, source, sizes.n)}
     images['output'] = np.zeros((parts['output'], sizes.n), np.uint8)
     outside = np.concatenate([images[name].reshape(-1, sizes.n) for name in parts])
-    return Program(op.name, tuple(conv_instructions(task, sizes, place(parts))), outside)
+    code = [*conv_instructions(task, Chip(sizes), place(parts))]
+    return Program(op.name, dependent(code, sizes), outside)
 
 
-def weight_images(op: Conv, n: int) -> dict[str, np.ndarray]:
-    """The parts of `ConvTask.parts` that do not change from image to image."""
-    images = {'biases': bias_words(op.bias, n)}
+def weight_images(op: Conv, source: Format, n: int) -> dict[str, np.ndarray]:
+    """The parts of `ConvTask.parts` that do not change from image to image; ``source`` is the format of the input."""
+    shifts = np.zeros(len(op.bias), np.int64) if op.out is None else op.shifts(source)
+    images = {'biases': bias_words(entry_bias(op, source), shifts, n)}
+    if op.table is not None:
+        images['table'] = table_words(op.table, n)
     if op.cores is None:
         return images | {'weights': weight_words(op.weight, n)}
     return images | dict(zip(('first', 'middle', 'last'), core_words(op.cores, n), strict=True))

@@ -19,24 +19,29 @@ from .span import Span
 def load_cores(job: Job) -> Iterator[Instruction]:
     """Last core into the activation memory; middle x first into the weight memory, part by part of the middle core."""
     words, cores, inner = job.task.parts(job.n), job.task.cores, job.plan.inner
-    yield Load(Memory.ACTIVATIONS, 0, words=words['last'], ddr=job.at['last'])
+    job.chip.reserve(Memory.ACTIVATIONS, job.plan.last)
+    job.chip.reserve(Memory.WEIGHTS, inner)
+    yield Load(memory=Memory.ACTIVATIONS, words=words['last'], ddr=job.at['last'])
     if cores.first_rank is None:
-        yield Load(Memory.WEIGHTS, 0, words=words['first'], ddr=job.at['first'])
+        yield Load(memory=Memory.WEIGHTS, words=words['first'], ddr=job.at['first'])
         return
-    yield Load(Memory.ACTIVATIONS, job.plan.last, words=words['first'], ddr=job.at['first'])
+    first = job.chip.take(Memory.ACTIVATIONS, words['first'])
+    yield Load(memory=Memory.ACTIVATIONS, start=first, words=words['first'], ddr=job.at['first'])
     ranks = Span(0, blocks(cores.last_rank, job.n))
     block = words['middle'] // ranks.count  # of N of r2
     for part in ranks.cut((job.sizes.weights - inner) // block):
-        yield Load(Memory.WEIGHTS, inner, words=part.count * block, ddr=job.at['middle'] + part.first * block)
-        yield from product_one(job, part)
+        yield Load(
+            memory=Memory.WEIGHTS, start=inner, words=part.count * block, ddr=job.at['middle'] + part.first * block
+        )
+        yield from product_one(job, part, first)
 
 
-def product_one(job: Job, ranks: Span) -> Iterator[Compute]:
-    """Middle x first, the blocks ``ranks`` of r2."""
+def product_one(job: Job, ranks: Span, first: int) -> Iterator[Compute]:
+    """Middle x first, whose words begin at ``first``, the blocks ``ranks`` of r2."""
     n, terms = job.n, blocks(job.task.cores.first_rank, job.n)
     for lanes in Span(0, job.into).cut(job.sizes.sums // n):  # blocks of input channels
         yield Compute(
-            source=job.plan.last + lanes.first * n, source_plane=job.into * n, source_row=n,
+            source=first + lanes.first * n, source_plane=job.into * n, source_row=n,
             in_rows=lanes.count, in_cols=n,
             in_blocks=terms, terms=terms, rows=lanes.count, cols=n, blocks=ranks.count * job.taps,
             weights=job.plan.inner, weights_block=terms * n, weights_step=n,
@@ -45,9 +50,9 @@ def product_one(job: Job, ranks: Span) -> Iterator[Compute]:
         )  # fmt: skip
 
 
-def product_two(job: Job, group: Span) -> Iterator[Compute]:
-    """Dense weights of the output blocks ``group``, behind middle x first."""
-    n, terms, inner = job.n, blocks(job.task.cores.last_rank, job.n), job.plan.inner
+def product_two(job: Job, group: Span, start: int) -> Iterator[Compute]:
+    """Dense weights of the output blocks ``group``, from word ``start``."""
+    n, terms = job.n, blocks(job.task.cores.last_rank, job.n)
     for lanes in Span(0, group.count).cut(job.sizes.sums // n):  # blocks of output channels
         yield Compute(
             source=(group.first + lanes.first) * n, source_plane=job.out * n, source_row=n,
@@ -55,5 +60,5 @@ def product_two(job: Job, group: Span) -> Iterator[Compute]:
             in_blocks=terms, terms=terms, rows=lanes.count, cols=n, blocks=job.terms,
             weights=0, weights_block=n, weights_step=job.terms * n,
             shift=job.task.cores.last_shift, signed_in=1, signed_out=1, target=Memory.WEIGHTS,
-            result=inner + lanes.first * job.terms * n, result_block=n, result_row=job.terms * n, result_col=1,
+            result=start + lanes.first * job.terms * n, result_block=n, result_row=job.terms * n, result_col=1,
         )  # fmt: skip

@@ -6,7 +6,6 @@ from pathlib import Path
 from ..hardware.sizes import Sizes
 from ..integers.integer_network import Conv, IntegerNetwork
 from .boards import Board, read_board
-from .layers import layers_of
 from .network import costs_of
 from .report import write_report
 from .resources import Resources, design_hash
@@ -28,9 +27,10 @@ def write_bundle_report(folder: Path, network: IntegerNetwork, board: str, sizes
         UserError: no such board.
     """
     target = read_board(board)
-    layers = layers_of(network, sizes.n)
     rebuilt = any(isinstance(op, Conv) and op.cores is not None for op in network.ops)
-    costs = {form: costs_of(layers, form, sizes) for form in (('dense', 'chain', 'rebuild') if rebuilt else ('dense',))}
+    costs = {
+        form: costs_of(network, form, sizes) for form in (('dense', 'chain', 'rebuild') if rebuilt else ('dense',))
+    }
     if not rebuilt:
         costs = {'as it is': costs['dense']}
     name = f'{network.input_shape[1]} px, {sizes.n} x {sizes.n}'

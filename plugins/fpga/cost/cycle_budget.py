@@ -14,8 +14,10 @@ from .torch_layers import layers_of_model
 
 @register_cost_model('cycles')
 def cycles(request: CostRequest) -> CostModel:
-    """Cycles of one image, the exact model of the accelerator that ``fpga = dict(array=...)`` of the config describes.
+    """Cycles of one image on the accelerator that ``fpga = dict(array=...)`` of the config describes.
 
+    Of each convolution those of the unit that works longest, by the exact model: loads and stores run beside computing.
+    What the units wait for each other is not counted, as it belongs to no layer.
     Chains run as convolutions one after another, a first convolution as a chain unfolded; element-wise work and copies
     are in ``fixed``.
 

@@ -49,13 +49,10 @@ def fit(board: Board, resources: Resources, family: str) -> Fit:
     return Fit(board, {name: needed / available for name, (needed, available) in used.items()})
 
 
-def frame_seconds(board: Board, cost: Cost, n: int) -> float:
-    """An estimate: cycles over the assumed clock; transfers are slower where the memory gives less than a word a cycle.
+def frame_seconds(board: Board, cost: Cost) -> float:
+    """An estimate: cycles over the assumed clock, or bytes over the assumed rate of the memory, whichever is longer.
 
     Args:
         cost: of a frame.
-        n: bytes of a word.
     """
-    hertz = board.clock_mhz * 1e6
-    slower = max(1.0, n * hertz / board.ddr_bytes_per_second)
-    return (cost.compute_cycles + slower * cost.transfer_cycles) / hertz
+    return max(cost.cycles / (board.clock_mhz * 1e6), cost.bytes / board.ddr_bytes_per_second)

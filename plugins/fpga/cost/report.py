@@ -27,10 +27,12 @@ def assumptions(sizes: Sizes) -> tuple[str, ...]:
         'Power is not measured. The clock is not measured: it is the number assumed for a board, no design was placed '
         'or routed, and frames a second are an estimate from it, not a result.',
         f'Cycles come from the model that the simulation of the Verilog confirms: a word of {sizes.n} bytes a cycle '
-        f'to or from the memory outside, {LATENCY} cycles until a read answers, one instruction after another. A '
-        'memory that stalls, refreshes or is shared would add to them.',
+        f'to and one from the memory outside, {LATENCY} cycles until a read answers, both beside computing. A memory '
+        'that stalls, refreshes or is shared would add to them. Cycles of a layer are those from the last result of '
+        'the layer before it to its own.',
         'Element-wise work (addition, pooling, upsampling) runs on the array and is counted, also apart. Concatenation '
-        'is free where a map is written into its place. Activations are ReLU; batch norms are part of convolutions.',
+        'is free where a map is written into its place, and addition where a convolution does it with its results. '
+        'Activations are ReLU; batch norms are part of convolutions.',
         'Decoding of the boxes and non-maximum suppression run on the host and are not counted, and neither is the '
         'preparation of the image, which the host folds for the first convolution.',
         'The first convolution is dense in every form: its kernel is folded by the host.',
@@ -81,6 +83,7 @@ def accelerator_facts(sizes: Sizes) -> dict[str, str]:
     return {
         'multipliers': f'{sizes.n} x {sizes.n}',
         'words of activations': f'{sizes.activations:,}',
+        'words of results': f'{sizes.results:,}',
         'words of weights': f'{sizes.weights:,}',
         'pixels of sums': f'{sizes.sums:,}',
         'bytes on the chip': f'{sizes.bytes:,}',
@@ -106,7 +109,7 @@ def board_row(board: Board, resources: Mapping[str, Resources], costs: Costs, si
         fitted = fit(board, resources[board.family], board.family)
         fits = 'yes' if fitted.fits else f'no: {", ".join(fitted.too_much)}'
         shares = [*(f'{100 * share:.0f} %' for share in fitted.shares.values()), fits]
-    seconds = [frame_seconds(board, network_cost(layer_costs), sizes.n) for layer_costs in costs.values()]
+    seconds = [frame_seconds(board, network_cost(layer_costs)) for layer_costs in costs.values()]
     return [board.name, board.part, *shares, *(f'{1 / x:.1f}' if x else '-' for x in seconds)]
 
 
@@ -129,5 +132,5 @@ def shape_of(layer: Layer) -> str:
     if isinstance(task, ConvTask):
         kernel = 'x'.join(map(str, task.kernel)) + ('' if task.stride == 1 else f' s{task.stride}')
         return f'{task.in_channels}-{task.out_channels} {kernel}, {task.in_rows}x{task.in_cols}'
-    kind = 'add' if task.sources > 1 else 'max' if task.kernel > 1 else 'up' if task.factor > 1 else 'copy'
+    kind = 'add' if task.sources > 1 else 'max' if task.kernel != (1, 1) else 'up' if task.factor > 1 else 'copy'
     return f'{kind} {task.channels}, {task.in_rows}x{task.in_cols}'

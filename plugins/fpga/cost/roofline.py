@@ -16,13 +16,8 @@ def point(cost: Cost) -> tuple[float, float]:
 
 
 def roof(intensity: np.ndarray, n: int) -> np.ndarray:
-    """Most MAC a cycle at these MAC a byte: n x n multipliers, and n bytes a cycle from the memory outside."""
-    return np.minimum(n * n, n * np.asarray(intensity, float))
-
-
-def in_turn(intensity: np.ndarray, n: int) -> np.ndarray:
-    """The same where computing waits for transfers, as this accelerator does."""
-    return 1 / (1 / (n * n) + 1 / (n * np.asarray(intensity, float)))
+    """Most MAC a cycle at these MAC a byte: n x n multipliers, n bytes a cycle from the memory outside and n to it."""
+    return np.minimum(n * n, 2 * n * np.asarray(intensity, float))
 
 
 def roofline_figure(costs: Mapping[str, Sequence[LayerCost]], n: int) -> Figure:
@@ -41,7 +36,6 @@ def roofline_figure(costs: Mapping[str, Sequence[LayerCost]], n: int) -> Figure:
     intensities = np.concatenate([*points.values(), [[1.0, 1.0]]])[:, 0]
     span = np.geomspace(intensities.min() / 2, 2 * max(intensities.max(), n), 200)
     axes.plot(span, roof(span, n), color='black', label='roof')
-    axes.plot(span, in_turn(span, n), color='black', linestyle=':', label='transfers and work in turn')
     for form, layer_costs in points.items():
         color, marker = STYLES.get(form, (None, '.'))
         axes.plot(*layer_costs.T, linestyle='none', marker=marker, markersize=4, alpha=0.7, color=color, label=form)

@@ -1,10 +1,11 @@
 """The layers of a torch detector, whether quantised or not: its integer network with weights that are all zero. Ours.
 
 What is between convolutions is taken as the accelerator runs it: batch norms are part of the convolution before them,
-and every activation is a ReLU, which rounding to unsigned numbers is.
+ReLU is rounding to unsigned numbers, other activations are tables.
 """
 
 import operator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,10 +18,12 @@ from detplug.errors import UserError
 
 from ..extra import needs_extra
 from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
+from ..integers.number_format import Table
 from ..integers.tt_kernel import TTKernel
 from .layers import Layer, layers_of
 
 MAP = Format(0, signed=False)
+TABLE = Table(Format(0, signed=True), np.zeros(256, np.int64))
 KEPT = (nn.BatchNorm2d, nn.Identity, nn.Dropout)
 
 
@@ -42,21 +45,22 @@ def network_of_model(detector: nn.Module, side: int) -> IntegerNetwork:
         UserError: the extra [fpga] is missing, or an operation that the integer network does not have.
     """
     with needs_extra():
+        from ..quantised.activation_table import KINDS, ActivationTable
         from ..quantised.raw_network import RawNetwork
         from ..quantised.trace import trace
     network = RawNetwork(detector)
     graph, _ = trace(network)
-    reader = Reader(network)
+    reader = Reader(network, (ActivationTable, *KINDS))
     for node in graph.nodes:
         reader.read(node)
     return IntegerNetwork(reader.input, MAP, (3, side, side), tuple(reader.ops), reader.outputs)
 
 
 class Reader:
-    """Goes through the nodes of a graph; ``names`` says which map each node holds."""
+    """Goes through the nodes of a graph; ``names`` says which map each node holds, ``tables`` which modules are one."""
 
-    def __init__(self, network: nn.Module):
-        self.network = network
+    def __init__(self, network: nn.Module, tables: tuple[type, ...]):
+        self.network, self.tables = network, tables
         self.input = ''
         self.ops: list[Op] = []
         self.outputs: tuple[str, ...] = ()
@@ -81,6 +85,10 @@ class Reader:
         self.ops.append(make(name, sources))
         return name
 
+    def add_table(self, name: str) -> None:
+        """The convolution that makes a map looks it up."""
+        self.ops = [replace(op, table=TABLE) if op.name == name and isinstance(op, Conv) else op for op in self.ops]
+
     def module(self, node: fx.Node):
         """What makes the operation of a module; None where the map stays as it is."""
         module = self.network.get_submodule(node.target)
@@ -92,6 +100,9 @@ class Reader:
         if isinstance(module, nn.Upsample):
             return upsample(node, module.scale_factor)
         place = type(module).__module__
+        if isinstance(module, self.tables):
+            self.add_table(self.names[node.args[0]])
+            return None
         if isinstance(module, KEPT) or place.startswith(('torch.nn.modules.activation', 'brevitas.nn')):
             return None
         raise refusal(node, type(module).__name__)

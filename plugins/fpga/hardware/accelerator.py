@@ -1,4 +1,8 @@
-"""The whole accelerator: a stream of instructions in, a port to a memory outside, four memories. Ours.
+"""The whole accelerator: a stream of instructions in, a port to a memory outside, six memories. Ours.
+
+Each memory has one port that writes and one that reads. Loads write and computes read activations, weights, biases and
+residuals; computes write and stores read results; so all three run at the same time. What else they share (weights that
+are rebuilt, sums that are stored) the compiler keeps apart, see `compiler/dependencies.py`.
 
 TT-YOLOv5 (Liu et al., arXiv 2408.01534) has clusters of multipliers, a memory outside and a reconstructor of dense
 weights; here one array does both: a `Compute` whose target is the weight memory rebuilds weights.
@@ -7,13 +11,15 @@ weights; here one array does both: a `Compute` whose target is the weight memory
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory as Ram
 from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import exact_log2
 
-from .compute_unit import ComputeUnit
+from .compute_unit import ComputeUnit, drain_cycles
 from .controller import Controller
 from .delay import delayed
-from .instructions import DDR_BITS, INSTRUCTION_BITS, Memory
+from .instructions import DDR_BITS, INSTRUCTION_BITS, KINDS, Memory
+from .load_unit import LoadUnit
 from .sizes import ADDRESS_BITS, Sizes
-from .transfer_unit import TransferUnit
+from .store_unit import StoreUnit
 
 PARTS = 4  # words in an entry of sums or biases
 
@@ -21,10 +27,13 @@ PARTS = 4  # words in an entry of sums or biases
 class Accelerator(Component):
     """Ports.
 
-    instruction: taken in a cycle in which instruction_valid and instruction_ready are 1; idle: none is running.
-    read_request, write_request: a run of request_words + 1 words outside from request_address, held until its _ready.
+    instruction: taken in a cycle in which instruction_valid and instruction_ready are 1; idle: none is there.
+    done: a bit for each of KINDS, one of its instructions ends.
+    begin: the next instruction is the first one of a program; for one cycle while idle, or a reset.
+    read_request, write_request: a run of _words + 1 words outside from _address, held until its _ready.
     read_data with read_valid: the words of the runs that were asked for, in order, at any time; always taken.
     write_data with write: the words of the runs that are written, in order; held until write_ready.
+    written: all runs that were asked for are written, so that a read sees them.
     """
 
     def __init__(self, sizes: Sizes):
@@ -36,109 +45,151 @@ class Accelerator(Component):
                 'instruction_valid': In(1),
                 'instruction_ready': Out(1),
                 'idle': Out(1),
-                'request_address': Out(DDR_BITS),
-                'request_words': Out(ADDRESS_BITS),
+                'done': Out(len(KINDS)),
+                'begin': In(1),
+                'read_address': Out(DDR_BITS),
+                'read_words': Out(ADDRESS_BITS),
                 'read_request': Out(1),
                 'read_request_ready': In(1),
                 'read_valid': In(1),
                 'read_data': In(word),
+                'write_address': Out(DDR_BITS),
+                'write_words': Out(ADDRESS_BITS),
                 'write_request': Out(1),
                 'write_request_ready': In(1),
                 'write': Out(1),
                 'write_ready': In(1),
                 'write_data': Out(word),
+                'written': In(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.controller = controller = Controller()
+        m.submodules.controller = controller = Controller(drain_cycles(self.sizes.n))
+        m.submodules.load = load = LoadUnit()
+        m.submodules.store = store = StoreUnit()
         m.submodules.compute = compute = ComputeUnit(self.sizes.n)
-        m.submodules.transfer = transfer = TransferUnit()
-        self._control(m, controller, compute, transfer)
+        self._control(m, controller, {'load': load, 'store': store, 'compute': compute})
+        self._outside(m, load, store)
         loads = Signal(len(Memory))  # one bit a memory: a word from outside goes there in this cycle
-        m.d.comb += loads.eq(Mux(transfer.loaded, 1 << controller.transfer.memory, 0))
-        self._words(m, compute, transfer, loads)
-        self._entries(m, compute, transfer, loads)
-        self._outside(m, controller, transfer)
+        m.d.comb += loads.eq(Mux(load.loaded, 1 << load.load.memory, 0))
+        self._words(m, compute, load, loads)
+        self._biases(m, compute, load, loads)
+        self._stored(m, store, self._results(m, compute, store), self._sums(m, compute, store))
         return m
 
-    def _control(self, m: Module, controller: Controller, compute: ComputeUnit, transfer: TransferUnit) -> None:
+    def _control(self, m: Module, controller: Controller, units: dict) -> None:
         m.d.comb += [
             controller.code.eq(self.instruction),
             controller.valid.eq(self.instruction_valid),
             self.instruction_ready.eq(controller.ready),
-            self.idle.eq(controller.ready),
-            controller.busy.eq(compute.busy | transfer.busy),
-            compute.compute.eq(controller.compute),
-            compute.start.eq(controller.start_compute),
-            transfer.transfer.eq(controller.transfer),
-            transfer.store.eq(controller.store),
-            transfer.start.eq(controller.start_transfer),
+            self.idle.eq(controller.idle),
+            self.done.eq(controller.done),
+            controller.begin.eq(self.begin),
         ]
-
-    def _outside(self, m: Module, controller: Controller, transfer: TransferUnit) -> None:
-        """The port of the memory outside."""
-        store = controller.store
-        m.d.comb += [
-            self.request_address.eq(transfer.address),
-            self.request_words.eq(controller.transfer.words),
-            self.read_request.eq(transfer.request & ~store),
-            self.write_request.eq(transfer.request & store),
-            transfer.request_ready.eq(Mux(store, self.write_request_ready, self.read_request_ready)),
-            transfer.word_valid.eq(self.read_valid),
-            self.write.eq(transfer.stored),
-            transfer.stored_ready.eq(self.write_ready),
-        ]
-
-    def _words(self, m: Module, compute: ComputeUnit, transfer: TransferUnit, loads: Signal) -> None:
-        """Memories of words: activations and weights, written from outside or with results."""
-        memories = {Memory.ACTIVATIONS: self.sizes.activations, Memory.WEIGHTS: self.sizes.weights}
-        reads = {}
-        for kind, depth in memories.items():
-            m.submodules[kind.name.lower()] = ram = Ram(shape=unsigned(8 * self.sizes.n), depth=depth, init=[])
-            write, reads[kind] = ram.write_port(), ram.read_port()
+        for name, unit in units.items():
             m.d.comb += [
-                write.en.eq(loads[kind] | compute.result_write[kind]),
-                write.addr.eq(Mux(loads[kind], transfer.chip, compute.result_to)),
-                write.data.eq(Mux(loads[kind], self.read_data, compute.result_word.as_value())),
+                getattr(unit, name).eq(getattr(controller, name)),
+                unit.start.eq(getattr(controller, f'{name}_start')),
+                getattr(controller, f'{name}_busy').eq(unit.busy),
             ]
-        (activations, weights), word = reads.values(), Signal(8 * self.sizes.n)
-        with m.If(transfer.keep_enable):
-            m.d.sync += word.eq(activations.data)  # a memory's output is slow
+
+    def _outside(self, m: Module, load: LoadUnit, store: StoreUnit) -> None:
+        """The port of the memory outside."""
         m.d.comb += [
-            activations.addr.eq(Mux(transfer.busy, transfer.chip, compute.source)),
-            activations.en.eq(transfer.read_enable),
-            compute.source_word.eq(activations.data),
-            weights.addr.eq(compute.weights),
-            compute.weights_word.eq(weights.data),
-            self.write_data.eq(word),  # unless sums are stored, see below
+            self.read_address.eq(load.address),
+            self.read_words.eq(load.load.words),
+            self.read_request.eq(load.request),
+            load.request_ready.eq(self.read_request_ready),
+            load.word_valid.eq(self.read_valid),
+            self.write_address.eq(store.address),
+            self.write_words.eq(store.request_words),
+            self.write_request.eq(store.request),
+            store.request_ready.eq(self.write_request_ready),
+            self.write.eq(store.stored),
+            store.stored_ready.eq(self.write_ready),
+            store.written.eq(self.written),
         ]
 
-    def _entries(self, m: Module, compute: ComputeUnit, transfer: TransferUnit, loads: Signal) -> None:
-        """Memories of n x 32 bits: biases, written in quarters, and sums, read in quarters by a `Store`."""
+    def _words(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
+        """Memories of words that are loaded: activations, residuals, and weights, which results are written to too."""
+        sizes, rebuilt = self.sizes, compute.result_write[1]
+        for kind, depth, address, data in (
+            (Memory.ACTIVATIONS, sizes.activations, compute.source, compute.source_word),
+            (Memory.WEIGHTS, sizes.weights, compute.weights, compute.weights_word),
+            (Memory.RESIDUALS, sizes.residuals, compute.residual, compute.residual_word),
+        ):
+            m.submodules[kind.name.lower()] = ram = Ram(shape=unsigned(8 * sizes.n), depth=depth, init=[])
+            write, read = ram.write_port(), ram.read_port()
+            m.d.comb += [
+                write.en.eq(loads[kind]),
+                write.addr.eq(load.chip),
+                write.data.eq(self.read_data),
+                read.addr.eq(address),
+                data.eq(read.data),
+            ]
+            if kind == Memory.WEIGHTS:
+                with m.If(rebuilt):
+                    m.d.comb += [
+                        write.en.eq(1),
+                        write.addr.eq(compute.result_to),
+                        write.data.eq(compute.result_word.as_value()),
+                    ]
+
+    def _biases(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
+        """Entries of n x 32 bits, written in quarters."""
         bits = 32 * self.sizes.n
         m.submodules.biases = biases = Ram(shape=unsigned(bits), depth=self.sizes.biases, init=[])
-        m.submodules.sums = sums = Ram(shape=unsigned(bits), depth=self.sizes.sums, init=[])
-        bias_in, bias_out = biases.write_port(granularity=bits // PARTS), biases.read_port()
-        sum_in, sum_out = sums.write_port(), sums.read_port()
-        part, next_part, sum_word = Signal(2), Signal(2), Signal(bits)
-        with m.If(transfer.read_enable):
-            m.d.sync += next_part.eq(transfer.chip[:2])
-        with m.If(transfer.keep_enable):
-            m.d.sync += [part.eq(next_part), sum_word.eq(sum_out.data)]  # as above
+        write, read = biases.write_port(granularity=bits // PARTS), biases.read_port()
         m.d.comb += [
-            bias_in.en.eq(Mux(loads[Memory.BIASES], 1 << transfer.chip[:2], 0)),
-            bias_in.addr.eq(transfer.chip[2:]),
-            bias_in.data.eq(Cat(self.read_data for _ in range(PARTS))),
-            bias_out.addr.eq(compute.bias),
-            compute.bias_word.eq(delayed(m, bias_out.data, 1)),
-            sum_in.en.eq(compute.sum_write),
-            sum_in.addr.eq(compute.sum_to),
-            sum_in.data.eq(compute.new_sums.as_value()),
-            sum_out.en.eq(transfer.read_enable),
-            sum_out.addr.eq(Mux(transfer.busy, transfer.chip[2:], compute.sum)),
-            compute.sum_word.eq(sum_word),
+            write.en.eq(Mux(loads[Memory.BIASES] & ~load.chip[-1], 1 << load.chip[:2], 0)),
+            write.addr.eq(load.chip[2:]),
+            write.data.eq(Cat(self.read_data for _ in range(PARTS))),
+            read.addr.eq(compute.bias),
+            compute.bias_word.eq(delayed(m, read.data, 1)),
+            compute.table_write.eq(loads[Memory.BIASES] & load.chip[-1]),  # see TABLE
+            compute.table_to.eq(load.chip),
+            compute.table_word.eq(self.read_data),
         ]
-        with m.If(transfer.transfer.memory == Memory.SUMS):
-            m.d.comb += self.write_data.eq(sum_word.word_select(part, bits // PARTS))
+
+    def _results(self, m: Module, compute: ComputeUnit, store: StoreUnit):
+        """The word that is stored of the memory of results."""
+        m.submodules.results = ram = Ram(shape=unsigned(8 * self.sizes.n), depth=self.sizes.results, init=[])
+        write, read = ram.write_port(), ram.read_port()
+        m.d.comb += [
+            write.en.eq(compute.result_write[0]),
+            write.addr.eq(compute.result_to),
+            write.data.eq(compute.result_word.as_value()),
+            read.addr.eq(store.chip),
+            read.en.eq(store.read_enable),
+        ]
+        return read.data
+
+    def _sums(self, m: Module, compute: ComputeUnit, store: StoreUnit):
+        """Two banks of entries of n x 32 bits; the quarter of one that is stored."""
+        bits, depth, entries = 32 * self.sizes.n, self.sizes.sums, []
+        stored_bank, entry = store.chip[2 + exact_log2(depth)], store.chip[2 : 2 + exact_log2(depth)]
+        for bank in range(2):
+            m.submodules[f'sums{bank}'] = ram = Ram(shape=unsigned(bits), depth=depth, init=[])
+            write, read, storing = ram.write_port(), ram.read_port(), Signal(name=f'storing{bank}')
+            m.d.comb += [
+                storing.eq(store.busy & (store.store.memory == Memory.SUMS) & (stored_bank == bank)),
+                write.en.eq(compute.sum_write & (compute.sum_to_bank == bank)),
+                write.addr.eq(compute.sum_to),
+                write.data.eq(compute.new_sums.as_value()),
+                read.en.eq(~storing | store.read_enable),
+                read.addr.eq(Mux(storing, entry, compute.sum)),
+            ]
+            entries.append(read.data)
+        bank = delayed(m, compute.sum_bank, 1)
+        m.d.comb += compute.sum_word.eq(delayed(m, Mux(bank, entries[1], entries[0]), 1))
+        part, bank = Signal(2), Signal()
+        with m.If(store.read_enable):
+            m.d.sync += [part.eq(store.chip[:2]), bank.eq(stored_bank)]
+        return Mux(bank, entries[1], entries[0]).word_select(part, bits // PARTS)
+
+    def _stored(self, m: Module, store: StoreUnit, result, part_of_sums) -> None:
+        """A memory's output is slow: a register behind it."""
+        with m.If(store.keep_enable):
+            m.d.sync += self.write_data.eq(Mux(store.store.memory == Memory.SUMS, part_of_sums, result))

@@ -1,31 +1,37 @@
-"""Runs one `Compute`: sequencer, array, accumulators and requantiser in a row. Ours.
+"""Runs one `Compute`: sequencer, array, accumulators, requantiser and addition of a residual in a row. Ours.
 
 Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
 n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
-n + 7 result. A sum is read again n or more cycles later, at n + 1 + 4 at the earliest: after it was written.
+n + 7 result; n + 8 out of the table; n + 9 with the residual added; n + 12 final result. A sum is read again n or more
+cycles later, at n + 1 + 4 at the earliest: after it was written.
 """
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from .delay import delayed
-from .instructions import Compute, Memory, widths
+from .instructions import TABLE_WORDS, TABLES, Compute, Memory, widths
+from .limits import BIAS_BITS as SHIFT_PLACE
+from .look_up import LookUp
 from .mac_array import MacArray
 from .requantiser import Requantiser
 from .sequencer import BIAS_BITS, Sequencer
 from .sizes import ADDRESS_BITS
 
+RESIDUAL_SUM_BITS = 10  # two numbers of 8 bits, with or without sign
+
 
 def drain_cycles(n: int) -> int:
-    """From the last pixel to its result in a memory."""
-    return n + 8
+    """From the end of ``busy`` until the last result is in a memory."""
+    return n + 13
 
 
 class ComputeUnit(Component):
     """Ports of synchronous memories, those of sums and biases with a register behind, and ``start`` and ``busy``.
 
-    Results go to the memory that ``target`` names.
+    ``busy`` until the last pixel was given out; the next `Compute` may begin then, and the results of this one are
+    written `drain_cycles` later. Results go to the memory that ``target`` names.
     """
 
     def __init__(self, n: int):
@@ -43,13 +49,20 @@ class ComputeUnit(Component):
                 'bias': Out(BIAS_BITS),
                 'bias_word': In(sums),
                 'sum': Out(ADDRESS_BITS),
+                'sum_bank': Out(1),
                 'sum_word': In(sums),
                 'sum_write': Out(1),
                 'sum_to': Out(ADDRESS_BITS),
+                'sum_to_bank': Out(1),
                 'new_sums': Out(sums),
-                'result_write': Out(2),  # one bit a memory: activations, weights
+                'residual': Out(ADDRESS_BITS),
+                'residual_word': In(word),
+                'result_write': Out(2),  # one bit a memory: results, weights
                 'result_to': Out(ADDRESS_BITS),
                 'result_word': Out(word),
+                'table_write': In(1),
+                'table_to': In(range(TABLES * TABLE_WORDS)),
+                'table_word': In(word),
             }
         )
 
@@ -58,35 +71,49 @@ class ComputeUnit(Component):
         m.submodules.sequencer = sequencer = Sequencer(self.n)
         m.submodules.array = array = MacArray(self.n)
         m.submodules.requantiser = requantiser = Requantiser(self.n)
+        m.submodules.look_up = look_up = LookUp(self.n)
+        m.submodules.adder = adder = Requantiser(self.n, RESIDUAL_SUM_BITS)
         m.d.comb += [
             sequencer.compute.eq(self.compute),
             sequencer.start.eq(self.start),
+            self.busy.eq(sequencer.running),
             self.source.eq(sequencer.source),
             self.weights.eq(sequencer.weights),
         ]
         self._feed(m, sequencer, array)
         early = delayed(m, sequencer.tag, array.latency)
-        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
-        tag = delayed(m, early, 2)
-        self._accumulate(m, array, tag)
-        tag = delayed(m, tag, 1)
+        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum), self.sum_bank.eq(early.compute.bank)]
+        term = delayed(m, early, 2)
+        self._accumulate(m, array, term)
+        for shift, entry in zip(requantiser.shifts, self.bias_word, strict=True):
+            m.d.comb += shift.eq(Mux(term.compute.use_bias, entry.as_unsigned()[SHIFT_PLACE:], term.compute.shift))
+        tag = delayed(m, term, 1)
         m.d.comb += [
             self.sum_write.eq(tag.valid),
             self.sum_to.eq(tag.sum),
+            self.sum_to_bank.eq(tag.compute.bank),
             requantiser.sums.eq(self.new_sums),
-            requantiser.shift.eq(self.compute.shift),
-            requantiser.signed.eq(self.compute.signed_out),
+            requantiser.signed.eq(term.compute.signed_out),
+            look_up.write.eq(self.table_write),
+            look_up.to.eq(self.table_to),
+            look_up.word.eq(self.table_word),
+            look_up.source.eq(requantiser.results),
         ]
-        self._write(m, requantiser, delayed(m, tag, requantiser.latency))
-        self._wait(m, sequencer)
+        m.d.sync += self.residual.eq(tag.result + tag.compute.residual)
+        tag = delayed(m, tag, requantiser.latency)
+        m.d.comb += [look_up.enable.eq(tag.compute.look_up), look_up.table.eq(tag.compute.table)]
+        tag = delayed(m, tag, look_up.latency)
+        self._add(m, look_up, adder, tag)
+        self._write(m, adder, delayed(m, tag, 1 + adder.latency))
         return m
 
     def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
-        """Words of the memories into the array; zeros for pixels outside of the map."""
-        inside = delayed(m, sequencer.inside, 1)
-        m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), 0))
+        """Words of the memories into the array, or what is outside of the map."""
+        inside, byte = (delayed(m, signal, 1) for signal in (sequencer.inside, sequencer.tag.compute.outside))
+        outside = Cat(byte for _ in range(self.n))
+        m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), outside))
         m.d.comb += [
-            array.signed.eq(self.compute.signed_in),
+            array.signed.eq(delayed(m, sequencer.tag.compute.signed_in, 2)),
             array.weights.eq(self.weights_word),
             array.row.eq(delayed(m, sequencer.row, 1)),
             array.load.eq(delayed(m, sequencer.load, 1)),
@@ -95,28 +122,35 @@ class ComputeUnit(Component):
 
     def _accumulate(self, m: Module, array: MacArray, tag) -> None:
         """The new sum: term + bias, term + old sum, or the larger one of term and old sum."""
-        largest = self.compute.largest & ~tag.first
+        largest = tag.compute.largest & ~tag.first
         for lane in range(self.n):
-            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane]
-            addend = Mux(tag.first, Mux(self.compute.use_bias, bias, 0), old)
+            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane][:SHIFT_PLACE].as_signed()
+            addend = Mux(tag.first, Mux(tag.compute.use_bias, bias, 0), old)
             before = old[: len(term)].as_signed()  # with ``largest`` no more than a term
             larger = Mux(term > before, term, before)
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
 
-    def _write(self, m: Module, requantiser: Requantiser, tag) -> None:
-        results = tag.valid & tag.last
+    def _add(self, m: Module, look_up: LookUp, adder: Requantiser, tag) -> None:
+        """Results and residuals, whose words come two cycles after ``residual``, into the second rounding."""
+        c = tag.compute
+        residuals = delayed(m, self.residual_word.as_value(), 1 + look_up.latency)
+        for lane in range(self.n):
+            addends = []
+            for byte in (look_up.results[lane], Mux(c.add, residuals.word_select(lane, 8), 0)):
+                value = Signal(signed(9), name='addend')
+                m.d.comb += value.eq(byte | Mux(c.signed_out & byte[7], -256, 0))
+                addends.append(value)
+            m.d.sync += adder.sums[lane].eq(addends[0] + addends[1])
+            m.d.comb += adder.shifts[lane].eq(Mux(c.add, c.add_shift, 0))
         m.d.comb += [
-            self.result_write[0].eq(results & (self.compute.target == Memory.ACTIVATIONS)),
-            self.result_write[1].eq(results & (self.compute.target == Memory.WEIGHTS)),
-            self.result_to.eq(tag.result),
-            self.result_word.eq(requantiser.results),
+            adder.signed.eq(Mux(c.add, c.signed_add, c.signed_out)),
         ]
 
-    def _wait(self, m: Module, sequencer: Sequencer) -> None:
-        """``busy`` until the last result is written."""
-        draining = Signal(range(drain_cycles(self.n) + 1))
-        with m.If(sequencer.running):
-            m.d.sync += draining.eq(drain_cycles(self.n))
-        with m.Elif(draining != 0):
-            m.d.sync += draining.eq(draining - 1)
-        m.d.comb += self.busy.eq(sequencer.running | (draining != 0))
+    def _write(self, m: Module, adder: Requantiser, tag) -> None:
+        results = tag.valid & tag.last
+        m.d.comb += [
+            self.result_write[0].eq(results & (tag.compute.target == Memory.RESULTS)),
+            self.result_write[1].eq(results & (tag.compute.target == Memory.WEIGHTS)),
+            self.result_to.eq(tag.result),
+            self.result_word.eq(adder.results),
+        ]

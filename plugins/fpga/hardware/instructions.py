@@ -1,7 +1,11 @@
 """The three instructions of the accelerator, and their bits. Ours.
 
+Loads, computes and stores run in three units at the same time, those of a unit one after another in the order of the
+program. What an instruction needs of the other units it waits for: so many of their instructions must have ended.
+
 A word is N bytes. A count is stored less one. All addresses count words; in the memories of biases and sums, whose
-entries are 4 words wide, they count quarters of an entry in `Load` and `Store`, and entries in `Compute`.
+entries are 4 words wide, they count quarters of an entry in `Load` and `Store`, and entries in `Compute`. A channel's
+entry of 32 bits holds its bias and, above it, its shift. The table of an activation is loaded as a part of the biases.
 """
 
 from dataclasses import dataclass, field, fields
@@ -10,15 +14,20 @@ from enum import IntEnum
 from .sizes import ADDRESS_BITS
 
 DDR_BITS = 32
+AFTER_BITS = 12  # of a number of instructions that must have ended, modulo 2 ** AFTER_BITS
+TABLE = 1 << (ADDRESS_BITS - 1)  # of the tables of activations among the addresses of biases
+TABLE_WORDS, TABLES = 256, 2
 
 
 class Memory(IntEnum):
-    """The memories on the chip."""
+    """The memories on the chip: who writes, who reads."""
 
-    ACTIVATIONS = 0
-    WEIGHTS = 1
-    BIASES = 2
-    SUMS = 3
+    ACTIVATIONS = 0  # Load, Compute
+    WEIGHTS = 1  # Load or Compute, Compute
+    BIASES = 2  # Load, Compute
+    SUMS = 3  # Compute, Compute or Store; two banks
+    RESULTS = 4  # Compute, Store
+    RESIDUALS = 5  # Load, Compute
 
 
 def bits(width: int):
@@ -31,16 +40,30 @@ def count(width: int):
     return field(default=1, metadata={'bits': width, 'less': 1})
 
 
+def after():
+    """A field that is a number of instructions of another unit."""
+    return field(default=0, metadata={'bits': AFTER_BITS, 'less': 0, 'wraps': True})
+
+
 def address():
     """A field that is an address or a difference of addresses, modulo the size of the address space."""
     return field(default=0, metadata={'bits': ADDRESS_BITS, 'less': 0, 'wraps': True})
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Instruction:
+    """Of any unit: the loads, computes and stores before it in the program that must have ended when it begins."""
+
+    after_loads: int = after()
+    after_computes: int = after()
+    after_stores: int = after()
+
+
+@dataclass(frozen=True)
+class Transfer(Instruction):
     """``runs`` runs of ``words`` neighbouring words each, between the memory outside and one on the chip."""
 
-    memory: Memory = bits(2)
+    memory: Memory = bits(3)
     start: int = address()
     step: int = address()  # from run to run on the chip
     words: int = count(ADDRESS_BITS)
@@ -51,21 +74,24 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Load(Transfer):
-    """From outside to ``memory``: activations, weights or biases."""
+    """From outside to ``memory``: activations, weights, biases or residuals."""
 
 
 @dataclass(frozen=True)
 class Store(Transfer):
-    """From ``memory``, activations or sums, to outside."""
+    """From ``memory``, results or sums, to outside; ``twice``: each word two times, 2 x ``words`` outside."""
+
+    twice: int = bits(1)
 
 
 @dataclass(frozen=True)
-class Compute:
+class Compute(Instruction):
     """A convolution of a tile, or a matrix product, or what can be said as one.
 
     For every block of N output channels: the sum over (kernel row, kernel column, input block) of a weight tile times
     the N channels of every place, at (stride row + kernel row - top, stride column + kernel column - left) of the
-    source; zero outside of in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits.
+    source; ``outside`` beyond in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, the table. Then,
+    with ``add``, + residual, division by 2 ** add_shift, clip to 8 bits.
 
     Attributes:
         source: address of the source at output place (0, 0), kernel place (0, 0), which may lie outside.
@@ -74,9 +100,15 @@ class Compute:
         weights: address of the first tile; its N rows, one an output channel, are neighbours.
         weights_block, weights_step: steps per output block and per term of the sum.
         bias: entry of the first output block; the next blocks follow.
+        bank: of the accumulators.
         target: where results go; SUMS leaves 32-bit sums of the last block in the accumulators.
         result, result_block, result_row, result_col: address and steps of the results.
+        use_bias: add biases, and divide by their shifts in place of ``shift``.
+        outside: the byte of every channel outside of the map, its zero point.
+        residual: address of a residual, less that of its result; of the same sign as ``signed_out``.
+        signed_add: sign of the final results; of no account without ``add``.
         largest: the largest term instead of the sum; needs ``use_bias`` = 0.
+        look_up: the results are those of the table.
     """
 
     source: int = address()
@@ -104,14 +136,21 @@ class Compute:
     signed_in: int = bits(1)
     signed_out: int = bits(1)
     largest: int = bits(1)
-    target: Memory = bits(2)
+    look_up: int = bits(1)
+    table: int = bits(1)
+    outside: int = bits(8)
+    add: int = bits(1)
+    add_shift: int = bits(5)
+    signed_add: int = bits(1)
+    residual: int = address()
+    bank: int = bits(1)
+    target: Memory = bits(3)
     result: int = address()
     result_block: int = address()
     result_row: int = address()
     result_col: int = address()
 
 
-Instruction = Load | Store | Compute
 KINDS = (Load, Store, Compute)
 KIND_BITS = 2
 

@@ -20,6 +20,8 @@ def sum_bits(n: int) -> int:
 class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
+    ``signed``: of the activations, with them.
+
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
     weights' last row or later, one cycle before the first pixel that needs the new tile. The sums of a pixel appear
     LATENCY = n + 1 cycles after its activations.
@@ -41,14 +43,14 @@ class MacArray(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        row, load, swap = self.row, self.load, self.swap
+        row, load, swap, sign = self.row, self.load, self.swap, self.signed
         running = [0] * self.n
         for i in range(self.n):
             if i:
-                row, load, swap = (delayed(m, signal, 1) for signal in (row, load, swap))
+                row, load, swap, sign = (delayed(m, signal, 1) for signal in (row, load, swap, sign))
             byte = delayed(m, self.activations[i], i)
             activation = Signal(signed(9), name='activation')
-            m.d.comb += activation.eq(byte | Mux(self.signed & byte[7], -256, 0))
+            m.d.comb += activation.eq(byte | Mux(sign & byte[7], -256, 0))
             running = self._column(m, activation, delayed(m, self.weights[i], i), (row, load, swap), running)
         m.d.comb += [out.eq(value) for out, value in zip(self.sums, running, strict=True)]
         return m

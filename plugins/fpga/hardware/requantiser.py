@@ -1,21 +1,24 @@
-"""From 32-bit sums to 8 bits: division by a power of two, halves to the even neighbour, clip. Ours."""
+"""From sums to 8 bits: division by a power of two a lane, halves to the even neighbour, clip. Ours."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import Component, In, Out
 
+from .delay import delayed
+
 
 class Requantiser(Component):
-    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shift`` and ``signed`` stand still,
-    from one cycle before on."""
+    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shifts`` and ``signed`` come one
+    cycle before them."""
 
     latency = 3  # shift, round, clip
 
-    def __init__(self, n: int):
+    def __init__(self, n: int, bits: int = 32):
+        self.bits = bits  # of a sum
         super().__init__(
             {
-                'sums': In(ArrayLayout(signed(32), n)),
-                'shift': In(5),
+                'sums': In(ArrayLayout(signed(bits), n)),
+                'shifts': In(ArrayLayout(unsigned(5), n)),
                 'signed': In(1),
                 'results': Out(ArrayLayout(unsigned(8), n)),
             }
@@ -23,15 +26,17 @@ class Requantiser(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        below_half = Signal(31)  # bits of a sum below the first that is cut off
-        m.d.sync += below_half.eq(((1 << self.shift) - 1) >> 1)
-        low, high = Mux(self.signed, -128, 0), Mux(self.signed, 127, 255)
-        for total, result in zip(self.sums, self.results, strict=True):
-            shifted = Signal(signed(33))  # the quotient, and below it the first bit that is cut off
-            whole, half, rest = Signal(signed(32), reset_less=True), Signal(), Signal()
-            m.d.comb += shifted.eq(Cat(0, total).as_signed() >> self.shift)
+        sign = delayed(m, self.signed, self.latency)
+        low, high = Mux(sign, -128, 0), Mux(sign, 127, 255)
+        for total, early, result in zip(self.sums, self.shifts, self.results, strict=True):
+            shift = Signal(5, reset_less=True)
+            below_half = Signal(self.bits - 1, reset_less=True)  # bits of a sum below the first that is cut off
+            m.d.sync += [shift.eq(early), below_half.eq(((1 << early) - 1) >> 1)]
+            shifted = Signal(signed(self.bits + 1))  # the quotient, and below it the first bit that is cut off
+            whole, half, rest = Signal(signed(self.bits), reset_less=True), Signal(), Signal()
+            m.d.comb += shifted.eq(Cat(0, total).as_signed() >> shift)
             m.d.sync += [whole.eq(shifted >> 1), half.eq(shifted[0]), rest.eq((total & below_half).any())]
-            rounded = Signal(signed(33), reset_less=True)
+            rounded = Signal(signed(self.bits + 1), reset_less=True)
             m.d.sync += rounded.eq(whole + (half & (rest | whole[0])))
             m.d.sync += result.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
         return m

@@ -14,6 +14,11 @@ from .loop_nest import LoopNest
 from .sizes import ADDRESS_BITS
 
 BIAS_BITS = widths(Compute)['bias']
+LATE = (  # fields of a `Compute` that are needed when the next one may have begun
+    'bank', 'signed_in', 'use_bias', 'largest', 'shift', 'signed_out', 'add', 'add_shift', 'signed_add', 'residual',
+    'look_up', 'table', 'outside',
+    'target',
+)  # fmt: skip
 TAG = StructLayout(
     {
         'valid': 1,  # there is a place in this cycle
@@ -22,12 +27,13 @@ TAG = StructLayout(
         'sum': ADDRESS_BITS,  # entry of the accumulator memory
         'bias': BIAS_BITS,
         'result': ADDRESS_BITS,
+        'compute': StructLayout({name: widths(Compute)[name] for name in LATE}),
     }
 )
 
 
 class Sequencer(Component):
-    """``start`` for one cycle, then ``running`` until the last place was given out; ``compute`` stands still.
+    """``start`` for one cycle, then ``running`` until the last place was given out; ``compute`` stands still till then.
 
     All other outputs come one cycle later, when the pointers do.
     """
@@ -91,6 +97,7 @@ class Sequencer(Component):
         _, kernel_row, kernel_col, in_block, row, col = places.index
         m.d.sync += [
             self.tag.valid.eq(valid),
+            *(getattr(self.tag.compute, name).eq(getattr(self.compute, name)) for name in LATE),
             self.tag.sum.eq(entry),
             self.tag.first.eq((kernel_row == 0) & (kernel_col == 0) & (in_block == 0)),
             self.tag.last.eq(places.at_last[1] & places.at_last[2] & places.at_last[3]),

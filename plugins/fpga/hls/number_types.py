@@ -4,6 +4,10 @@ hls4ml infers wide types or takes one default for all; here each type follows fr
 weights themselves (ours). ``fixed<W, I>`` holds W bits of which I are before the binary point.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
 from ..integers.integer_network import Conv, Format, sum_range
 
 
@@ -22,13 +26,22 @@ def signed_bits(low: int, high: int) -> int:
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0, 1) + 1
 
 
+def one_scale(op: Conv) -> Conv:
+    """The same convolution with one ``weight_frac``, the finest of all channels; its integers may be wider."""
+    frac = int(op.weight_fracs.max())
+    finer = frac - op.weight_fracs
+    weight = op.weight.astype(np.int64) << finer[:, None, None, None]
+    return replace(op, weight=weight, weight_frac=frac, bias=op.bias.astype(np.int64) << finer)
+
+
 def conv_types(op: Conv, source: Format) -> dict[str, str]:
     """hls4ml's types of weights, bias, sums and result of a convolution of a map of the format ``source``."""
+    op = one_scale(op)
     frac = source.frac + op.weight_frac
     sums = exact_type(signed_bits(*sum_range(op, source)), frac)
     bias = signed_bits(int(op.bias.min()), int(op.bias.max()))
     return {
-        'weight': exact_type(8, op.weight_frac),
+        'weight': exact_type(max(8, signed_bits(int(op.weight.min()), int(op.weight.max()))), op.weight_frac),
         'bias': exact_type(bias, frac),
         'accum': sums,
         'result': sums if op.out is None else map_type(op.out),

@@ -11,8 +11,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from detplug.errors import UserError
+
 from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
 from ..integers.map_shapes import Shape, map_shapes
+from .number_types import one_scale
 
 CHANNELS_LAST = 'qonnx.custom_op.channels_last'
 POOL, UPSAMPLE = 'PaddedMaxPool', 'NearestUpsample'
@@ -73,7 +76,10 @@ def op_node(op: Op, source: Format) -> tuple[list[onnx.NodeProto], dict[str, np.
 
 def conv_node(op: Conv, frac: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
     """Of a convolution of a map with ``frac``: weight (O, kh, kw, I) float32, bias (O,) float64, both exact."""
-    name = node_name(op.name)
+    if op.table is not None:
+        problem = 'an activation by a table has no form in hls4ml'
+        raise UserError(f'{op.name}: hls: {problem}; take ReLU, or leave the project out')
+    name, op = node_name(op.name), one_scale(op)
     constants = {
         f'{name}_weight': (op.weight.transpose(0, 2, 3, 1) * 2.0**-op.weight_frac).astype(np.float32),
         f'{name}_bias': op.bias * 2.0 ** -(frac + op.weight_frac),

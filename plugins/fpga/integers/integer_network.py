@@ -1,8 +1,8 @@
 """A quantised network in integers: what QONNX, the C simulation and the accelerator must compute, here in numpy.
 
-Every map holds integers q that stand for q * 2 ** -frac. A convolution sums exactly, then rounds half to even to the
-format of its output, as torch.round does; a format without sign also is the ReLU. Ours; the scheme of power-of-two
-scales is brevitas' and hls4ml's.
+Every map holds integers q that stand for (q - zero) * 2 ** -frac. A convolution sums exactly, then rounds half to even
+to the format of its output, as torch.round does; a format without sign also is the ReLU, other activations are tables.
+Ours; the scheme of power-of-two scales is brevitas' and hls4ml's.
 
 N images, C channels, O output channels, I input channels.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .number_format import Format, requantise
+from .number_format import Format, Table, requantise
 from .tt_kernel import TTKernel
 
 
@@ -35,28 +35,57 @@ class Conv(Op):
 
     Attributes:
         weight: (O, I, kh, kw) int8.
-        weight_frac: a weight is w * 2 ** -weight_frac.
+        weight_frac: a weight is w * 2 ** -weight_frac; one for all, or (O,) of each output channel.
         bias: (O,) int32, in units of the sum: 2 ** -(frac of the source + weight_frac).
-        out: None leaves the sums as they are, 32 bits wide.
+        out: None leaves the sums as they are, 32 bits wide; then there is one ``weight_frac``.
         cores: the Tensor-Train form whose rebuilt kernel ``weight`` is; None for a dense layer.
+        table: the activation, from the rounded sums to ``out``; None where ``out`` is what sums are rounded to.
     """
 
     weight: np.ndarray
-    weight_frac: int
+    weight_frac: int | np.ndarray
     bias: np.ndarray
     stride: int = 1
     padding: int = 0
     out: Format | None = None
     cores: TTKernel | None = None
+    table: Table | None = None
+
+    @property
+    def weight_fracs(self) -> np.ndarray:
+        """(O,) int64."""
+        return np.broadcast_to(np.asarray(self.weight_frac, np.int64), len(self.weight))
+
+    @property
+    def rounded(self) -> Format | None:
+        """What sums are rounded to."""
+        return self.out if self.table is None else self.table.format
+
+    def shifts(self, source: Format) -> np.ndarray:
+        """(O,) int64, by which sums are divided, as powers of two; ``out`` is not None."""
+        return source.frac + self.weight_fracs - self.rounded.frac
 
     def format(self, source: Format) -> Format:
-        """Of the output."""
-        return self.out or Format(source.frac + self.weight_frac, signed=True, bits=32)
+        """Of the output.
+
+        Raises:
+            ValueError: sums of several units.
+        """
+        if self.out is not None:
+            return self.out
+        frac, *others = {int(x) for x in self.weight_fracs}
+        if others:
+            raise ValueError(f'{self.name}: sums that are a result have several weight_frac; they need one')
+        return Format(source.frac + frac, signed=True, bits=32)
 
     def run(self, x: np.ndarray, source: Format) -> np.ndarray:
         """(N, I, H, W) -> (N, O, H', W') int64."""
+        x = x - source.zero  # so that zeros around the map are zeros
         sums = convolve(x, self.weight, self.stride, self.padding) + self.bias.astype(np.int64)[:, None, None]
-        return sums if self.out is None else requantise(sums, source.frac + self.weight_frac - self.out.frac, self.out)
+        if self.out is None:
+            return sums
+        rounded = requantise(sums, self.shifts(source)[:, None, None], self.rounded)
+        return rounded if self.table is None else self.table.look_up(rounded)
 
 
 @dataclass(frozen=True)
@@ -129,8 +158,8 @@ class IntegerNetwork:
         return maps
 
     def values(self, maps: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs as float64 values, q * 2 ** -frac."""
-        return [maps[name] * 2.0 ** -self.formats[name].frac for name in self.outputs]
+        """The outputs as float64 values, (q - zero) * 2 ** -frac."""
+        return [self.formats[name].values(maps[name]) for name in self.outputs]
 
 
 def format_of(op: Op, sources: Sequence[Format]) -> Format:
@@ -148,7 +177,7 @@ def run_op(op: Op, given: Sequence[np.ndarray], source: Format) -> np.ndarray:
     """The map that ``op`` makes of the maps ``given``, whose format is ``source``."""
     run: dict[type, Callable[[], np.ndarray]] = {
         Conv: lambda: op.run(given[0], source),
-        Add: lambda: requantise(given[0] + given[1], source.frac - op.out.frac, op.out),
+        Add: lambda: requantise(given[0] + given[1] - 2 * source.zero, source.frac - op.out.frac, op.out),
         Concat: lambda: np.concatenate(given, 1),
         MaxPool: lambda: op.run(given[0]),
         Upsample: lambda: op.run(given[0]),
@@ -169,6 +198,7 @@ def sum_range(op: Conv, source: Format) -> tuple[int, int]:
     weight = op.weight.reshape(len(op.weight), -1).astype(np.int64)
     up, down = weight.clip(min=0).sum(1), weight.clip(max=0).sum(1)
     bias = op.bias.astype(np.int64)
-    low = (source.low * up + source.high * down + bias).min()
-    high = (source.high * up + source.low * down + bias).max()
+    least, most = source.low - source.zero, source.high - source.zero
+    low = (least * up + most * down + bias).min()
+    high = (most * up + least * down + bias).max()
     return int(low), int(high)

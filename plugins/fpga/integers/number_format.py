@@ -7,11 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Format:
-    """How the integers of a map are read: q * 2 ** -frac, ``bits`` wide."""
+    """How the integers of a map are read: (q - zero) * 2 ** -frac, ``bits`` wide."""
 
     frac: int
     signed: bool
     bits: int = 8
+    zero: int = 0
 
     @property
     def low(self) -> int:
@@ -23,10 +24,34 @@ class Format:
         """The largest integer."""
         return (1 << (self.bits - self.signed)) - 1
 
+    def values(self, q: np.ndarray) -> np.ndarray:
+        """float64 of integers."""
+        return (q - self.zero) * 2.0**-self.frac
 
-def requantise(sums: np.ndarray, shift: int, out: Format) -> np.ndarray:
-    """Integers divided by 2 ** shift, halves to the even neighbour, then clipped to ``out``; int64."""
-    if shift <= 0:
-        return np.clip(sums << -shift, out.low, out.high)
-    whole, rest, half = sums >> shift, sums & ((1 << shift) - 1), 1 << (shift - 1)
-    return np.clip(whole + ((rest > half) | ((rest == half) & (whole & 1 == 1))), out.low, out.high)
+
+def requantise(sums: np.ndarray, shift: int | np.ndarray, out: Format) -> np.ndarray:
+    """Integers divided by 2 ** shift, halves to the even neighbour, plus the zero point, clipped to ``out``; int64.
+
+    ``shift`` is one for all, or broadcasts with ``sums``; a negative one multiplies.
+    """
+    sums, down = sums << np.maximum(-shift, 0), np.maximum(shift, 0)
+    whole, rest, half = sums >> down, sums & ((1 << down) - 1), (1 << down) >> 1
+    up = (rest > half) | ((rest == half) & (whole & 1 == 1) & (down > 0))
+    return np.clip(whole + up + out.zero, out.low, out.high)
+
+
+@dataclass(frozen=True)
+class Table:
+    """An activation of 256 numbers.
+
+    Attributes:
+        format: int8; sums are rounded to it and looked up.
+        values: (256,) integers of the output's format for -128 .. 127.
+    """
+
+    format: Format
+    values: np.ndarray
+
+    def look_up(self, q: np.ndarray) -> np.ndarray:
+        """int64, the same shape, of integers in ``format``."""
+        return self.values[q - self.format.low].astype(np.int64)

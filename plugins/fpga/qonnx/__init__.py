@@ -1,8 +1,8 @@
 """QONNX, the interchange format of quantised networks: written from brevitas, read back in integers, compared.
 
 QONNX is ONNX with Quant nodes (Pappalardo et al., arXiv 2206.07527); which part of it is written and read here is
-ours: int8, one power-of-two scale a tensor, round half to even. Modules ``write``, ``execution`` and ``difference``
-need the extra [fpga]; this package itself does not.
+ours: 8 bits, power-of-two scales, one a map and one a channel of a kernel, round half to even. Modules ``write``,
+``execution`` and ``difference`` need the extra [fpga]; this package itself does not.
 """
 
 from .cores import attach_cores

@@ -80,7 +80,7 @@ def compare(
 def values(integers: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]:
     """All maps as float64 values, in the order in which they are computed."""
     maps = integers.run(to_integers(image, integers.input_format))
-    return {name: q * 2.0 ** -integers.formats[name].frac for name, q in maps.items()}
+    return {name: integers.formats[name].values(q) for name, q in maps.items()}
 
 
 def count_mismatches(values: np.ndarray, expected: np.ndarray) -> int:

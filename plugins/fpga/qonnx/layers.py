@@ -29,8 +29,9 @@ def read_conv(graph: Graph, node: NodeProto, makers: Mapping[str, NodeProto], so
     bias = np.zeros(len(weight), np.int32)
     if len(node.input) > 2 and node.input[2]:
         bias, bias_frac = stored_integers(graph, node, 2, makers, bits=32)
-        if bias_frac != frac + weight_frac:
-            problem = f'bias in units of 2 ** -{bias_frac} where the sum has 2 ** -{frac + weight_frac}'
+        units, sums = np.broadcast_arrays(bias_frac, frac + np.broadcast_to(weight_frac, len(weight)))
+        if wrong := np.flatnonzero(units != sums).tolist():
+            problem = f'bias in units of 2 ** -{units[wrong[0]]} where the sum has 2 ** -{sums[wrong[0]]}'
             raise graph.refuse(node, problem, 'use Int32Bias of brevitas')
     return Conv(
         '', (source,), weight.astype(np.int8), weight_frac, bias.astype(np.int32), int(stride[0]), int(padding[0])
@@ -39,8 +40,11 @@ def read_conv(graph: Graph, node: NodeProto, makers: Mapping[str, NodeProto], so
 
 def stored_integers(
     graph: Graph, node: NodeProto, place: int, makers: Mapping[str, NodeProto], bits: int
-) -> tuple[np.ndarray, int]:
-    """Integers, and their frac, of a stored tensor that a Quant node rounds: input ``place`` of ``node``.
+) -> tuple[np.ndarray, int | np.ndarray]:
+    """Integers (O, ...), and their frac, one or (O,), of a stored tensor that a Quant node rounds.
+
+    Args:
+        place: of the tensor among the inputs of ``node``.
 
     Raises:
         UserError: it is not quantised, or otherwise than :func:`quantiser` takes.
@@ -49,8 +53,9 @@ def stored_integers(
     if maker is None or maker.op_type != 'Quant':
         what = 'weight' if place == 1 else 'bias'
         raise graph.refuse(node, f'its {what} is not quantised', f'give the layer a {what} quantiser')
-    read = quantiser(graph, maker, bits, signed=True)
-    return read.integers(graph.constant(maker, 0)), read.format.frac
+    values = graph.constant(maker, 0)
+    read = quantiser(graph, maker, bits, signed=True, channels=len(values))
+    return read.integers(values), read.frac
 
 
 def read_max_pool(graph: Graph, node: NodeProto, source: str) -> MaxPool:

@@ -12,6 +12,7 @@ from onnx import GraphProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 PIXELS = 'pixels'
+LOOK_UP = ('Mul', 'Add', 'Cast', 'Gather')  # nodes of a table, see table.py
 
 
 def identifier(path: str) -> str:
@@ -87,11 +88,19 @@ def tensor_names(graph: GraphProto, inputs: str, outputs: Sequence[str]) -> dict
 
 
 def rounding(readers: Mapping[str, Sequence[NodeProto]], node: NodeProto) -> NodeProto:
-    """The Quant node that alone rounds what ``node`` makes, directly or after a Relu; without one ``node`` itself."""
+    """The Quant node that alone rounds what ``node`` makes, directly or after an activation; else ``node`` itself."""
     after = readers.get(node.output[0], ())
     if len(after) == 1 and after[0].op_type == 'Relu':
         after = readers.get(after[0].output[0], ())
-    return after[0] if len(after) == 1 and after[0].op_type == 'Quant' else node
+    if len(after) != 1 or after[0].op_type != 'Quant':
+        return node
+    gather = after[0]
+    for kind in LOOK_UP:
+        following = readers.get(gather.output[0], ())
+        if len(following) != 1 or following[0].op_type != kind:
+            return after[0]
+        gather = following[0]
+    return rounding(readers, gather)
 
 
 def set_tensor_names(graph: GraphProto, names: Mapping[str, str]) -> None:

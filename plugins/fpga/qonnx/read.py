@@ -1,6 +1,7 @@
 """QONNX file -> :class:`IntegerNetwork`: the same network in integers, or a refusal that names the node.
 
-A convolution, its ReLU and its Quant node become one operation, named as the tensor that the Quant node makes.
+A convolution, its ReLU or table and its Quant node become one operation, named as the tensor that the last Quant node
+makes.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ..integers.integer_network import Add, Conv, Format, IntegerNetwork, Op, fo
 from .graph import Graph, read_graph
 from .layers import one_format, read_concat, read_conv, read_max_pool, read_upsample
 from .quantisers import map_format
+from .table import LookUp, read_look_up
 
 INPUT_FORMAT = Format(8, signed=False)
 
@@ -28,12 +30,14 @@ class Sums:
         op: without its name and the format of its output.
         place: of the operation in the network.
         relu: whether a Relu follows.
+        look_up: the table that follows, with what the sums were rounded to before.
     """
 
     node: NodeProto
     op: Conv | Add
     place: int
     relu: bool = False
+    look_up: LookUp | None = None
 
 
 def read_qonnx(path: str | Path) -> IntegerNetwork:
@@ -58,16 +62,19 @@ class Reader:
         self.formats: dict[str, Format] = {}
         self.maps: dict[str, str] = {}
         self.sums: dict[str, Sums] = {}
+        self.index: set[str] = set()  # tensors on the way to the index of a table
         self.read: dict[str, Callable[[NodeProto], None]] = {
             'Quant': self.read_quant,
             'Conv': self.read_conv,
-            'Add': self.read_add,
+            'Add': lambda node: (self.read_index if self.index.issuperset(node.input[:1]) else self.read_add)(node),
             'Relu': self.read_relu,
             'MaxPool': lambda node: self.add(read_max_pool(self.graph, node, self.sources(node, 1)[0])),
             'Resize': lambda node: self.add(read_upsample(self.graph, node, self.sources(node, 1)[0])),
             'Concat': lambda node: self.add(read_concat(self.graph, node, self.sources(node))),
             'Identity': self.pass_on,
-            'Cast': self.pass_on,
+            'Cast': self.read_cast,
+            'Mul': self.read_index,
+            'Gather': self.read_gather,
         }
 
     def network(self) -> IntegerNetwork:
@@ -130,6 +137,8 @@ class Reader:
 
     def read_add(self, node: NodeProto) -> None:
         sources = self.sources(node)
+        if self.formats[sources[0]].zero:
+            raise self.graph.refuse(node, 'adds maps with a zero point', 'use signed quantisers before a sum')
         self.wait(node, Add('', sources, self.formats[sources[0]]))
 
     def read_quant(self, node: NodeProto) -> None:
@@ -145,7 +154,12 @@ class Reader:
             sums = self.sums.pop(name)
             if sums.relu and made_format.signed:
                 raise self.graph.refuse(node, 'signed integers after a Relu', 'use an unsigned quantiser there')
-            self.add(replace(sums.op, name=made, out=made_format), sums.place)
+            op = sums.op
+            if made_format.zero and sums.look_up is None:
+                raise self.graph.refuse(node, f'zero point {made_format.zero}', 'use one behind a table alone')
+            if sums.look_up is not None:
+                op = replace(op, table=sums.look_up.table(self.graph, op.out, made_format))
+            self.add(replace(op, name=made, out=made_format), sums.place)
         elif self.formats.get(self.maps.get(name)) == made_format:
             self.maps[made] = self.maps[name]
         else:
@@ -168,6 +182,26 @@ class Reader:
             raise self.graph.refuse(node, 'a Relu after a signed quantiser', 'put the Relu before, and use unsigned')
         self.pass_on(node)
 
+    def read_index(self, node: NodeProto) -> None:
+        """A step to the index of a table; the Gather node reads them all."""
+        self.index.add(node.output[0])
+
+    def read_cast(self, node: NodeProto) -> None:
+        (self.read_index if node.input[0] in self.index else self.pass_on)(node)
+
+    def read_gather(self, node: NodeProto) -> None:
+        """The convolution whose rounded sums are looked up waits for another quantiser."""
+        look_up = read_look_up(self.graph, node, self.makers)
+        name = self.maps.get(look_up.source)
+        place = next((place for place, op in enumerate(self.ops) if op is not None and op.name == name), None)
+        op = None if place is None else self.ops[place]
+        read = any(op is not None and name in op.sources for op in self.ops)
+        if not isinstance(op, Conv) or op.table is not None or read:
+            raise self.graph.refuse(node, 'looks up no convolution of its own', 'put the activation behind one')
+        del self.maps[look_up.source], self.formats[name]
+        self.ops[place] = None
+        self.sums[node.output[0]] = Sums(node, op, place, look_up=look_up)
+
     def pass_on(self, node: NodeProto) -> None:
         """The output is the input."""
         name, made = node.input[0], node.output[0]
@@ -180,13 +214,16 @@ class Reader:
         """The map that is an output of the file; sums of a convolution are one as they are.
 
         Raises:
-            UserError: anything else that is not quantised.
+            UserError: anything else that is not quantised; sums of several scales.
         """
         if name in self.maps:
             return self.maps[name]
         sums = self.sums.pop(name, None)
-        if sums is None or sums.relu or not isinstance(sums.op, Conv):
+        if sums is None or sums.relu or sums.look_up is not None or not isinstance(sums.op, Conv):
             problem = 'is neither a quantised map nor the sums of a convolution'
             raise UserError(f'{self.graph.path}: output {name}: {problem}; put a quantiser behind it')
+        if len(set(sums.op.weight_fracs.tolist())) > 1:
+            problem = 'its sums have a scale a channel'
+            raise self.graph.refuse(sums.node, problem, 'use one scale for the weights of a result')
         self.add(replace(sums.op, name=name), sums.place)
         return name

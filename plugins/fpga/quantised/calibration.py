@@ -7,12 +7,14 @@ import torch
 from brevitas.nn import QuantConv2d
 from torch import Tensor, nn
 
+from .activation_table import ActivationTable
 from .balance import balance
+from .choice import fitting_fracs, set_weight_fracs
 from .error_feedback import round_kernel
-from .fixed_point import best_frac, candidates, squared_error
-from .quantisers import frac_of
+from .fixed_point import candidates, squared_error, zero_point
+from .quantisers import frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d
-from .scales import MapGroups, map_groups, set_bias_fracs, signed
+from .scales import MapGroups, before, map_groups, set_bias_fracs, signed, steps
 from .structure import read_structure
 from .trace import is_chain
 
@@ -20,7 +22,7 @@ See = Callable[[str, Tensor], None]
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
+def calibrate(network: nn.Module, batches: Sequence[Tensor], per_channel: bool = True) -> None:
     """Choose the scales of a network that :func:`quantise` made and round its kernels, in place.
 
     Tensor-Train cores are balanced first, which leaves the layer as it is.
@@ -30,12 +32,16 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
 
     Args:
         batches: images (N, 3, H, W), 0 .. 1, at least one; the activations of all together must fit into memory.
+        per_channel: a scale for each output channel of a kernel, but for kernels whose sums are a result and for those
+            that are rebuilt; otherwise one for all of a kernel.
+
+    Raises:
+        UserError: no scales hold the kernels and biases of a layer.
     """
     structure = read_structure(network)
     for module in network.modules():
         if is_chain(module) or isinstance(module, RebuiltConv2d):
             balance(module.cores)
-    set_weight_fracs(network)
     groups = map_groups(network, structure)
     ranges = dict.fromkeys(groups, 0.0)
 
@@ -44,19 +50,26 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor]) -> None:
 
     with in_float(network, groups):
         run(network, batches, groups, widen)
-    tried = {name: candidates(largest, signed(groups[name])) for name, largest in ranges.items()}
-    set_map_fracs(groups, {name: fracs[0] for name, fracs in tried.items()})
+    least = {name: structure.least(name) if structure.offset(name) else 0.0 for name in groups}
+    tried = {name: candidates(largest - least[name], signed(groups[name])) for name, largest in ranges.items()}
+    order = list(steps(network, structure))
+    set_weight_fracs(order, {name: fracs[-1] for name, fracs in tried.items()}, per_channel)
+    coarsest = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
+    set_map_fracs(groups, fitting_fracs(coarsest, order), least)
     set_bias_fracs(network, structure)
     round_kernels(network, torch.cat(list(batches)))
     errors = {name: dict.fromkeys(fracs, 0.0) for name, fracs in tried.items()}
+    curves = {before(name): network.get_submodule(name).activation for name in structure.tables}
 
     def measure(name: str, x: Tensor) -> None:
-        x = x if signed(groups[name]) else x.clamp(min=0)
+        x = x if signed(groups[name]) else x.clamp(min=least[name])
         for frac in tried[name]:
-            errors[name][frac] += squared_error(x, frac, signed(groups[name]))
+            zero = zero_point(least[name], frac)
+            errors[name][frac] += squared_error(x, frac, signed(groups[name]), curves.get(name), zero)
 
-    run(network, batches, groups, measure)
-    set_map_fracs(groups, {name: min(losses, key=losses.get) for name, losses in errors.items()})
+    with activations_exact(network, False):
+        run(network, batches, groups, measure)
+    set_map_fracs(groups, fitting_fracs(errors, order), least)
     set_bias_fracs(network, structure)
 
 
@@ -65,26 +78,19 @@ def round_kernels(network: nn.Module, images: Tensor) -> None:
     with ExitStack() as stack:
         for conv in network.modules():
             if isinstance(conv, QuantConv2d):
-                frac = int(frac_of(conv.weight_quant))
-                before = conv.register_forward_pre_hook(lambda conv, given, frac=frac: round_kernel(conv, *given, frac))
-                stack.callback(before.remove)
+                frac = frac_of(conv.weight_quant)
+                hook = conv.register_forward_pre_hook(lambda conv, given, frac=frac: round_kernel(conv, *given, frac))
+                stack.callback(hook.remove)
         network(images)
 
 
-def set_weight_fracs(network: nn.Module) -> None:
-    """Choose the scales of all kernels and cores."""
-    for module in network.modules():
-        if isinstance(module, RebuiltConv2d):
-            module.calibrate()
-        elif isinstance(module, QuantConv2d):
-            frac_of(module.weight_quant).fill_(best_frac(module.weight))
-
-
-def set_map_fracs(groups: MapGroups, fracs: dict[str, int]) -> None:
-    """Give all quantisers of each group its frac."""
+def set_map_fracs(groups: MapGroups, fracs: dict[str, int], least: dict[str, float]) -> None:
+    """Give all quantisers of each group its frac, and the zero point with which they hold the ``least`` value."""
     for name, members in groups.items():
         for proxy in members:
             frac_of(proxy).fill_(fracs[name])
+            if (zero := zero_of(proxy)) is not None:
+                zero.fill_(zero_point(least[name], fracs[name]))
 
 
 @contextmanager
@@ -98,10 +104,24 @@ def in_float(network: nn.Module, groups: MapGroups) -> Iterator[None]:
     try:
         for part in (*proxies, *rebuilt):
             part.disable_quant = True
-        yield
+        with activations_exact(network, False):
+            yield
     finally:
         for part in (*proxies, *rebuilt):
             part.disable_quant = False
+
+
+@contextmanager
+def activations_exact(network: nn.Module, exact: bool) -> Iterator[None]:
+    """Within the block activations by a table look it up, or compute the activation itself."""
+    tables = [module for module in network.modules() if isinstance(module, ActivationTable)]
+    try:
+        for table in tables:
+            table.exact = exact
+        yield
+    finally:
+        for table in tables:
+            table.exact = True
 
 
 def run(network: nn.Module, batches: Sequence[Tensor], groups: MapGroups, see: See) -> None:

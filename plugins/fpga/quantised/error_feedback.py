@@ -12,18 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .fixed_point import to_integers
+from .fixed_point import shifted, to_integers
 
 PIXELS = 16384  # of all images, that the correlation of inputs is taken from
 LARGEST = 4608  # inputs of one sum; 512 channels of 3x3. A matrix of more squared takes too long
 DAMPING = 0.01  # of the mean variance, the paper's
 
 
-def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int) -> Tensor:
+def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int | Tensor) -> Tensor:
     """Weights (O, K) on the grid of int8 with ``frac`` that change weight @ input little.
 
     Args:
         correlation: (K, K) float64, mean of input times input transposed.
+        frac: one, or (O,) int32 of each output channel.
 
     Returns:
         (O, K) in the type of ``weight``.
@@ -35,7 +36,7 @@ def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int) -> Tenso
     follow = torch.linalg.cholesky(inverse, upper=True)
     left, rounded = weight.to(correlation).clone(), torch.empty_like(weight, dtype=correlation.dtype)
     for column in range(size):  # each needs what the one before has left
-        rounded[:, column] = to_integers(left[:, column], frac) * 2.0**-frac
+        rounded[:, column] = shifted(to_integers(left[:, column], frac), -frac)
         lost = (left[:, column] - rounded[:, column]) / follow[column, column]
         left[:, column:] -= lost[:, None] * follow[column, column:]
     return rounded.to(weight)
@@ -53,7 +54,7 @@ def input_correlation(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def round_kernel(conv: nn.Conv2d, x: Tensor, frac: int) -> None:
+def round_kernel(conv: nn.Conv2d, x: Tensor, frac: int | Tensor) -> None:
     """Round the kernel of ``conv`` for its inputs (N, I, H, W), in place; a very large one stays as it is."""
     if conv.weight[0].numel() <= LARGEST:
         rounded = round_with_feedback(conv.weight.flatten(1), input_correlation(conv, x), frac)

@@ -4,7 +4,7 @@ The rounding is half to even, as torch.round and the integer network do it; grad
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -26,10 +26,17 @@ def scale_of(frac: Tensor) -> Tensor:
     return ((127 - frac) << 23).view(torch.float32)
 
 
-def to_integers(x: Tensor, frac: int, signed: bool = True) -> Tensor:
-    """The integers of ``x``, floating point; their gradient is that of ``x * 2 ** frac``."""
-    scaled = x * 2.0**frac
-    return straight(scaled, scaled.round().clamp(*limits(signed)))
+def shifted(x: Tensor, frac: int | Tensor) -> Tensor:
+    """x * 2 ** frac, exactly; ``frac`` is one number, or (O,) int32 along the first axis of ``x``."""
+    if isinstance(frac, int):
+        return x * 2.0**frac
+    return x * scale_of(-frac).to(x).view(-1, *(1,) * (x.dim() - 1))
+
+
+def to_integers(x: Tensor, frac: int | Tensor, signed: bool = True, zero: int = 0) -> Tensor:
+    """The integers of ``x`` less their zero point, floating point; their gradient is that of :func:`shifted`."""
+    scaled, (low, high) = shifted(x, frac), limits(signed)
+    return straight(scaled, scaled.round().clamp(low - zero, high - zero))
 
 
 def straight(x: Tensor, rounded: Tensor) -> Tensor:
@@ -37,9 +44,13 @@ def straight(x: Tensor, rounded: Tensor) -> Tensor:
     return rounded.detach() + (x - x.detach()) if x.requires_grad else rounded
 
 
-def squared_error(x: Tensor, frac: int, signed: bool = True) -> float:
-    """Sum of squares of what is lost by 8 bits with ``frac``."""
-    return float((to_integers(x, frac, signed) * 2.0**-frac - x).double().square().sum())
+def squared_error(
+    x: Tensor, frac: int, signed: bool = True, curve: Callable[[Tensor], Tensor] | None = None, zero: int = 0
+) -> float:
+    """Sum of squares of what is lost by 8 bits with ``frac``; after ``curve`` where one is given."""
+    rounded = to_integers(x, frac, signed, zero) * 2.0**-frac
+    lost = rounded - x if curve is None else curve(rounded) - curve(x)
+    return float(lost.double().square().sum())
 
 
 def candidates(largest: float, signed: bool = True) -> list[int]:
@@ -50,7 +61,19 @@ def candidates(largest: float, signed: bool = True) -> list[int]:
     return sorted({min(max(finest + more, low), top) for more in range(CANDIDATES)})
 
 
+def zero_point(least: float, frac: int) -> int:
+    """Of integers without a sign that hold values from ``least``, at most 0, on."""
+    return min(math.ceil(-least * 2.0**frac), 255)
+
+
 def best_frac(x: Tensor, signed: bool = True, among: Iterable[int] | None = None) -> int:
     """The frac of least squared error; the coarser one of equals."""
     among = candidates(float(x.abs().max()), signed) if among is None else among
     return min(among, key=lambda frac: squared_error(x, frac, signed))
+
+
+def best_fracs(weight: Tensor, per_channel: bool = True) -> Tensor:
+    """(O,) int32 of a kernel (O, ...): the best frac of each output channel, or of the whole kernel for all."""
+    if per_channel:
+        return torch.tensor([best_frac(channel) for channel in weight], dtype=torch.int32)
+    return torch.full((len(weight),), best_frac(weight), dtype=torch.int32)

@@ -3,7 +3,17 @@
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantReLU
 from torch import nn
 
-from .quantisers import INPUT_FRAC, FrozenInt8, FrozenInt8Weight, FrozenInt32Bias, FrozenUint8, Quantiser, frac_of
+from .activation_table import ActivationTable
+from .quantisers import (
+    INPUT_FRAC,
+    FrozenInt8,
+    FrozenInt8Weight,
+    FrozenInt32Bias,
+    FrozenUint8,
+    Quantiser,
+    frac_of,
+    make_per_channel,
+)
 from .rebuilt_conv import RebuiltConv2d
 from .trace import is_chain
 
@@ -33,19 +43,23 @@ def quantised_conv(conv: nn.Conv2d, output_quant: Quantiser | None = None) -> Qu
         output_quant=output_quant,
     ).to(conv.weight)
     new.weight = conv.weight
+    make_per_channel(new.weight_quant, conv.out_channels)
     if conv.bias is not None:
         new.bias = conv.bias
+        make_per_channel(new.bias_quant, conv.out_channels)
     return new.train(conv.training)
 
 
-def quantised_relu() -> QuantReLU:
-    """ReLU, rounded to uint8."""
-    return QuantReLU(act_quant=FrozenUint8)
+def quantised_activation(activation: nn.Module, signed: bool, offset: bool) -> nn.Module:
+    """ReLU rounded to uint8; where its map shares a scale with negative ones, and for all others, a table."""
+    if isinstance(activation, nn.ReLU) and not signed and not offset:
+        return QuantReLU(act_quant=FrozenUint8)
+    return ActivationTable(activation, offset)
 
 
-def quantiser() -> QuantIdentity:
-    """Rounds a map without negative values to uint8."""
-    return QuantIdentity(act_quant=FrozenUint8)
+def quantiser(signed: bool = False) -> QuantIdentity:
+    """Rounds a map to uint8, or to int8 where it may be negative."""
+    return QuantIdentity(act_quant=FrozenInt8 if signed else FrozenUint8)
 
 
 def input_quantiser() -> QuantIdentity:

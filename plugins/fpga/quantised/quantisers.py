@@ -1,4 +1,6 @@
-"""brevitas quantisers whose scale is a power of two chosen at calibration: no statistics, no gradient.
+"""brevitas quantisers whose scales are powers of two chosen at calibration: no statistics, no gradient.
+
+Maps have one scale, kernels and biases one for each output channel.
 
 The frac is an integer buffer, so neither an optimiser nor an average of weights (ForeachEMA) can move it.
 """
@@ -18,15 +20,34 @@ INPUT_FRAC = 8  # of the image, 0 .. 1
 
 
 class FrozenScale(nn.Module):
-    """brevitas' ``scaling_impl``: the scale 2 ** -frac, whatever the values are."""
+    """brevitas' ``scaling_impl``: the scale 2 ** -frac, whatever the values are; ``frac`` is () or (O,)."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer('frac', torch.zeros((), dtype=torch.int32))
 
     def forward(self, x: Tensor, threshold: Tensor | None = None) -> Tensor:
-        """The scale in the type of ``x``; () ."""
-        return scale_of(self.frac).to(x)
+        """The scale in the type of ``x``: (), or (O, 1, ...) along its first axis."""
+        scale = scale_of(self.frac).to(x)
+        return scale if self.frac.dim() == 0 else scale.view(-1, *(1,) * (x.dim() - 1))
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """With as many fracs as were saved; brevitas makes this module anew before, with one."""
+        if (saved := state_dict.get(f'{prefix}frac')) is not None:
+            self.register_buffer('frac', torch.zeros_like(saved, device=self.frac.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class FrozenZero(nn.Module):
+    """brevitas' ``zero_point_impl``: the zero point that was chosen."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer('zero', torch.zeros((), dtype=torch.int32))
+
+    def forward(self, x: Tensor, scale: Tensor, bit_width: Tensor) -> Tensor:
+        """(), in the type of ``x``."""
+        return self.zero.to(x)
 
 
 class Frozen(PerTensorPoTScaling8bit):
@@ -54,13 +75,34 @@ class FrozenUint8(Frozen, UintQuant, ActQuantSolver):
 
 
 class FrozenInt8(Frozen, IntQuant, ActQuantSolver):
-    """Of maps inside a Tensor-Train chain."""
+    """Of maps inside a Tensor-Train chain, before and after an activation by a table."""
+
+
+class FrozenOffsetUint8(FrozenUint8):
+    """Of maps after an activation that has a smallest value, which are signed but hardly negative."""
+
+    zero_point_impl = FrozenZero
 
 
 Quantiser = type[ExtendedInjector]
 
 
-def frac_of(proxy: nn.Module) -> Tensor:
-    """The buffer () int32 of a layer's ``act_quant``, ``output_quant``, ``weight_quant`` or ``bias_quant``."""
+def scale_module(proxy: nn.Module) -> FrozenScale:
+    """Of a layer's ``act_quant``, ``output_quant``, ``weight_quant`` or ``bias_quant``."""
     fused = getattr(proxy, 'fused_activation_quant_proxy', None)
-    return (proxy if fused is None else fused).tensor_quant.scaling_impl.frac
+    return (proxy if fused is None else fused).tensor_quant.scaling_impl
+
+
+def frac_of(proxy: nn.Module) -> Tensor:
+    """The buffer int32 of a quantiser: () of maps, (O,) of kernels and biases."""
+    return scale_module(proxy).frac
+
+
+def zero_of(proxy: nn.Module) -> Tensor | None:
+    """The buffer () int32 of a map's zero point; None where it has none."""
+    return getattr(proxy.fused_activation_quant_proxy.tensor_quant.zero_point_impl, 'zero', None)
+
+
+def make_per_channel(proxy: nn.Module, channels: int) -> None:
+    """Give the quantiser of a kernel or bias one frac for each output channel, all zero."""
+    scale_module(proxy).register_buffer('frac', torch.zeros(channels, dtype=torch.int32))

@@ -82,5 +82,5 @@ def dense(layer: RebuiltConv2d) -> QuantConv2d:
     conv = quantised_conv(plain_conv(layer, weight, int(layer.bias_frac)).eval())
     frac_of(conv.weight_quant).fill_(layer.weight_frac)
     if layer.bias is not None:
-        frac_of(conv.bias_quant).copy_(layer.bias_frac)
+        frac_of(conv.bias_quant).fill_(int(layer.bias_frac))
     return conv

@@ -7,7 +7,7 @@ from torch import nn
 from detplug.errors import UserError
 
 from .fold import fold_batch_norms
-from .layers import input_quantiser, quantised_layer, quantised_relu, quantiser
+from .layers import input_quantiser, quantised_activation, quantised_layer, quantiser
 from .structure import INPUT, read_structure
 
 FORMS = ('chain', 'rebuild')
@@ -33,8 +33,9 @@ def quantise(network: nn.Module, form: str = 'chain') -> nn.Module:
         if source == structure.shared.of(INPUT):
             layer = nn.Sequential(OrderedDict(quant=input_quantiser(), layer=layer))
         network.set_submodule(name, layer)
-    for name in structure.relus:
-        network.set_submodule(name, quantised_relu())
+    for name in structure.activations:
+        network.set_submodule(name, quantised_activation(modules[name], structure.signed(name), structure.offset(name)))
     for name in sorted(structure.sums, key=lambda name: name.count('.'), reverse=True):  # the inner ones first
-        network.set_submodule(name, nn.Sequential(OrderedDict(block=modules[name], quant=quantiser())))
+        quant = quantiser(structure.signed(name))
+        network.set_submodule(name, nn.Sequential(OrderedDict(block=modules[name], quant=quant)))
     return network

@@ -1,7 +1,7 @@
 """What a network computes, as far as its scales are concerned: which maps share one, and what every layer reads.
 
-A map is named: 'input', or by the module that makes it (a ReLU, a quantiser, a module that returns a sum). Maps that
-are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
+A map is named: 'input', or by the module that makes it (an activation, a quantiser, a module that returns a sum). Maps
+that are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
 """
 
 import operator
@@ -12,15 +12,17 @@ import torch
 import torch.nn.functional as F
 from brevitas.nn import QuantIdentity, QuantReLU
 from torch import fx, nn
+from torch.nn.modules.utils import _pair
 
 from detplug.errors import UserError
 
+from .activation_table import KINDS, ActivationTable, least_value
 from .shared import Shared
 from .trace import is_chain, is_layer, trace
 
 INPUT = 'input'
 ADDS = (operator.add, operator.iadd, torch.add)
-RELU = "give act_cfg=dict(type='ReLU') and train it so"
+ACTIVATION = f'take one of ReLU, {", ".join(kind.__name__ for kind in KINDS)}'
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,41 @@ class Structure:
 
     Attributes:
         reads: name of each layer -> the map that it reads, in order of execution.
-        relus: names of the modules after which a map has no negative values.
+        makes: name of each layer -> names of the activations that follow it; none where its sums are a result.
+        tables: those of the activations that are no ReLU, and the smallest value of each.
         sums: names of the modules that return a sum of two maps.
         shared: which maps share a scale.
     """
 
     reads: dict[str, str]
-    relus: tuple[str, ...]
+    makes: dict[str, tuple[str, ...]]
+    tables: dict[str, float]
     sums: tuple[str, ...]
     shared: Shared
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Names of all activations."""
+        return tuple(dict.fromkeys(name for names in self.makes.values() for name in names))
+
+    def least(self, name: str) -> float:
+        """The smallest value after the activations whose maps share a scale with this one."""
+        return min(self._tables(name), default=0.0)
+
+    def offset(self, name: str) -> bool:
+        """Whether a map, and all that it shares its scale with, is made by tables, hardly negative and no sum."""
+        group = self.shared.of(name)
+        tables, others = self._tables(name), {self.shared.of(x) for x in (INPUT, *self.sums)}
+        return bool(tables) and min(tables) > -1 and group not in others
+
+    def signed(self, name: str) -> bool:
+        """Whether a map, or one that it shares its scale with, has a sign: tables that have no zero point."""
+        return bool(self._tables(name)) and not self.offset(name)
+
+    def _tables(self, name: str) -> list[float]:
+        """Smallest values of the tables whose maps share a scale with this one."""
+        group = self.shared.of(name)
+        return [value for table, value in self.tables.items() if self.shared.of(table) == group]
 
 
 @dataclass(frozen=True)
@@ -52,8 +80,8 @@ def read_structure(network: nn.Module) -> Structure:
     """Follow ``network``: images -> maps; see :class:`Structure`.
 
     Raises:
-        UserError: an operation that integers with one scale do not have, a layer without ReLU, a sum whose module
-            cannot be found.
+        UserError: an operation that integers with one scale do not have, a layer without activation, a sum whose
+            module cannot be found.
     """
     graph, returned = trace(network)
     reader = Reader(network, returned)
@@ -61,7 +89,8 @@ def read_structure(network: nn.Module) -> Structure:
         if node.op != 'output':
             reader.values[node] = reader.read(node)
     reader.check_outputs(graph.output_node().all_input_nodes)
-    return Structure(reader.reads, tuple(reader.relus), tuple(reader.sums), reader.shared)
+    makes = {name: tuple(found) for name, found in reader.makes.items()}
+    return Structure(reader.reads, makes, reader.tables, tuple(reader.sums), reader.shared)
 
 
 class Reader:
@@ -71,7 +100,8 @@ class Reader:
         self.network, self.returned = network, returned
         self.values: dict[fx.Node, Value] = {}
         self.reads: dict[str, str] = {}
-        self.relus: dict[str, None] = {}
+        self.makes: dict[str, dict[str, None]] = {}
+        self.tables: dict[str, float] = {}
         self.sums: dict[str, None] = {}
         self.shared = Shared()
 
@@ -100,20 +130,30 @@ class Reader:
             check_layer(name, module)
             source = self.map_of(node.args[0])
             self.reads[name] = self.shared.join([source, self.reads.get(name, source)])
+            self.makes.setdefault(name, {})
             return Value(layer=name)
-        if isinstance(module, nn.ReLU | QuantReLU):
-            if self.values[node.args[0]].layer is None or len(node.args[0].users) > 1:
-                raise UserError(f'model: {name}: a ReLU that does not follow a convolution of its own; leave it out')
-            self.relus[name] = None
-            return Value(map=name)
+        if isinstance(module, (nn.ReLU, QuantReLU, ActivationTable, *KINDS)):
+            return self.read_activation(node, module)
         if isinstance(module, QuantIdentity):
             return Value(map=self.shared.join([name, self.map_of(node.args[0])]))
+        if isinstance(module, nn.MaxPool2d):
+            check_pool(name, module)
         if isinstance(module, nn.MaxPool2d | nn.Identity | nn.Dropout):
             source = self.values[node.args[0]]
             return source if isinstance(module, nn.Identity) else Value(map=self.map_of(node.args[0]))
         if isinstance(module, nn.Upsample):
             return self.kept(node, module.mode == 'nearest', 'interpolates', "give mode='nearest'")
-        raise UserError(f'model: {name}: {type(module).__name__} has no form in integers; {RELU}')
+        raise UserError(f'model: {name}: {type(module).__name__} has no form in integers; {ACTIVATION}')
+
+    def read_activation(self, node: fx.Node, module: nn.Module) -> Value:
+        """One that follows a convolution of its own."""
+        name, layer = node.target, self.values[node.args[0]].layer
+        if layer is None or len(node.args[0].users) > 1:
+            raise UserError(f'model: {name}: an activation that follows no convolution of its own; leave it out')
+        self.makes[layer][name] = None
+        if not isinstance(module, nn.ReLU | QuantReLU):
+            self.tables[name] = least_value(getattr(module, 'activation', module))
+        return Value(map=name)
 
     def read_sum(self, node: fx.Node) -> Value:
         """x + y: the module that returns it will round it."""
@@ -135,11 +175,11 @@ class Reader:
         """The map that a node holds.
 
         Raises:
-            UserError: it holds the sums of a layer, after which there is no ReLU.
+            UserError: it holds the sums of a layer, after which there is no activation.
         """
         value = self.values[node]
         if value.map is None:
-            raise UserError(f'model: {value.layer}: no ReLU after it; {RELU}')
+            raise UserError(f'model: {value.layer}: no activation after it; {ACTIVATION}')
         return value.map
 
     def check_outputs(self, nodes: list[fx.Node]) -> None:
@@ -162,6 +202,19 @@ def check_layer(name: str, module: nn.Module) -> None:
                 f'model: {name}: groups {conv.groups}, dilation {conv.dilation}, stride {conv.stride}, padding '
                 f'{conv.padding} {conv.padding_mode}; take a plain convolution with equal strides and padding by zeros'
             )
+
+
+def check_pool(name: str, module: nn.MaxPool2d) -> None:
+    """Refuse a pooling that changes the size of its map.
+
+    Raises:
+        UserError: such a module.
+    """
+    kernel, stride, padding, dilation = map(_pair, (module.kernel_size, module.stride, module.padding, module.dilation))
+    same = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and padding == (kernel[0] // 2,) * 2
+    if not same or {*stride, *dilation} != {1} or module.ceil_mode:
+        problem = f'a pooling of {kernel}, stride {stride}, padding {padding} changes the size of its map'
+        raise UserError(f'model: {name}: {problem}; take an odd kernel with stride 1, or a convolution with stride 2')
 
 
 def name_of(target: str | Callable) -> str:

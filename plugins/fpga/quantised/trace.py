@@ -7,6 +7,7 @@ from torch import fx, nn
 
 from detplug.errors import UserError
 
+from .activation_table import ActivationTable, is_table_activation
 from .rebuilt_conv import RebuiltConv2d
 
 
@@ -38,7 +39,9 @@ class LayerTracer(fx.Tracer):
         self.returned: dict[fx.Node, str] = {}
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        """Layers, and whatever torch and brevitas have ready."""
+        """Layers, activations, and whatever torch and brevitas have ready."""
+        if isinstance(module, ActivationTable) or is_table_activation(module):
+            return True
         ready = module.__module__.startswith(('torch.nn', 'brevitas.nn')) and not isinstance(module, nn.Sequential)
         return ready or is_layer(module) or hasattr(module, 'cores')
 

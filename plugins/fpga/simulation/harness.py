@@ -14,6 +14,7 @@ HARNESS = r"""
 #include "Vaccelerator.h"
 #include "verilated.h"
 
+const int UNITS = 3;
 using Bytes = std::vector<char>;
 double sc_time_stamp() { return 0; }
 
@@ -44,6 +45,8 @@ int main(int argc, char** argv) {
     std::deque<Run> reads, writes;
     const size_t count = code.size() / size;
     size_t next = 0;
+    unsigned long long first = 0;  // cycle in which the first instruction is taken
+    top.begin = 0;  // instructions are counted from the reset on
     top.rst = 1;
     for (int half = 0; half < 4; half++) {
         top.clk = half & 1;
@@ -59,9 +62,11 @@ int main(int argc, char** argv) {
         top.read_request_ready = go();
         top.write_request_ready = go();
         top.write_ready = !writes.empty() && go();
+        top.written = writes.empty() && go();
         top.eval();
+        for (int unit = 0; unit < UNITS; unit++)
+            if (top.done >> unit & 1) printf("%d %llu\n", unit, cycle - first);
         if (top.idle && next == count) {
-            printf("%llu\n", cycle);
             std::ofstream(argv[3], std::ios::binary).write(memory.data(), memory.size());
             return 0;
         }
@@ -70,17 +75,18 @@ int main(int argc, char** argv) {
             memcpy(&memory[writes.front().address * word], &top.write_data, word);
             step(writes);
         }
-        const Run run{top.request_address, top.request_words + 1ull, cycle + latency};
         if (top.read_request && top.read_request_ready) {
+            const Run run{top.read_address, top.read_words + 1ull, cycle + latency};
             if (outside(run)) return 3;
             reads.push_back(run);
         }
         if (top.write_request && top.write_request_ready) {
+            const Run run{top.write_address, top.write_words + 1ull, 0};
             if (outside(run)) return 4;
             writes.push_back(run);
         }
         if (top.instruction_ready && next < count) {
-            printf("%llu\n", cycle);
+            if (!next) first = cycle;
             next++;
         }
         top.clk = 1;

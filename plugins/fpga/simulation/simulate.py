@@ -18,7 +18,7 @@ from detplug.errors import UserError
 
 from ..compiler.program import Program, conv_program, output_of, place
 from ..compiler.task import conv_task
-from ..hardware.instructions import INSTRUCTION_BITS, encode
+from ..hardware.instructions import INSTRUCTION_BITS, KINDS, encode
 from ..hardware.sizes import Sizes
 from ..hardware.verilog import verilog
 from ..integers.integer_network import Conv, Format
@@ -37,11 +37,16 @@ class Run:
 
     Attributes:
         outside: (words, N) uint8, the memory outside at the end.
-        cycles: of each instruction, until the next one can be taken.
+        ends: of each instruction, in cycles from the first one's being taken on.
     """
 
     outside: np.ndarray
-    cycles: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def cycles(self) -> int:
+        """Of the whole program."""
+        return max(self.ends, default=0)
 
 
 class Simulator:
@@ -63,7 +68,7 @@ class Simulator:
         """
         task = conv_task(op, source, *x.shape[1:])
         run = self.run_program(conv_program(op, x, source, self.sizes), latency)
-        return output_of(task, run.outside, place(task.parts(self.sizes.n))['output']), sum(run.cycles)
+        return output_of(task, run.outside, place(task.parts(self.sizes.n))['output']), run.cycles
 
     def run_program(self, program: Program, latency: int = LATENCY, stalls: int = 0, seed: int = 0) -> Run:
         """A program.
@@ -88,8 +93,9 @@ class Simulator:
                 why = FAILURES.get(done.returncode, done.stderr)
                 raise RuntimeError(f'{program.name}: the simulation failed: {why}')
             outside = np.fromfile(after, np.uint8).reshape(program.outside.shape)
-        taken = np.array(done.stdout.split(), dtype=np.int64)
-        return Run(outside, tuple(np.diff(taken).tolist()))
+        ended = np.array(done.stdout.split(), dtype=np.int64).reshape(-1, 2)
+        ends = [iter(ended[ended[:, 0] == unit, 1].tolist()) for unit in range(len(KINDS))]
+        return Run(outside, tuple(next(ends[KINDS.index(type(x))]) for x in program.instructions))
 
 
 def missing_tool() -> str | None:

@@ -1,29 +1,28 @@
-"""What a task costs: cycles by what they are spent on, and bytes that move between chip and memory outside. Ours."""
+"""What instructions cost: cycles by what they are spent on, bytes that move between chip and memory outside. Ours."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 
-from ..compiler.convolution import conv_instructions
-from ..compiler.elementwise import element_instructions
-from ..compiler.network import Task
+from ..compiler.chip import Chip
+from ..compiler.dependencies import dependent
+from ..compiler.network import Task, task_instructions
 from ..compiler.program import place
-from ..compiler.task import ConvTask
 from ..hardware.instructions import Compute, Instruction, Memory, Store
 from ..hardware.sizes import Sizes
 from .cycles import LATENCY, cycles
 
 
-def task_instructions(task: Task, sizes: Sizes) -> Iterator[Instruction]:
-    """Of one task alone, its parts one after another in the memory outside.
+def task_program(task: Task, sizes: Sizes) -> tuple[tuple[Instruction, ...], dict[str, int]]:
+    """One task alone: its instructions, and the first word outside of each of its parts, one after another.
 
     Raises:
         UserError: a memory that is too small.
     """
-    write = conv_instructions if isinstance(task, ConvTask) else element_instructions
-    return write(task, sizes, place(task.parts(sizes.n)))
+    starts = place(task.parts(sizes.n))
+    return dependent([*task_instructions(task, Chip(sizes), starts)], sizes), starts
 
 
-def part_of(instruction: Instruction, starts: dict[str, int]) -> str:
+def part_of(instruction: Instruction, starts: Mapping[str, int]) -> str:
     """What an instruction is for: rebuild, compute, store, or the part of the memory outside that it loads."""
     if isinstance(instruction, Compute):
         return 'rebuild' if instruction.target == Memory.WEIGHTS else 'compute'
@@ -35,18 +34,21 @@ def part_of(instruction: Instruction, starts: dict[str, int]) -> str:
     return 'load maps' if name.startswith('input') else 'load weights'
 
 
-def cycles_by_part(task: Task, sizes: Sizes, latency: int = LATENCY) -> Counter[str]:
-    """Cycles of a task: compute, rebuild, load weights (cores and biases too), load maps, store."""
-    starts, total = place(task.parts(sizes.n)), Counter()
-    for instruction in task_instructions(task, sizes):
-        total[part_of(instruction, starts)] += cycles(instruction, sizes.n, latency)
+def cycles_by_part(
+    instructions: Iterable[Instruction], n: int, starts: Mapping[str, int], latency: int = LATENCY
+) -> Counter[str]:
+    """Cycles of units at work: compute, rebuild, load weights (cores and biases too), load maps, store."""
+    total = Counter()
+    for instruction in instructions:
+        total[part_of(instruction, starts)] += cycles(instruction, n, latency)
     return total
 
 
-def bytes_by_part(task: Task, sizes: Sizes) -> Counter[str]:
+def bytes_by_part(instructions: Iterable[Instruction], n: int, starts: Mapping[str, int]) -> Counter[str]:
     """Bytes of load weights, load maps and store; what is loaded twice counts twice, zeros of the last block count."""
-    starts, total = place(task.parts(sizes.n)), Counter()
-    for instruction in task_instructions(task, sizes):
+    total = Counter()
+    for instruction in instructions:
         if not isinstance(instruction, Compute):
-            total[part_of(instruction, starts)] += sizes.n * instruction.words * instruction.runs
+            words = instruction.words * instruction.runs << getattr(instruction, 'twice', 0)
+            total[part_of(instruction, starts)] += n * words
     return total

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from plugins.fpga.hardware.instructions import encode
 from plugins.fpga.integers.integer_network import Conv, Format
+from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.tt_kernel import TTKernel
 
 
@@ -29,7 +30,10 @@ def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Kind:
-    """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output."""
+    """Of a convolution; ``ranks`` (r1 or None, r2) of a kernel that is rebuilt; ``form`` of the output.
+
+    ``channel_scales`` and ``table`` are left aside where ``form`` is None; ``zero`` is the zero point of the input.
+    """
 
     kernel: int = 3
     stride: int = 1
@@ -37,6 +41,9 @@ class Kind:
     signed_in: bool = False
     form: Format | None = Format(4, False)
     ranks: tuple[int | None, int] | None = None
+    channel_scales: bool = False
+    table: bool = False
+    zero: int = 0
 
 
 def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> Case:
@@ -49,8 +56,13 @@ def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> 
         cores = TTKernel(int8(rng, first or last, into), middle, int8(rng, out, last), 8, 9)
         weight = cores.rebuild()
     bias = rng.integers(-30000, 30000, out).astype(np.int32)
-    op = Conv('conv', ('x',), weight, 7, bias, kind.stride, kind.padding, kind.form, cores)
-    source = Format(8, kind.signed_in)
+    frac, table = 7, None
+    if kind.channel_scales and kind.form is not None:
+        frac = rng.integers(5, 15, out)
+    if kind.table and kind.form is not None:
+        table = Table(Format(4, True), rng.integers(kind.form.low, kind.form.high + 1, 256))
+    op = Conv('conv', ('x',), weight, frac, bias, kind.stride, kind.padding, kind.form, cores, table)
+    source = Format(8, kind.signed_in, zero=0 if kind.signed_in else kind.zero)
     return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)
 
 
@@ -67,7 +79,9 @@ def conv_cases(draw) -> Case:
     fracs = st.integers(-8, 10)
     form = draw(st.none() | st.builds(Format, fracs, st.booleans()))
     channels = st.integers(1, 13)
-    kind = dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)), signed_in=draw(st.booleans()))
+    kind = {name: draw(st.booleans()) for name in ('signed_in', 'channel_scales', 'table')}
+    kind['zero'] = draw(st.sampled_from([0, 0, 9, 255]))
+    kind |= dict(kernel=kernel, padding=padding, stride=draw(st.integers(1, 2)))
     return conv_case(draw(st.integers(0, 2**31)), draw(channels), draw(channels), size, form=form, ranks=ranks, **kind)
 
 
@@ -88,15 +102,17 @@ def run_in_python(design, program, latency: int = 3) -> tuple[np.ndarray, int]:
             ctx.set(design.instruction, codes[0] if codes else 0)
             answer = reads and reads[0][0] <= cycle
             ctx.set(design.read_valid, bool(answer))
+            ctx.set(design.written, not writes)
             if answer:
                 ctx.set(design.read_data, int.from_bytes(outside[reads.pop(0)[1]].tobytes(), 'little'))
-            first, words = ctx.get(design.request_address), ctx.get(design.request_words) + 1
             if ctx.get(design.read_request):
+                first, words = ctx.get(design.read_address), ctx.get(design.read_words) + 1
                 reads += [(cycle + latency, first + word) for word in range(words)]
             if ctx.get(design.write):
                 word = ctx.get(design.write_data).to_bytes(bits // 8, 'little')
                 outside[writes.pop(0)] = np.frombuffer(word, np.uint8)
             if ctx.get(design.write_request):
+                first, words = ctx.get(design.write_address), ctx.get(design.write_words) + 1
                 writes += range(first, first + words)
             if codes and ctx.get(design.instruction_ready):
                 codes.pop(0)

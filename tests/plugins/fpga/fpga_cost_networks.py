@@ -7,7 +7,9 @@ from plugins.fpga.hardware.sizes import Sizes
 from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
 from plugins.fpga.integers.tt_kernel import TTKernel
 
-SIZES = Sizes(4, activations=768, weights=2048, sums=64, biases=16)  # most maps are cut into tiles
+SIZES = Sizes(
+    4, activations=768, weights=2048, sums=64, biases=16, results=384, residuals=192
+)  # most maps are cut into tiles
 FORM = Format(4, False)
 
 

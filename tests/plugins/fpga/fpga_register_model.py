@@ -65,7 +65,7 @@ class Board:
         program = Program('board', instructions, np.asarray(memory).reshape(-1, self.n))
         run = self.simulator.run_program(program)
         memory[:] = run.outside.reshape(-1)
-        cycles = sum(run.cycles)
+        cycles = run.cycles
         self.values |= {Register.ERROR: self.error, Register.TAKEN: count, Register.STATUS: int(Status.DONE)}
         self.values |= {Register.CYCLES_LOW: cycles & 0xFFFFFFFF, Register.CYCLES_HIGH: cycles >> 32}
 

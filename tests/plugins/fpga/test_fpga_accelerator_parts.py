@@ -25,7 +25,7 @@ from plugins.fpga.hardware.requantiser import Requantiser  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 
-SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4)
+SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4, results=128, residuals=64)
 
 
 def simulate(design, bench) -> None:
@@ -112,17 +112,23 @@ def test_the_array_multiplies_while_the_next_tile_is_loaded(signed):
     assert len(found) == tiles * places - 1
 
 
-@given(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4), st.integers(0, 31), st.booleans())
+FOUR_SUMS = st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4)
+
+
+@given(FOUR_SUMS, st.lists(st.integers(0, 31), min_size=4, max_size=4), st.booleans())
 @settings(max_examples=60)
-def test_halves_go_to_the_even_neighbour(sums, shift, signed):
+def test_halves_go_to_the_even_neighbour_with_a_shift_for_each_lane(sums, shifts, signed):
+    shift = shifts[0]
     sums[0] = max(-(2**31), min(2**31 - 1, (sums[0] >> shift << shift) + (1 << shift >> 1)))  # a half
     design, found = Requantiser(4), []
 
     async def bench(ctx):
-        ctx.set(design.shift, shift)
         ctx.set(design.signed, signed)
-        await ctx.tick()  # both stand still long before the first sum
+        for lane, own in enumerate(shifts):
+            ctx.set(design.shifts[lane], own)
+        await ctx.tick()  # shifts come one cycle before
         for lane, value in enumerate(sums):
+            ctx.set(design.shifts[lane], 31 - shifts[lane])  # those of the next sums
             ctx.set(design.sums[lane], value)
         for _ in range(design.latency):
             await ctx.tick()
@@ -130,12 +136,13 @@ def test_halves_go_to_the_even_neighbour(sums, shift, signed):
 
     simulate(design, bench)
     low, high = (-128, 127) if signed else (0, 255)
-    assert found == [min(max(round(Fraction(x, 1 << shift)), low), high) & 255 for x in sums]
+    rounded = [round(Fraction(x, 1 << own)) for x, own in zip(sums, shifts, strict=True)]
+    assert found == [min(max(x, low), high) & 255 for x in rounded]
 
 
-@pytest.mark.parametrize('ranks', [None, (3, 5)])
-def test_the_whole_accelerator_in_python(ranks):
-    case = conv_case(1, 5, 6, (4, 5), stride=2, ranks=ranks)
+@pytest.mark.parametrize('kind', [dict(channel_scales=True, table=True), dict(ranks=(3, 5))], ids=['table', 'cores'])
+def test_the_whole_accelerator_in_python(kind):
+    case = conv_case(1, 5, 6, (4, 5), stride=2, **kind)
     program = conv_program(case.op, case.x, case.source, SMALL)
     outside, cycles = run_in_python(Accelerator(SMALL), program)
     task = conv_task(case.op, case.source, 4, 5)

@@ -16,7 +16,7 @@ from plugins.fpga.axi.memory_image import code_bytes, instruction_bytes  # noqa:
 from plugins.fpga.hardware.instructions import Compute, Load, encode  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 
-SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16)
+SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_bursts_cover_a_run_and_cross_no_page(start, beats):
     assert all(a // PAGE == (a + 4 * length - 1) // PAGE and length <= 16 for a, length in bursts)
 
 
-@pytest.mark.parametrize('word, size', [(4, 44), (8, 48), (16, 48), (32, 64)])
+@pytest.mark.parametrize('word, size', [(4, 52), (8, 56), (16, 64), (32, 64)])
 def test_instructions_lie_in_whole_words(word, size):
     code = [Load(words=5, ddr=7), Compute(rows=3)]
     assert instruction_bytes(word) == size

@@ -9,21 +9,24 @@ from mmengine.config import Config
 for package in ('amaranth', 'hls4ml'):
     pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
 
+from fpga_odd_network import odd_network  # noqa: E402
 from fpga_register_model import Board, bundle_modules  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.bundle import rtl_part  # noqa: E402
 from plugins.fpga.bundle.golden import write_golden  # noqa: E402
-from plugins.fpga.bundle.hls_part import last_map  # noqa: E402
+from plugins.fpga.bundle.hls_part import last_map, takes_hls  # noqa: E402
 from plugins.fpga.bundle.readme import readme  # noqa: E402
-from plugins.fpga.bundle.rtl_part import sizes_of, write_rtl  # noqa: E402
-from plugins.fpga.bundle.settings import Settings, settings_of  # noqa: E402
+from plugins.fpga.bundle.rtl_part import write_rtl  # noqa: E402
+from plugins.fpga.bundle.settings import Settings, settings_of, sizes_of  # noqa: E402
 from plugins.fpga.bundle.vivado import constraints, vivado_script  # noqa: E402
 from plugins.fpga.compiler.layout import map_words  # noqa: E402
 from plugins.fpga.compiler.network import network_program  # noqa: E402
 from plugins.fpga.cost.boards import read_board  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.hls.onnx_graph import onnx_graph  # noqa: E402
 from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork  # noqa: E402
+from plugins.fpga.integers.number_format import Table  # noqa: E402
 from plugins.fpga.simulation.simulate import Run, Simulator  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -70,22 +73,31 @@ def test_a_map_that_the_rtl_computes_otherwise_is_named(network, tmp_path, monke
     assert not list((tmp_path / 'rtl').iterdir())
 
 
-def test_the_bundle_runs_any_image_through_its_own_files(network, tmp_path, gxx, monkeypatch):
-    """host.py and driver.py of the bundle on a model of the registers, behind which the RTL is simulated."""
-    sizes, maps = Sizes(4, 384, 1024, 32, 16), network.run(RNG.integers(0, 256, (1, 3, 6, 6)))
+@pytest.mark.parametrize('odd', [False, True])
+def test_the_bundle_runs_any_image_through_its_own_files(network, tmp_path, gxx, monkeypatch, odd):
+    """host.py and driver.py of the bundle on a model of the registers, behind which the RTL is simulated.
+
+    The odd network has tables, folded maps and channels that fill no blocks.
+    """
+    network = odd_network() if odd else network
+    sizes, maps = Sizes(4, 384, 1024, 32, 16), network.run(RNG.integers(0, 256, (1, *network.input_shape)))
     monkeypatch.setattr(rtl_part, 'sizes_of', lambda settings: sizes)  # small, so soon written
     checked = write_rtl(tmp_path, network, maps, Settings(array=4))
-    assert checked['maps_checked'] == 4 and checked['values_compared'] == 4 * 144
-    other = RNG.integers(0, 256, (3, 6, 6))
+    ops = [op for op in network.ops if not (odd and op.name == 'b')]  # which adds, and leaves no map
+    values = sum(maps[op.name].size for op in ops)
+    assert checked['maps_checked'] == len(ops) and checked['values_compared'] == values
+    other = RNG.integers(0, 256, network.input_shape)
     driver, host = bundle_modules(tmp_path / 'rtl')
     board = Board(Simulator(sizes))
     accelerator = driver.Accelerator(tmp_path / 'rtl', board, board.allocate)
-    (found,) = accelerator.run(other)
-    np.testing.assert_array_equal(found, network.run(other[None])['stage1_b'])
-    assert accelerator.cycles == checked['cycles'] and not np.array_equal(found, maps['stage1_b'])
-    for op in network.ops:
-        made = host.unpack(np.asarray(accelerator._memory), op.name, accelerator.program)
-        np.testing.assert_array_equal(made, network.run(other[None])[op.name][0])
+    for name, found in zip(network.outputs, accelerator.run(other), strict=True):
+        np.testing.assert_array_equal(found, network.run(other[None])[name])
+        assert not np.array_equal(found, maps[name])
+    assert accelerator.cycles == checked['cycles']
+    expected_maps = network.run(other[None])
+    for name in (network.input, *(op.name for op in ops)):
+        made = host.unpack(np.asarray(accelerator._memory), name, accelerator.program)
+        np.testing.assert_array_equal(made, expected_maps[name][0], err_msg=name)
     with pytest.raises(ValueError, match='shape'):
         accelerator.run(other[:, :5])
     with pytest.raises(ValueError, match='values'):
@@ -125,6 +137,37 @@ def test_golden_vectors_are_what_the_network_computes(network, tmp_path):
     assert set(golden) == {'images', 'stage1_b'} and set(maps) == {'images', *(op.name for op in network.ops)}
 
 
+def test_depths_of_memories_are_settings():
+    settings = settings_of(Config(dict(fpga=dict(array=8, memories=dict(sums=1024, weights=65536)))))
+    plain = Sizes()
+    doubled = {name: 2 * getattr(plain, name) for name in ('activations', 'results', 'residuals')}
+    assert sizes_of(settings) == Sizes(8, weights=65536, sums=1024, **doubled)
+    for memories, line in ((dict(n=8), 'no such memory'), (dict(sums=2**20), 'an address has 20 bits'),
+                           (dict(biases=8192), 'room for 4096'), (dict(sums=2), 'give at least 16 words'),
+                           (dict(sums=640), 'power of two')):  # fmt: skip
+        with pytest.raises(UserError, match=f'fpga: memories: .*{line}'):
+            settings_of(Config(dict(fpga=dict(memories=memories))))
+
+
+def table_network() -> IntegerNetwork:
+    """One convolution with a table."""
+    table = Table(Format(4, True), np.arange(256) - 128)
+    weight, bias = np.ones((4, 3, 1, 1), np.int8), np.zeros(4, np.int32)
+    op = Conv('a', ('images',), weight, 3, bias, out=Format(3, True), table=table)
+    return IntegerNetwork('images', Format(8, False), (3, 4, 4), (op,), ('a',))
+
+
+def test_a_project_of_tables_is_left_out_with_a_line_or_refused(network, capsys, tmp_path):
+    assert takes_hls(network, Settings()) and not takes_hls(network, Settings(hls=False))
+    assert capsys.readouterr().out == ''
+    assert not takes_hls(table_network(), Settings())
+    assert capsys.readouterr().out == 'hls: left out, a: an activation by a table has no form in hls4ml\n'
+    with pytest.raises(UserError, match='^fpga: hls: a: an activation by a table'):
+        takes_hls(table_network(), Settings(hls=True))
+    with pytest.raises(UserError, match='^a: hls: an activation by a table'):
+        onnx_graph(table_network())
+
+
 def test_settings_of_a_config_and_their_defaults():
     assert settings_of(Config({})) == Settings()
     assert settings_of(Config(dict(fpga=dict(array=8, images=3)))) == replace(Settings(), array=8, images=3)
@@ -147,7 +190,8 @@ def test_wrong_settings_are_one_line(given, words):
 @pytest.mark.parametrize('array', [4, 8, 16])
 def test_every_array_has_memories_of_the_same_bytes(array):
     sizes = sizes_of(Settings(array=array))
-    assert sizes.n == array and sizes.weights * array == sizes.activations * array == 256 * 1024
+    assert sizes.n == array and sizes.weights * array == 2 * sizes.activations * array == 256 * 1024
+    assert (sizes.results * array, sizes.residuals * array) == (64 * 1024, 32 * 1024)
 
 
 def test_the_readme_names_the_device():
@@ -162,3 +206,5 @@ def test_the_readme_names_the_device():
     assert '`xc7z020clg400-1`' in text and 'at least 19.4 MB before any weight;\nPYNQ-Z2 has 0.6 MB' in text
     assert 'do not fit' in text and text.count('not run by us') == 2 and 'vitis-run' in text
     assert '25% of the multiplications' in text and '{' not in text
+    without = readme(manifest | dict(hls=None), 'mine', 'PYNQ-Z2', 'xc7z020clg400-1')
+    assert 'hls/' not in without and 'vitis-run' not in without and '0 differ). Bit for bit' in without

@@ -97,9 +97,9 @@ def test_resources_of_another_family_are_refused():
         fit(board_of(OWN, ''), Resources(1, 1, 1, 1), 'xcup')
 
 
-def test_a_slow_memory_slows_transfers_alone():
+def test_a_frame_takes_its_cycles_or_what_the_memory_needs():
     board: Board = board_of(OWN, '')  # 100 MHz
-    cost = Cost(compute_cycles=600, transfer_cycles=400)
-    assert frame_seconds(replace(board, ddr_bytes_per_second=1.6e9), cost, 16) == pytest.approx(1000 / 1e8)
-    assert frame_seconds(replace(board, ddr_bytes_per_second=0.8e9), cost, 16) == pytest.approx(1400 / 1e8)
-    assert frame_seconds(replace(board, ddr_bytes_per_second=9e9), cost, 16) == pytest.approx(1000 / 1e8)
+    cost = Cost(cycles=1000, weight_bytes=4000, in_bytes=8000, out_bytes=4000)
+    assert frame_seconds(replace(board, ddr_bytes_per_second=1.6e9), cost) == pytest.approx(1000 / 1e8)
+    assert frame_seconds(replace(board, ddr_bytes_per_second=0.8e9), cost) == pytest.approx(2000 / 1e8)
+    assert frame_seconds(replace(board, ddr_bytes_per_second=9e9), cost) == pytest.approx(1000 / 1e8)

@@ -35,12 +35,16 @@ def test_rows_are_the_figures(tables, tmp_path):
     write(
         tmp_path, 'fpga_resources', {'16.dsp': 256, '16.bram': 127.5, '16.lut': 7454, '16.ff': 5110, 'xcup.16.dsp': 9}
     )
-    write(tmp_path, 'fpga_accuracy', {'dense.float': 0.5, 'dense.ptq': 0.25})
+    accuracy = {'dense.float': 0.5, 'silu.dense.ptq.map': 0.25, 'silu.dense.ptq.map_std': 0.125}
+    write(tmp_path, 'fpga_accuracy', accuracy)
+    write(tmp_path, 'fpga_ptq_coco', {'float': 0.5, 'ptq': 0.25, 'ptq.loss': 0.25})
     write(tmp_path, 'fpga_rtl', {'mismatches': 0})
     network = tables['fpga_network']().splitlines()
     assert len(network) == 4 and '1.00x' in network[2] and '4.00x' in network[3] and '3.00' in network[3]
     assert '| 256 | 127.5 | 7454 | 5110 |' in tables['fpga_resources']()
-    assert '| dense | 0.500 | 0.250 | - |' in tables['fpga_accuracy']()
+    _, _, silu, relu = tables['fpga_accuracy']().splitlines()
+    assert silu == '| SiLU, dense | - | 0.250 ± 0.125 | - | - |' and relu == '| ReLU, dense | 0.500 | - | - | - |'
+    assert tables['fpga_ptq_coco']().count('\n') == 3
     assert tables['fpga_rtl']().count('\n') == 2
     published = tables['fpga_published']().splitlines()
     assert any('553' in row and '1351' in row for row in published) and any('21.4' in row for row in published)

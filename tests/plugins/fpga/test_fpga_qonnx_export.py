@@ -155,7 +155,7 @@ def test_the_bundle_says_what_a_stranger_needs(form, requests, tmp_path):
     assert manifest['model']['sha256'] == sha256(bundle.folder / 'model.onnx')
     assert manifest['model']['dialect'] == 'QONNX' and manifest['classes'] == ['red', 'green']
     assert manifest['input']['name'] == 'images' and manifest['input']['shape'] == [1, 3, SIDE, SIDE]
-    assert manifest['input']['format'] == dict(frac=8, signed=False, bits=8)
+    assert manifest['input']['format'] == dict(frac=8, signed=False, bits=8, zero=0)
     assert manifest['outputs']['names'] == ['level0'] and manifest['outputs']['kind'] == 'raw'
     assert {'brevitas', 'qonnx', 'torch', 'detplug'} <= manifest['versions'].keys()
     # the manifest alone leads from images to the dense boxes of torch

@@ -109,6 +109,22 @@ def test_an_upsampling_by_scales_is_read(path):
     assert np.array_equal(network.run(pixels)[y], np.kron(pixels, np.ones((1, 1, 2, 2))))
 
 
+def test_a_table_and_a_scale_a_channel_are_read(path):
+    file, fracs = File(), np.array([7, 9, 4, 7])
+    sums = file.conv(file.quant('images'), scale=2.0 ** -fracs.reshape(4, 1, 1, 1), bias=2.0 ** -(fracs + 8))
+    name = file.quant(look_up(file, file.quant(sums, 2**-5, signed=1)), 2**-4, signed=1)
+    network = read_qonnx(file.save(path, name))
+    (conv,) = network.ops
+    assert conv.name == name and conv.weight_frac.tolist() == fracs.tolist() and conv.out == Format(4, signed=True)
+    assert conv.bias.tolist() == (2 ** (fracs + 8)).tolist() and conv.table.format == Format(5, signed=True)
+    assert conv.table.values.tolist() == (VALUES * 16).tolist()
+    image = np.array([200, 100, 50]).reshape(1, 3, 1, 1)
+    units = 2.0 ** -(fracs + 8)
+    values = (np.tensordot(conv.weight[:, :, 0, 0], image[0, :, 0, 0], 1) + conv.bias) * units
+    rounded = np.clip(np.rint(values * 2**5), -128, 127).astype(int)
+    assert network.run(image)[name].ravel().tolist() == (VALUES * 16)[rounded + 128].tolist()
+
+
 def bad_quantiser(**settings):
     return lambda file: file.quant(file.conv(file.quant('images')), **dict(scale=2**-5) | settings)
 
@@ -122,13 +138,62 @@ def second(make):
     return lambda file: make(file, layer(file, file.quant('images')))
 
 
+VALUES = RNG.integers(-128, 128, 256) / 2**4
+
+
+def look_up(file, source, factor=2**5, offset=128.0, values=VALUES):
+    """Values of a table at the integers of ``source``."""
+    index = file.add('Add', file.add('Mul', source, file.store(factor)), file.store(offset))
+    return file.add('Gather', file.store(values), file.add('Cast', index, to=TensorProto.INT64), axis=0)
+
+
+def table(signed=1, other=False, zero=0.0, out_signed=1, **settings):
+    """A convolution, rounded, and a table; ``other`` reads the rounded sums too."""
+
+    def make(file):
+        x = file.quant(file.conv(file.quant('images')), 2**-5, signed=signed)
+        y = file.quant(look_up(file, x, **settings), 2**-4, zero, signed=out_signed)
+        return file.quant(file.add('Add', x, y), 2**-4, signed=1) if other else y
+
+    return make
+
+
 REFUSED = {
     'scale': (bad_quantiser(scale=0.3), r'Quant\d+ \(Quant\): scale 0.3\d+ is no power of two'),
     'zero scale': (bad_quantiser(scale=0.0), 'scale 0 is no power of two'),
     'negative scale': (bad_quantiser(scale=-0.5), 'scale -0.5 is no power of two'),
     'nan scale': (bad_quantiser(scale=np.nan), 'scale nan is no power of two'),
-    'zero point': (bad_quantiser(zero=3.0), 'zero point 3'),
+    'zero point': (bad_quantiser(zero=3.0), 'zero point 3; use one behind a table'),
+    'broken zero point': (table(zero=2.5, out_signed=0), 'zero point 2.5'),
+    'signed zero point': (table(zero=3.0), 'zero point 3; use the FixedPoint'),
+    'sum with zero point': (
+        lambda file: file.quant(file.add('Add', *[table(zero=3.0, out_signed=0)(file)] * 2), signed=1),
+        'adds maps with a zero point',
+    ),
     'channel scales': (bad_quantiser(scale=np.full((1, 4, 1, 1), 0.5)), '4 scales, one a channel'),
+    'weight scales': (
+        bad_conv(scale=np.full((1, 3, 1, 1), 0.5)),
+        r'scales \(1, 3, 1, 1\) of 4 channels; use the FixedPoint',
+    ),
+    'a weight scale': (bad_conv(scale=np.reshape([0.5, 0.3, 0.5, 1], (4, 1, 1, 1))), r'scale 0.3\d+ is no power'),
+    'scales of a result': (
+        second(lambda file, x: file.conv(x, (4, 4, 1, 1), np.reshape([0.5, 1, 1, 1], (4, 1, 1, 1)))),
+        r'\(Conv\): its sums have a scale a channel',
+    ),
+    'table size': (table(values=VALUES[:128]), r'\(Gather\): a table of shape \(128,\)'),
+    'table offset': (table(offset=127.0), 'its index plus 127'),
+    'table factor': (table(factor=2.0), r'\(Gather\): looks up Format\(frac=5.*integers times 2'),
+    'table of unsigned': (table(signed=0), r'\(Gather\): looks up Format'),
+    'table without index': (
+        second(lambda file, x: file.add('Gather', file.store(VALUES), file.add('Cast', x, to=TensorProto.INT64))),
+        'its index is not made by Mul, Add, Cast',
+    ),
+    'table of a map': (second(lambda file, x: file.quant(look_up(file, file.add('Add', x, x)), signed=1)), 'Gather'),
+    'table and another reader': (table(other=True), r'looks up no convolution of its own|is not quantised'),
+    'table without quantiser': (
+        lambda file: look_up(file, file.quant(file.conv(file.quant('images')), 2**-5, signed=1)),
+        'neither a quantised map',
+    ),
     'bits': (bad_quantiser(bits=4.0), '4 bits where 8 are needed'),
     'rounding': (bad_quantiser(rounding_mode='FLOOR'), 'rounding mode FLOOR'),
     'narrow': (bad_quantiser(narrow=1, signed=1), 'a narrow range for a map'),

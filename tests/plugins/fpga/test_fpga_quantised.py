@@ -9,12 +9,17 @@ from torch import nn
 
 pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 
-from tiny_quantised import by_hand, quantised_tiny, random_images, random_tiny, rounded
+from tiny_quantised import by_hand, frac, quantised_tiny, random_images, random_tiny, rounded
 
 from detplug.engine.foreach_ema import ForeachEMA
 from detplug.errors import UserError
+from plugins.fpga.hardware.limits import MAX_BIAS, MAX_SHIFT
+from plugins.fpga.integers.integer_network import Conv
+from plugins.fpga.quantised.activation_table import ActivationTable
+from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.fold import fold_batch_norms
 from plugins.fpga.quantised.plain import make_plain
+from plugins.fpga.quantised.quantisers import frac_of
 from plugins.fpga.quantised.raw_network import raw_network, rebuilt_kernels
 from plugins.fpga.quantised.rebuilt_conv import RebuiltConv2d
 from plugins.fpga.quantised.replace import quantise
@@ -22,11 +27,15 @@ from plugins.fpga.quantised.replace import quantise
 FORMS = ('chain', 'rebuild')
 
 
+ACTS = (nn.ReLU, nn.SiLU, nn.LeakyReLU, nn.Hardswish)
+
+
 @pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('act', ACTS)
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_it_computes_what_the_integers_compute(form, dtype, seed=0):
-    network, images = quantised_tiny(form, seed), random_images(4, seed + 100)
-    integers = by_hand(network, form)
+def test_it_computes_what_the_integers_compute(form, act, dtype, seed=0):
+    network, images = quantised_tiny(form, seed, act), random_images(4, seed + 100)
+    integers = by_hand(network, form, act)
     expected = integers.values(integers.run(rounded(images, 8, 0, 255)))
     for run in (network, raw_network(network)):
         found = copy.deepcopy(run).to(dtype)(images.to(dtype))
@@ -36,26 +45,110 @@ def test_it_computes_what_the_integers_compute(form, dtype, seed=0):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_it_is_near_the_float_network(form):
+@pytest.mark.parametrize('act', ACTS)
+def test_it_is_near_the_float_network(form, act):
     images = random_images(8, 5)
     with torch.no_grad():
-        for mine, theirs in zip(quantised_tiny(form)(images), random_tiny()(images), strict=True):
+        for mine, theirs in zip(quantised_tiny(form, act=act)(images), random_tiny(act=act)(images), strict=True):
             assert (mine - theirs).square().mean() < 0.01 * theirs.var()
 
 
+def uneven(scale: float = 64.0) -> nn.Module:
+    """Float; the channels of its first layer have kernels of very different sizes."""
+    network = random_tiny()
+    with torch.no_grad():
+        network.stem.bn.weight.mul_(scale ** -torch.linspace(0, 1, 6))
+    return network
+
+
+def test_a_scale_a_channel_loses_less():
+    images, losses, fracs = random_images(8, 5), [], []
+    with torch.no_grad():
+        exact = fold_batch_norms(uneven()).stem.conv(images)
+    for per_channel in (True, False):
+        network = quantise(uneven(), 'chain')
+        calibrate(network, [random_images()], per_channel)
+        with torch.no_grad():
+            losses.append((network.stem.conv(images) - exact).square().mean((0, 2, 3)) / exact.var((0, 2, 3)))
+        fracs.append(frac(network.state_dict(), 'stem.conv.layer', 'weight'))
+        heads = [frac(network.state_dict(), f'heads.{level}', 'weight') for level in (0, 1)]
+        assert all(len(set(x.tolist())) == 1 for x in heads)  # sums that are a result have one scale
+    assert len(set(fracs[0].tolist())) > 3 and len(set(fracs[1].tolist())) == 1
+    assert losses[0].max() < 0.1 * losses[1].max()
+
+
 @pytest.mark.parametrize('form', FORMS)
-def test_a_checkpoint_holds_everything(form):
-    network, images = quantised_tiny(form), random_images()
-    other = quantise(random_tiny(7), form)
+def test_dead_channels_and_large_biases_fit_the_words_of_the_accelerator(form):
+    """Kernels of almost nothing with an ordinary bias; a layer that is almost dead after its ReLU."""
+    network = random_tiny()
+    with torch.no_grad():
+        network.stem.bn.weight[1] = 1e-7
+        network.stem.bn.bias[1] = 0.7
+        network.short.bn.weight.fill_(1e-9)
+        network.short.bn.bias.fill_(1e-6)
+        network.pair.bn.weight.mul_(1e-6)
+        network.pair.bn.bias.fill_(0.5)
+    reference = copy.deepcopy(network)
+    calibrate(quantise(network, form), [random_images()])
+    integers = by_hand(network, form)
+    for op in integers.ops:
+        if isinstance(op, Conv) and op.out is not None:
+            assert np.abs(op.bias.astype(np.int64)).max() <= MAX_BIAS
+            shifts = op.shifts(integers.formats[op.sources[0]])
+            assert shifts.min() >= 0 and shifts.max() <= MAX_SHIFT, op.name
+    images = random_images(4, 5)
+    with torch.no_grad():
+        for mine, theirs in zip(network(images), reference(images), strict=True):
+            assert (mine - theirs).square().mean() < 0.05 * theirs.var() + 1e-4
+    raw_network(network)
+
+
+def test_sums_that_would_be_shifted_to_the_left_are_refused():
+    network = quantised_tiny('chain')
+    frac_of(network.pair.activate.act_quant).add_(40)
+    with pytest.raises(UserError, match='model: pair.conv: its sums would be shifted by -'):
+        raw_network(network)
+
+
+def test_of_activations_by_a_table_the_gradient_is_the_activations():
+    table = ActivationTable(nn.SiLU())
+    for proxy, own in ((table.before.act_quant, 4), (table.after.act_quant, 5)):
+        frac_of(proxy).fill_(own)
+    x = torch.linspace(-3, 3, 61, requires_grad=True)
+    y = table(x)
+    y.sum().backward()
+    wanted = x.detach().clone().requires_grad_()
+    nn.functional.silu((wanted * 16).round().detach() / 16 + wanted - wanted.detach()).sum().backward()
+    torch.testing.assert_close(x.grad, wanted.grad)
+    exact = torch.round(nn.functional.silu(torch.round(x.double() * 16) / 16) * 32) / 32
+    assert torch.equal(y.double(), exact)
+
+
+@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('act', ACTS[:2])
+def test_a_checkpoint_holds_everything(form, act):
+    network, images = quantised_tiny(form, act=act), random_images()
+    other = quantise(random_tiny(7, act), form)
     assert not torch.equal(other(images)[0], network(images)[0])
     other.load_state_dict(network.state_dict(), strict=True)
     assert all(torch.equal(a, b) for a, b in zip(other(images), network(images), strict=True))
 
 
+def test_a_checkpoint_with_one_scale_a_kernel_is_read():
+    network, images = quantised_tiny('chain', per_channel=False), random_images()
+    state = {
+        name: value[0] if name.endswith('frac') and value.dim() else value
+        for name, value in network.state_dict().items()
+    }
+    other = quantise(random_tiny(7), 'chain')
+    other.load_state_dict(state, strict=True)
+    assert all(torch.equal(a, b) for a, b in zip(raw_network(other)(images), network(images), strict=True))
+
+
 @pytest.mark.parametrize('form', FORMS)
-@pytest.mark.parametrize('optimiser', [torch.optim.SGD, torch.optim.AdamW])
-def test_training_moves_weights_and_no_scale(form, optimiser):
-    network = quantised_tiny(form).train()
+@pytest.mark.parametrize(('optimiser', 'act'), [(torch.optim.SGD, nn.ReLU), (torch.optim.AdamW, nn.SiLU)])
+def test_training_moves_weights_and_no_scale(form, optimiser, act):
+    network = quantised_tiny(form, act=act).train()
     average = ForeachEMA(network, momentum=0.1, gamma=2, update_buffers=True)
     before = copy.deepcopy(network.state_dict())
     trained = optimiser(network.parameters(), lr=0.01, weight_decay=0.01)
@@ -68,9 +161,9 @@ def test_training_moves_weights_and_no_scale(form, optimiser):
         average.update_parameters(network)
     for name, value in average.module.state_dict().items():
         fixed = not value.is_floating_point()
-        assert fixed == ('frac' in name or 'shifts' in name)
+        assert fixed == name.endswith(('frac', 'fracs', 'shifts', 'zero'))
         assert torch.equal(value, before[name]) == torch.equal(network.state_dict()[name], before[name]) == fixed
-    integers, images = by_hand(average.module, form), random_images(2, 9)
+    integers, images = by_hand(average.module, form, act), random_images(2, 9)
     expected = integers.values(integers.run(rounded(images, 8, 0, 255)))
     np.testing.assert_array_equal(average.module(images)[0].numpy(force=True), expected[0])
 
@@ -120,8 +213,9 @@ def test_scales_that_do_not_belong_together_are_refused(name, words):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_the_plain_form_has_the_same_values_and_nothing_of_brevitas(form, images=4):
-    network, inputs = quantised_tiny(form), random_images(images, 9)
+@pytest.mark.parametrize('act', ACTS[:2])
+def test_the_plain_form_has_the_same_values_and_nothing_of_brevitas(form, act, images=4):
+    network, inputs = quantised_tiny(form, act=act), random_images(images, 9)
     plain = copy.deepcopy(network)
     make_plain(plain)
     kinds = {type(module).__module__.split('.')[0] for module in plain.modules()}

@@ -18,6 +18,7 @@ from detplug.cli.run import run
 from detplug.engine.checkpoint import load_file, save_atomic
 from detplug.engine.history import read_history
 from detplug.export.graph import INPUT, write_graph
+from plugins.fpga import compressor
 from plugins.fpga.quantised.raw_network import RawNetwork, raw_network, rebuilt_kernels
 from plugins.samples.parasites import generate
 
@@ -33,6 +34,7 @@ model = dict(
     neck=dict(in_channels=[32, 64, 128], act_cfg=dict(type='ReLU')),
     bbox_head=dict(in_channels=[32, 64, 128]),
 )
+fpga = dict(board='ZCU104', array=16, memories=dict(sums=512, weights=16384))
 """
 RANKS = 'layer,ranks\nbackbone.stage0.0.conv,3 4\nneck.halve.0.conv,8 8\nneck.reduce.0.conv,6\n'
 
@@ -115,6 +117,44 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('option', 'line'),
+    [
+        ('fpga.board=nowhere', 'board: nowhere: not known'),
+        ('fpga.array=10', 'fpga: array: 10; give one of 4, 8, 16'),
+        ('fpga.array=64', 'fpga: array: 64: 4096 multipliers, ZCU104 has 1728'),
+        ('fpga.memories.sums=16', 'columns of the output: need 32 words; make the accumulator memory'),
+        ('fpga.memories.weights=200000', 'blocks at least, ZCU104 has 312'),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_calibration(source, tmp_path, capsys, monkeypatch, option, line):
+    monkeypatch.setattr(compressor, 'calibration_images', lambda *_: pytest.fail('it calibrates'))
+    assert run(compress.main, [*words(source, tmp_path / 'out'), option]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('error: ') and line in lines[0]
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ("fpga = dict(board='nowhere')", 'board: nowhere'),
+        ('fpga = dict(memories=dict(sums=16))', 'columns of the output: need 32 words'),
+        ('', 'model: not quantised'),
+    ],
+)
+def test_a_training_that_could_not_export_does_not_begin(source, quantised, tmp_path, capsys, text, line):
+    config, base = tmp_path / 'config.py', quantised if text else source
+    hook = "default_hooks = dict(export=dict(type='ExportHook', formats=['fpga'], img_size=64))"
+    names = [f'plugins.{name}.register' for name in ('yolov5', 'tensor_train', 'fpga')]
+    config.write_text(
+        '\n'.join([f"_base_ = '{base}/config.py'", hook, f'custom_imports = dict(imports={names})', text])
+    )
+    argv = [str(config), '--work-dir', str(tmp_path / 'work'), '--smoke']
+    assert run(train.main, [*argv, '--cfg-options', f'data_root={(source / "slides.txt").read_text()}']) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert line in error[-1] and error[-1].startswith('error: ') and not list(tmp_path.rglob('*.pth'))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import plugins.yolov5.register  # noqa: F401
 from detplug.errors import UserError
 from plugins.fpga.model import Quantised, quantised_detector
 from plugins.fpga.quantised.calibration import calibrate
-from plugins.fpga.quantised.quantisers import frac_of
+from plugins.fpga.quantised.quantisers import frac_of, zero_of
 from plugins.fpga.quantised.raw_network import RawNetwork
 from plugins.fpga.quantised.replace import quantise
 
@@ -75,9 +75,12 @@ def tagged(network: nn.Module):
         handle.remove()
 
 
-@pytest.mark.parametrize(('depth', 'ranks'), [(0.33, None), (0.67, 3), (1, None), (1.33, None)])  # n and s, m, l, x
-def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks):
-    config = yolov5(depth)
+@pytest.mark.parametrize(
+    ('depth', 'ranks', 'act'),
+    [(0.33, None, 'SiLU'), (0.67, 3, 'ReLU'), (1, None, 'ReLU'), (1.33, None, 'LeakyReLU')],  # n and s, m, l, x
+)
+def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks, act):
+    config = yolov5(depth, dict(type=act))
     if ranks:
         config |= dict(type='TTCompressed', of=config['type'], ranks=ranks)
     torch.manual_seed(0)
@@ -93,6 +96,13 @@ def test_maps_that_meet_have_one_scale_in_all_sizes(depth, ranks):
     assert len({tags[0] for tags in meetings}) > 1
 
 
+class Twice(nn.Module):
+    """The sum of a map and itself."""
+
+    def forward(self, x):
+        return x + x
+
+
 class Adds(nn.Module):
     """Convolution, ReLU, and what ``change`` makes of the map, then a result."""
 
@@ -104,6 +114,28 @@ class Adds(nn.Module):
 
     def forward(self, x):
         return (self.last(self.change(self.first(x))),)
+
+
+@pytest.mark.parametrize(
+    ('act', 'change', 'zero'),
+    [
+        (nn.SiLU(), nn.Identity(), True), (nn.ReLU6(), nn.Identity(), True), (nn.LeakyReLU(), nn.Identity(), False),
+        (nn.SiLU(), Twice(), False), (nn.ReLU(), nn.Identity(), False),
+    ],
+)  # fmt: skip
+def test_maps_that_are_hardly_negative_and_no_sums_have_a_zero_point(act, change, zero):
+    network = quantise(Adds(change, act).eval())
+    calibrate(network, [random_images()])
+    module = network.first.activate
+    if isinstance(act, nn.ReLU):
+        assert isinstance(module, QuantReLU)
+        return
+    point, frac = zero_of(module.after.act_quant), int(frac_of(module.after.act_quant))
+    assert (point is not None) == zero
+    if zero:
+        least = min(float(act(torch.linspace(-9, 9, 999)).min()), 0)
+        assert int(point) - 1 < -least * 2**frac + 1e-3 and int(point) >= -least * 2**frac - 1e-3
+    assert module.after.act_quant.is_signed != zero
 
 
 class Norm(nn.Module):
@@ -118,14 +150,16 @@ class Norm(nn.Module):
 @pytest.mark.parametrize(
     ('network', 'line'),
     [
-        (Adds(lambda x: x, nn.SiLU()), "first.activate: SiLU has no form in integers; give act_cfg=dict(type='ReLU')"),
-        (Adds(lambda x: x, nn.Identity()), 'first.conv: no ReLU after it'),
+        (Adds(lambda x: x, nn.PReLU()), 'first.activate: PReLU has no form in integers; take one of ReLU, SiLU'),
+        (Adds(lambda x: x, nn.Identity()), 'first.conv: no activation after it; take one of ReLU, SiLU'),
         (Adds(lambda x: x + 1), 'adds a number to a map'),
         (Adds(lambda x: x + x.flip(3)), 'flip has no form in integers'),
         (Adds(lambda x: x + F.max_pool2d(x, 3, 1, 1)), 'a sum that no module returns'),
         (Adds(lambda x: F.interpolate(x, scale_factor=2, mode='bilinear')), "give mode='nearest'"),
         (Adds(lambda x: x * 0.5), 'mul has no form in integers'),
-        (Adds(nn.ReLU()), 'a ReLU that does not follow a convolution of its own'),
+        (Adds(nn.ReLU()), 'an activation that follows no convolution of its own'),
+        (Adds(nn.SiLU()), 'an activation that follows no convolution of its own'),
+        (Adds(nn.MaxPool2d(2, 2)), 'change: a pooling of (2, 2), stride (2, 2), padding (0, 0) changes the size'),
         (Adds(Norm()), 'change.norm: follows no convolution of its own'),
         (Adds(lambda x: x, dilation=2), 'first.conv: groups 1, dilation (2, 2)'),
         (Adds(lambda x: x if x.sum() > 0 else x), 'cannot be followed'),
@@ -145,7 +179,7 @@ def test_other_images_and_forms_are_refused():
         )
     with pytest.raises(UserError, match="form: 'dense'"):
         Quantised('SingleStageDetector', 'dense', **{k: v for k, v in yolov5().items() if k != 'type'})
-    with pytest.raises(UserError, match='SiLU has no form in integers'):
-        quantised_detector(MODELS.build(yolov5(act_cfg=dict(type='SiLU'))))
+    with pytest.raises(UserError, match='Tanh has no form in integers'):
+        quantised_detector(MODELS.build(yolov5(act_cfg=dict(type='Tanh'))))
     with pytest.raises(UserError, match='no backbone and head with raw_predictions'):
         quantised_detector(nn.Linear(2, 2))

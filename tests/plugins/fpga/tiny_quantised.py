@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.tt_kernel import TTKernel
 from plugins.fpga.quantised.calibration import calibrate
 from plugins.fpga.quantised.replace import quantise
@@ -55,10 +56,13 @@ class Tiny(nn.Module):
         return self.heads[0](self.pair(nn.functional.interpolate(both, scale_factor=2.0))), self.heads[1](x)
 
 
-def random_tiny(seed: int = 0) -> Tiny:
-    """Float, in eval mode, with batch norms that do something."""
+def random_tiny(seed: int = 0, act: type[nn.Module] = nn.ReLU) -> Tiny:
+    """Float, in eval mode, with batch norms that do something, and activations ``act``."""
     torch.manual_seed(seed)
     network = Tiny()
+    for module in list(network.modules()):
+        if isinstance(module, ConvReLU):
+            module.activate = act(inplace=True)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
@@ -74,27 +78,43 @@ def random_images(count: int = 3, seed: int = 0, side: int = SIDE) -> torch.Tens
     return pixels / 255
 
 
-def quantised_tiny(form: str, seed: int = 0) -> Tiny:
+def quantised_tiny(form: str, seed: int = 0, act: type[nn.Module] = nn.ReLU, per_channel: bool = True) -> Tiny:
     """Calibrated on random images."""
-    network = quantise(random_tiny(seed), form)
-    calibrate(network, [random_images(seed=seed)])
+    network = quantise(random_tiny(seed, act), form)
+    calibrate(network, [random_images(seed=seed)], per_channel)
     return network
 
 
-def rounded(x: torch.Tensor, frac: int, low: int, high: int) -> np.ndarray:
-    """x * 2 ** frac, half to even, clipped; int64."""
-    return np.clip(np.rint(x.detach().numpy().astype(np.float64) * 2.0**frac), low, high).astype(np.int64)
+def rounded(x: torch.Tensor, frac: int | np.ndarray, low: int, high: int) -> np.ndarray:
+    """x * 2 ** frac, half to even, clipped; int64. A frac for each entry of the first axis, or one."""
+    scale = 2.0 ** np.asarray(frac, np.float64).reshape(-1, *(1,) * (x.dim() - 1))
+    return np.clip(np.rint(x.detach().numpy().astype(np.float64) * scale), low, high).astype(np.int64)
 
 
-def frac(state: dict, layer: str, what: str) -> int:
-    """A frac of the state dict: of ``weight``, ``bias``, ``act`` or ``output``."""
+def frac(state: dict, layer: str, what: str) -> int | np.ndarray:
+    """A frac of the state dict: of ``act`` or ``output`` one, of ``weight`` or ``bias`` one a channel."""
     fused = 'fused_activation_quant_proxy.' if what in ('act', 'output') else ''
-    return int(state[f'{layer}.{what}_quant.{fused}tensor_quant.scaling_impl.frac'])
+    value = state[f'{layer}.{what}_quant.{fused}tensor_quant.scaling_impl.frac']
+    return value.numpy().astype(np.int64) if value.dim() else int(value)
+
+
+def hand_activation(state: dict, name: str, act: type[nn.Module]) -> dict:
+    """``out`` and ``table`` of the convolution before the activation ``name``."""
+    if act is nn.ReLU:
+        return dict(out=Format(frac(state, name, 'act'), signed=False))
+    before, after = (frac(state, f'{name}.{part}', 'act') for part in ('before', 'after'))
+    values = act()(torch.arange(-128, 128, dtype=torch.float64) * 2.0**-before)
+    zero = state.get(f'{name}.after.act_quant.fused_activation_quant_proxy.tensor_quant.zero_point_impl.zero')
+    out = Format(after, signed=True) if zero is None else Format(after, signed=False, zero=int(zero))
+    q = rounded(values, after, out.low - out.zero, out.high - out.zero) + out.zero
+    return dict(out=out, table=Table(Format(before, signed=True), q))
 
 
 def hand_conv(state: dict, name: str, layer: str, source: str, out: Format | None, **place) -> Conv:
     """The convolution ``layer`` from the numbers of a state dict."""
     weight_frac = frac(state, layer, 'weight')
+    if out is None:
+        (weight_frac,) = {*weight_frac.tolist()}
     weight = rounded(state[f'{layer}.weight'], weight_frac, -128, 127)
     bias = np.zeros(len(weight), np.int64)
     if f'{layer}.bias' in state:
@@ -102,7 +122,7 @@ def hand_conv(state: dict, name: str, layer: str, source: str, out: Format | Non
     return Conv(name, (source,), weight.astype(np.int8), weight_frac, bias.astype(np.int32), out=out, **place)
 
 
-def hand_layer(state: dict, form: str, name: str, source: str, out: Format, **place) -> list[Conv]:
+def hand_layer(state: dict, form: str, name: str, source: str, out: Format, table=None, **place) -> list[Conv]:
     """The Tensor-Train layer ``name`` as a chain or as the kernel that its cores make."""
     count = sum(f'{name}.conv.cores.{index}.weight' in state for index in range(3))
     cores = [f'{name}.conv.cores.{index}' for index in range(count)]
@@ -111,7 +131,8 @@ def hand_layer(state: dict, form: str, name: str, source: str, out: Format, **pl
         for index, core in enumerate(cores):
             last = index == count - 1
             inner = out if last else Format(frac(state, core, 'output'), signed=True)
-            ops.append(hand_conv(state, name if last else core, core, source, inner, **(place if index == 1 else {})))
+            fields = (place if index == 1 else {}) | (dict(table=table) if last else {})
+            ops.append(hand_conv(state, name if last else core, core, source, inner, **fields))
             source = core
         return ops
     fracs, shifts = state[f'{name}.conv.core_fracs'].tolist(), state[f'{name}.conv.shifts'].tolist()
@@ -121,28 +142,29 @@ def hand_layer(state: dict, form: str, name: str, source: str, out: Format, **pl
     kernel = TTKernel(first[:, :, 0, 0], middle[0] if middle else None, last[:, :, 0, 0], *shifts)
     bias = rounded(state[f'{cores[-1]}.bias'], int(state[f'{name}.conv.bias_frac']), -(2**31), 2**31 - 1)
     weight_frac = sum(fracs) - sum(shifts)
-    return [Conv(name, (source,), kernel.rebuild(), weight_frac, bias.astype(np.int32), out=out, cores=kernel, **place)]
+    fields = dict(out=out, cores=kernel, table=table, **place)
+    return [Conv(name, (source,), kernel.rebuild(), weight_frac, bias.astype(np.int32), **fields)]
 
 
-def by_hand(network: Tiny, form: str) -> IntegerNetwork:
+def by_hand(network: Tiny, form: str, act: type[nn.Module] = nn.ReLU) -> IntegerNetwork:
     """What :class:`Tiny` computes, written down operation by operation."""
     state = network.state_dict()
-    unsigned = {
-        name: Format(frac(state, f'{name}.activate', 'act'), signed=False)
+    acts = {
+        name: hand_activation(state, f'{name}.activate', act)
         for name in ('stem', 'block.block.conv', 'short', 'chain', 'pair')
     }
-    total = Format(frac(state, 'block.quant', 'act'), signed=False)
+    total = Format(frac(state, 'block.quant', 'act'), signed=act is not nn.ReLU)
     ops = (
-        hand_conv(state, 'stem', 'stem.conv.layer', 'input', unsigned['stem'], stride=2, padding=2),
-        hand_conv(state, 'inner', 'block.block.conv.conv', 'stem', unsigned['block.block.conv'], padding=1),
+        hand_conv(state, 'stem', 'stem.conv.layer', 'input', **acts['stem'], stride=2, padding=2),
+        hand_conv(state, 'inner', 'block.block.conv.conv', 'stem', **acts['block.block.conv'], padding=1),
         Add('block', ('stem', 'inner'), total),
-        hand_conv(state, 'short', 'short.conv', 'stem', unsigned['short']),
+        hand_conv(state, 'short', 'short.conv', 'stem', **acts['short']),
         Concat('first', ('block', 'short')),
-        *hand_layer(state, form, 'chain', 'first', unsigned['chain'], stride=2, padding=1),
+        *hand_layer(state, form, 'chain', 'first', **acts['chain'], stride=2, padding=1),
         MaxPool('pool', ('chain',), 5),
         Concat('second', ('pool', 'chain')),
         Upsample('up', ('second',)),
-        *hand_layer(state, form, 'pair', 'up', unsigned['pair']),
+        *hand_layer(state, form, 'pair', 'up', **acts['pair']),
         hand_conv(state, 'result0', 'heads.0', 'pair', None),
         hand_conv(state, 'result1', 'heads.1', 'chain', None),
     )

@@ -1,0 +1,50 @@
+"""Activations by a table: a result of 8 bits is the address of another one, 256 bytes for every lane. Ours.
+
+There are two tables, so that the next one is loaded while one is in use.
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from .delay import delayed
+from .instructions import TABLE_WORDS, TABLES
+
+
+class LookUp(Component):
+    """``results`` are of ``source`` LATENCY = 1 cycle before: out of ``table``, or without ``enable`` as they are.
+
+    A word of N bytes is written to ``to``, a byte for each lane.
+    """
+
+    latency = 1
+
+    def __init__(self, n: int):
+        word = ArrayLayout(unsigned(8), n)
+        super().__init__(
+            {
+                'write': In(1),
+                'to': In(range(TABLES * TABLE_WORDS)),
+                'word': In(word),
+                'enable': In(1),
+                'table': In(range(TABLES)),
+                'source': In(word),
+                'results': Out(word),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m, enable = Module(), Signal()
+        m.d.sync += enable.eq(self.enable)
+        for lane, (source, result) in enumerate(zip(self.source, self.results, strict=True)):
+            m.submodules[f'lane{lane}'] = table = Memory(shape=unsigned(8), depth=TABLES * TABLE_WORDS, init=[])
+            write, read = table.write_port(), table.read_port()
+            m.d.comb += [
+                write.en.eq(self.write),
+                write.addr.eq(self.to),
+                write.data.eq(self.word[lane]),
+                read.addr.eq(Cat(source, self.table)),
+                result.eq(Mux(enable, read.data, delayed(m, source, 1))),
+            ]
+        return m
