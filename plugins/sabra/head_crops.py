@@ -20,7 +20,6 @@ from .visual import in_input
 
 DIRECTION_WIDTH = 7
 EYES = 0.13  # how far below the top of a person the eyes are, in heights of a standing person
-GROUPS = 8  # of the normalisation, which no image of a batch without subjects can break
 
 
 class HeadCrops(nn.Module):
@@ -32,13 +31,23 @@ class HeadCrops(nn.Module):
         part: upper share of the subject's box that is cut out.
         margin: by how much wider than the box and above its top, in shares of its width and height.
         dropout: share of a crop's inputs to its last layer.
+        jitter: in training each side of a box is moved by so much of the box's width or height (standard deviation), so
+            that the crops of few training images are not learned by heart.
     """
 
     reads_input = True
 
-    def __init__(self, dims: int = 32, side: int = 28, part: float = 0.33, margin: float = 0.05, dropout: float = 0.3):
+    def __init__(
+        self,
+        dims: int = 32,
+        side: int = 28,
+        part: float = 0.33,
+        margin: float = 0.05,
+        dropout: float = 0.3,
+        jitter: float = 0.03,
+    ):
         super().__init__()
-        self.part, self.margin = part, margin
+        self.dims, self.part, self.margin, self.jitter = dims, part, margin, jitter
         self.align = RoIAlign(side, 1.0, sampling_ratio=SAMPLES)
         cells = (side + 3) // 4
         self.network = nn.Sequential(
@@ -71,10 +80,15 @@ class HeadCrops(nn.Module):
 
     def _read(self, images: Tensor, detections: ImageBoxes, image: Tensor, place: Tensor) -> Tensor:
         """(R,) image and number of the box -> (R, D)."""
-        boxes = in_input(upper_part(detections.boxes[image, place], self.part, self.margin), image, detections)
+        boxes = detections.boxes[image, place]
+        if self.training:
+            boxes = boxes + self.jitter * torch.randn_like(boxes) * centre_size(boxes)[1].repeat(1, 2)
+        boxes = in_input(upper_part(boxes, self.part, self.margin), image, detections)
         rois = torch.cat([image[:, None].to(boxes), boxes], 1)
         if torch.compiler.is_exporting():
             return self.network(roi_align(images, rois, self.align.output_size[0], 1.0))
+        if not len(rois):  # the statistics of nothing are not defined; the parameters stay part of the loss
+            return boxes.new_zeros(0, self.dims) + 0 * sum(x.sum() for x in self.network.parameters())
         return self.network(self.align(images.to(rois), rois))
 
 
@@ -104,6 +118,6 @@ def convolution(inputs: int, outputs: int, stride: int) -> Sequence[nn.Module]:
     """3 x 3, normalised, ReLU."""
     return (
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.GroupNorm(GROUPS, outputs),
+        nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
