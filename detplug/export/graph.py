@@ -67,8 +67,8 @@ class GraphDetections(NamedTuple):
 class DetectionGraph(nn.Module):
     """Images (N, 3, H, W) -> count (N,), boxes (N, D, 4); scores, labels and extra outputs (N, D, ...) each.
 
-    A model with ``extra_outputs`` (names) has ``describe_detections(feats, detections, sizes)``, which gives a tuple of
-    (N, D, ...) for :class:`GraphDetections`.
+    A model with ``extra_outputs`` (names) has ``describe_detections(images, feats, detections, sizes)``, which gives a
+    tuple of (N, D, ...) for :class:`GraphDetections`.
     One with ``limit_detections(detections) -> detections`` reports fewer detections than suppression leaves.
     One with ``needs_image_sizes`` gets ``sizes`` (N, 2), width and height in pixels of the image within its input, as a
     second input of the graph.
@@ -95,7 +95,7 @@ class DetectionGraph(nn.Module):
             else detections._replace(prior_index=anchors.gather(1, detections.prior_index))
         )
         detections = self.model.limit_detections(detections) if hasattr(self.model, 'limit_detections') else detections
-        more = self.model.describe_detections(feats, detections, sizes) if self.describes else ()
+        more = self.model.describe_detections(images, feats, detections, sizes) if self.describes else ()
         return (*detections[:-1], *more)
 
     def predictions(self, feats: tuple[Tensor, ...], sizes: Tensor | None) -> tuple[Tensor, Tensor, float]:

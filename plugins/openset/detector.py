@@ -262,7 +262,9 @@ class OpenSetDetector(SemiBaseDetector):
         if self.ood is not None:
             self.ood.prepare_export()
 
-    def describe_detections(self, feats: Sequence[Tensor], detections: GraphDetections, sizes: None) -> tuple[Tensor]:
+    def describe_detections(
+        self, images: Tensor, feats: Sequence[Tensor], detections: GraphDetections, sizes: None
+    ) -> tuple[Tensor]:
         """(N, D) OOD scores of the detections of a one-stage head; traced into the exported graph."""
         return (self.ood.of_detections(self.bbox_head.describe_all(feats, detections.prior_index), self.classes),)
 

@@ -3,6 +3,8 @@
 Letters: B images, N boxes, T relations of an image, C predicates.
 """
 
+from collections.abc import Sequence
+
 import torch
 from mmdet.models.detectors.base import BaseDetector
 from mmdet.models.utils import rename_loss_dict
@@ -72,6 +74,8 @@ class RelationDetector(BaseDetector):
         self.limits = BoxLimits(max_boxes, score_thr, min_per_role)
         self.all_detections, self.max_relations = all_detections, max_relations
         if self.detector is None:
+            if self.reads_input:
+                raise UserError('model.head.head_crops: boxes that are given have no picture; give it a detector')
             return
         if self.given_features and with_truth:
             raise UserError(
@@ -95,6 +99,15 @@ class RelationDetector(BaseDetector):
         """Whether the head reads features of the boxes, which queries or files have, in place of maps."""
         return any(getattr(module, 'reads_features', False) for module in self.relation_head.children())
 
+    @property
+    def reads_input(self) -> bool:
+        """Whether the head reads the network's input beside the maps."""
+        return any(getattr(module, 'reads_input', False) for module in self.relation_head.children())
+
+    def seen(self, feats: Sequence[Tensor], inputs: Tensor) -> Sequence[Tensor]:
+        """What the head sees: the detector's maps and, where it reads the network's input, that as the last."""
+        return (*feats, inputs) if self.reads_input else feats
+
     # -- training ------------------------------------------------------------------------------------------------------
 
     def loss(self, inputs: Tensor, samples: list[DetDataSample]) -> dict[str, Tensor]:
@@ -110,6 +123,7 @@ class RelationDetector(BaseDetector):
             detections = [with_truth(x, sample) for x, sample in zip(detections, samples, strict=True)]
         if self.map_gradient < 1:
             feats = [share_of_gradient(x, self.map_gradient) for x in feats]
+        feats = self.seen(feats, inputs)
         losses = rename_loss_dict('detector_', losses)
         return losses | self.relation_head.loss(self.padded(detections, samples), truth_of(samples), feats)
 
@@ -158,7 +172,7 @@ class RelationDetector(BaseDetector):
         selected = self.select(detections, asked)
         given = None if asked is None else pairs_of_batch([x.pairs for x in selected])
         pairs, scores, intransitive = self.relation_head.predict(
-            self.padded([x.chosen for x in selected], samples), feats, given
+            self.padded([x.chosen for x in selected], samples), self.seen(feats, inputs), given
         )
         for number, (sample, selection) in enumerate(zip(samples, selected, strict=True)):
             mine = pairs[:, 0] == number
@@ -238,7 +252,7 @@ class RelationDetector(BaseDetector):
             )
 
     def describe_detections(
-        self, feats: tuple[Tensor, ...], detections: GraphDetections, sizes: Tensor
+        self, images: Tensor, feats: tuple[Tensor, ...], detections: GraphDetections, sizes: Tensor
     ) -> tuple[Tensor, ...]:
         """:meth:`relation_scores` of the detector's boxes, which torch clips to the image before the head sees them."""
         boxes = torch.minimum(detections.boxes.clamp(min=0), sizes.repeat(1, 2)[:, None])
@@ -255,7 +269,7 @@ class RelationDetector(BaseDetector):
             torch.arange(detections.scores.shape[1], device=sizes.device) < detections.count[:, None],
             sizes,
         )
-        pairs, intransitive = self.relation_head.predict_all(boxes, feats)
+        pairs, intransitive = self.relation_head.predict_all(boxes, self.seen(feats, images))
         return (pairs,) if intransitive is None else (pairs, intransitive)
 
     def manifest_entries(self) -> dict:

@@ -227,7 +227,7 @@ class WithUnknown(BaseDetector):
         self.ood.prepare_export()
 
     def describe_detections(
-        self, feats: Sequence[Tensor], detections: GraphDetections, sizes: Tensor | None
+        self, images: Tensor, feats: Sequence[Tensor], detections: GraphDetections, sizes: Tensor | None
     ) -> tuple[Tensor, ...]:
         """(N, D) strangeness, objectness and p("unknown" | object) of the detections; traced into the graph."""
         traced = self.adapter.traced(feats, detections, sizes, self.with_features)

@@ -22,7 +22,8 @@ predict_all      as :meth:`predict` in fixed shapes, for export: ``predict_all(d
                  scores, 0 where no pair is, and (B, N, C) or None``. Without it the model is not exported.
 predicts_without_object  bool: :meth:`predict`'s third result is a tensor. Without it the head has none.
 
-Children with ``reads_features = True`` (visual.BoxFeatures) say that the head reads ``detections.features``.
+Children with ``reads_features = True`` (visual.BoxFeatures) say that the head reads ``detections.features``; those with
+``reads_input = True`` (head_crops.HeadCrops) that the last of its ``feats`` is to be the network's input.
 """
 
 from collections.abc import Sequence

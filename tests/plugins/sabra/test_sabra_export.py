@@ -96,6 +96,7 @@ def build(head: dict, seed: int = 0, **options):
         (sabra_head(visual=False, intransitive=True), (64, 64)),
         (sabra_head(visual=True, intransitive=False), (64, 40)),
         (sabra_head(visual=True, intransitive=True), (50, 64)),
+        (sabra_head(visual=True, intransitive=False) | dict(head_crops=dict(dims=4, side=12)), (64, 40)),
         (upt_head(visual=True), (64, 40)),
     ],
 )
