@@ -1,5 +1,7 @@
 """AXI4-Lite slave with the registers of `register_map`. Ours."""
 
+from collections.abc import Iterable
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
@@ -43,8 +45,8 @@ class Registers(Component):
         values = {x: Signal(32, name=x.name.lower()) for x in plain}
         done, enable, error = Signal(), Signal(), Signal(5)
         cycles, taken = Signal(64), Signal(32)
-        write, index, data = self._write(m)
-        control, begin, busy = write & (index == Register.CONTROL // 4), Signal(), self.running | self.start
+        written, data = self._write(m, [*plain, Register.CONTROL, Register.STATUS, Register.INTERRUPT_ENABLE])
+        control, begin, busy = written[Register.CONTROL], Signal(), self.running | self.start
         m.d.comb += [
             begin.eq(control & data[0] & ~busy),
             self.abort.eq(control & data[1] & self.running),
@@ -52,9 +54,9 @@ class Registers(Component):
         ]
         for name, value in values.items():
             mask = bus.word - 1 if name in (Register.CODE_LOW, Register.MEMORY_LOW) else 0
-            with m.If(write & (index == name // 4)):
+            with m.If(written[name]):
                 m.d.sync += value.eq(data & (2**32 - 1 - mask))
-        with m.If(write & (index == Register.INTERRUPT_ENABLE // 4)):
+        with m.If(written[Register.INTERRUPT_ENABLE]):
             m.d.sync += enable.eq(data[0])
         with m.If(begin):
             m.d.sync += self.start.eq(1)
@@ -76,7 +78,7 @@ class Registers(Component):
             m.d.sync += cycles.eq(cycles + self.running)
             with m.If(self.finish):
                 m.d.sync += done.eq(1)
-            with m.Elif(write & (index == Register.STATUS // 4) & data[1]):
+            with m.Elif(written[Register.STATUS] & data[1]):
                 m.d.sync += done.eq(0)
         shape = bus.word | bus.beat << 8 | (bus.instruction_words * bus.word) << 16
         values |= {
@@ -92,27 +94,31 @@ class Registers(Component):
         self._read(m, values)
         return m
 
-    def _write(self, m: Module):
-        """(a register is written in this cycle, which word of the map, its new value)."""
-        held = Signal(REGISTER_BITS - 2), Signal(32)
+    def _write(self, m: Module, names: Iterable[Register]) -> tuple[dict[Register, Signal], Signal]:
+        """(register -> it is written in this cycle, its new value); decoded a cycle before, which keeps paths short."""
         address, data = Signal(), Signal()  # each came and waits
-        write, answer = Signal(), Signal()
-        strobes, index, value = Signal(4), *held
+        both, decoded, answer = Signal(), Signal(), Signal()
+        strobes, index, value = Signal(4), Signal(REGISTER_BITS - 2), Signal(32)
+        written = {x: Signal(name=f'write_{x.name.lower()}') for x in names}
         m.d.comb += [
             self.s_axi_awready.eq(~address),
             self.s_axi_wready.eq(~data),
             self.s_axi_bvalid.eq(answer),
-            write.eq(address & data & ~answer & strobes.all()),
+            both.eq(address & data & ~decoded & ~answer),
         ]
+        m.d.sync += [strobe.eq(both & strobes.all() & (index == x // 4)) for x, strobe in written.items()]
+        m.d.sync += decoded.eq(both)
         with m.If(self.s_axi_awvalid & ~address):
             m.d.sync += [address.eq(1), index.eq(self.s_axi_awaddr[2:])]
         with m.If(self.s_axi_wvalid & ~data):
             m.d.sync += [data.eq(1), value.eq(self.s_axi_wdata), strobes.eq(self.s_axi_wstrb)]
-        with m.If(address & data & ~answer):
-            m.d.sync += [answer.eq(1), address.eq(0), data.eq(0)]
-        with m.If(answer & self.s_axi_bready):
+        with m.If(both):
+            m.d.sync += [address.eq(0), data.eq(0)]
+        with m.If(decoded):
+            m.d.sync += answer.eq(1)
+        with m.Elif(self.s_axi_bready):
             m.d.sync += answer.eq(0)
-        return write, index, value
+        return written, value
 
     def _read(self, m: Module, values: dict) -> None:
         m.d.comb += self.s_axi_arready.eq(~self.s_axi_rvalid)
