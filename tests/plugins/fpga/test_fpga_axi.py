@@ -53,7 +53,7 @@ def test_bursts_cover_a_run_and_cross_no_page(start, beats):
     assert all(a // PAGE == (a + 4 * length - 1) // PAGE and length <= 16 for a, length in bursts)
 
 
-@pytest.mark.parametrize('word, size', [(4, 52), (8, 56), (16, 64), (32, 64)])
+@pytest.mark.parametrize('word, size', [(4, 56), (8, 56), (16, 64), (32, 64)])
 def test_instructions_lie_in_whole_words(word, size):
     code = [Load(words=5, ddr=7), Compute(rows=3)]
     assert instruction_bytes(word) == size
