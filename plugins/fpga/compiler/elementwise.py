@@ -150,13 +150,13 @@ def load_windows(
 
 
 def element_tile(
-    task: ElementTask, chip: Chip, at: Mapping[str, int], spans: tuple[Span, Span, Span], places: tuple[int, int]
+    task: ElementTask, chip: Chip, at: Mapping[str, int], spans: tuple[Span, Span, Span], addresses: tuple[int, int]
 ) -> Iterator[Instruction]:
     """A tile whose input is on the chip, computed and stored.
 
     Args:
         spans: blocks, rows of the tile, rows of the input that are on the chip.
-        places: first words of these and of the weights.
+        addresses: first words of these and of the weights.
     """
     (group, tile, window), cols = spans, task.in_cols
     words, plane = tile.count * cols, task.in_rows * cols
@@ -164,7 +164,7 @@ def element_tile(
     for chunk in tile.cut(chip.sizes.sums // cols):
         to = result + (chunk.first - tile.first) * cols
         yield element_compute(
-            task, (chunk, window), group.count, places, result=to, result_block=words, bank=chip.bank()
+            task, (chunk, window), group.count, addresses, result=to, result_block=words, bank=chip.bank()
         )
     if task.factor == 1:
         ddr = at['output'] + group.first * plane + tile.first * cols
@@ -179,10 +179,10 @@ def element_tile(
 
 
 def element_compute(
-    task: ElementTask, rows: tuple[Span, Span], count: int, places: tuple[int, int], **fields
+    task: ElementTask, rows: tuple[Span, Span], count: int, addresses: tuple[int, int], **fields
 ) -> Compute:
-    """The first of ``rows`` of ``count`` blocks; the second are on the chip, with the weights at ``places``."""
-    (chunk, window), (source, weights), edges = rows, places, [size // 2 for size in task.kernel]
+    """The first of ``rows`` of ``count`` blocks; the second are on the chip, with the weights at ``addresses``."""
+    (chunk, window), (source, weights), edges = rows, addresses, [size // 2 for size in task.kernel]
     begin = chunk.first - edges[0]
     top, tile_plane = max(begin, 0), window.count * task.in_cols
     return Compute(
