@@ -38,7 +38,8 @@ def test_large_images_and_rebuilt_kernels_need_deeper_memories():
     ranks = detector(0.5, ranks=128)
     with pytest.raises(UserError, match='need .* words; make the weight memory'):
         check_fit(ranks, Config({}), 64, 'rebuild')
-    check_fit(ranks, Config(dict(fpga=dict(memories=dict(weights=65536, activations=16384), board='Alveo U250'))), 64, 'rebuild')
+    deeper = dict(memories=dict(weights=65536, activations=16384), board='Alveo U250')
+    check_fit(ranks, Config(dict(fpga=deeper)), 64, 'rebuild')
 
 
 def test_a_stem_of_cores_is_folded_at_640_px():
