@@ -4,7 +4,7 @@ Maps of stride 8 show a head of 28 px in four cells, too few for the direction o
 the subject's box at the input's resolution; a head that is not there (a person cut by the picture's edge, a table) only
 costs time.
 
-Letters: B images, N boxes, P pairs, R crops, D dims.
+Letters: B images, N boxes, P pairs, R crops, C predicates, D dims.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ import torch
 from mmcv.ops import RoIAlign
 from torch import Tensor, nn
 
+from detplug.errors import UserError
+
 from .image_boxes import ImageBoxes
-from .pair_vectors import LARGEST, centre_size
+from .pair_vectors import LARGEST, PAIR_WIDTH, centre_size, pair_vectors, scaled
 from .roi_align_op import SAMPLES, roi_align
 from .visual import in_input
 
@@ -23,9 +25,13 @@ EYES = 0.13  # how far below the top of a person the eyes are, in heights of a s
 
 
 class HeadCrops(nn.Module):
-    """Crops of subjects through a small network, times the direction to the object.
+    """Logits of the predicates that a gaze says, from crops of subjects times the direction to the object.
+
+    No other predicate sees the crops: a few hundred heads are soon known by heart, and what their persons do with them.
 
     Args:
+        count: C, of all predicates.
+        predicates: indices of the K that a gaze says.
         dims: D of a crop.
         side: px of the square that a crop is resampled to.
         part: upper share of the subject's box that is cut out.
@@ -33,12 +39,17 @@ class HeadCrops(nn.Module):
         dropout: share of a crop's inputs to its last layer.
         jitter: in training each side of a box is moved by so much of the box's width or height (standard deviation), so
             that the crops of few training images are not learned by heart.
+
+    Raises:
+        UserError: no predicates, or one that does not exist.
     """
 
     reads_input = True
 
     def __init__(
         self,
+        count: int,
+        predicates: Sequence[int],
         dims: int = 32,
         side: int = 28,
         part: float = 0.33,
@@ -54,18 +65,29 @@ class HeadCrops(nn.Module):
             *convolution(3, 16, 1), *convolution(16, 32, 2), *convolution(32, 32, 1), *convolution(32, 64, 2),
             nn.Flatten(), nn.Dropout(dropout), nn.Linear(64 * cells**2, dims),
         )  # fmt: skip
-        self.width = 5 * dims + DIRECTION_WIDTH
+        if not predicates or min(predicates) < 0 or max(predicates) >= count:
+            raise UserError(f'model.head.head_crops.predicates: {list(predicates)}: give indices from 0 to {count - 1}')
+        self.register_buffer('columns', torch.eye(count)[list(predicates)], persistent=False)  # (K, C)
+        self.classify = nn.Sequential(
+            nn.Linear(5 * dims + DIRECTION_WIDTH + PAIR_WIDTH, 2 * dims), nn.ReLU(), nn.Dropout(dropout / 2),
+            nn.Linear(2 * dims, len(predicates)),
+        )  # fmt: skip
 
     def forward(self, images: Tensor, detections: ImageBoxes, pairs: Tensor) -> Tensor:
-        """What the pairs' subjects show and where the objects lie.
+        """What to add to the predicates' logits.
 
         Args:
             images: (B, 3, H, W), the network's input.
             pairs: (P, 3) int64 image, subject, object.
 
         Returns:
-            (P, 5 D + 7): the crop, the crop times each number of the direction and the offset, and these numbers.
+            (P, C), 0 for predicates that no gaze says.
         """
+        return self.classify(self.inputs(images, detections, pairs)) @ self.columns
+
+    def inputs(self, images: Tensor, detections: ImageBoxes, pairs: Tensor) -> Tensor:
+        """(P, 5 D + 7 + 36): the crop, the crop times each number of the direction and the offset, these numbers, and
+        how the boxes lie to one another."""
         image, subject, object_ = pairs.unbind(1)
         most = detections.valid.shape[1]
         if torch.compiler.is_exporting():  # a graph has no rows of unknown number
@@ -74,9 +96,10 @@ class HeadCrops(nn.Module):
         else:
             each, of_pair = (image * most + subject).unique(return_inverse=True)
         seen = self._read(images, detections, each // most, each % most)[of_pair]
-        where = directions(detections.boxes[image, subject], detections.boxes[image, object_])
+        first, second = detections.boxes[image, subject], detections.boxes[image, object_]
+        where, between = directions(first, second), scaled(pair_vectors(first, second, detections.sizes[image]))
         turned = (seen[:, :, None] * where[:, None, :4]).flatten(1)
-        return torch.cat([seen, turned, where], 1)
+        return torch.cat([seen, turned, where, between], 1)
 
     def _read(self, images: Tensor, detections: ImageBoxes, image: Tensor, place: Tensor) -> Tensor:
         """(R,) image and number of the box -> (R, D)."""

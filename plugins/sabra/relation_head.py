@@ -46,7 +46,7 @@ class RelationHead(nn.Module):
         graph: arguments of MHGAT; ``layers=0`` is without the graph.
         mask_weight: of the spatial mask decoder's loss; 0 is without the decoder.
         visual: config of PairPooling or of another ``type``, see visual.py; None where only boxes are given.
-        head_crops: arguments of HeadCrops, for relations that a gaze says; None: none.
+        head_crops: arguments of HeadCrops, for predicates that a gaze says; None: none.
         dims: D.
         subject_labels: object classes that may be a subject (person); by default all.
         intransitive: predicates may hold without an object (V-COCO).
@@ -106,9 +106,9 @@ class RelationHead(nn.Module):
         pair_width = 2 * self.graph.dims + PAIR_WIDTH + 2 * int(score_inputs)
         self.decoder = SpatialMaskDecoder(pair_width, dims, masks=mask_weight > 0)
         self.pooling = build_visual(visual)
-        self.head_crops = None if head_crops is None else HeadCrops(**head_crops)
+        self.head_crops = None if head_crops is None else HeadCrops(predicates, **head_crops)
         self.subject_class, self.object_class = (nn.Embedding(len(object_kinds), class_width) for _ in range(2))
-        width = dims + 2 * class_width + sum(x.width for x in (self.pooling, self.head_crops) if x)
+        width = dims + 2 * class_width + (self.pooling.width if self.pooling else 0)
         self.classify = nn.Sequential(
             nn.Linear(width, 2 * dims), nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * dims, dims), nn.ReLU(),
             nn.Dropout(dropout),
@@ -150,10 +150,10 @@ class RelationHead(nn.Module):
         ]
         if self.pooling is not None:
             inputs.append(self.pooling(feats, detections, pairs))
-        if self.head_crops is not None:
-            inputs.append(self.head_crops(feats[-1], detections, pairs))
         x = self.classify(torch.cat(inputs, 1))
         predicates = self.to_predicates(x)
+        if self.head_crops is not None:
+            predicates = predicates + self.head_crops(feats[-1], detections, pairs)
         if self.exclusive:
             chances = exclusive_chances(predicates, self.allowed[detections.labels[image, object_]])
         else:

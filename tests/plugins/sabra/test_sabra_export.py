@@ -29,6 +29,7 @@ SIDE, CHANNELS, PREDICATES = 64, [32, 64, 128], ('ride', 'hold', 'see')
 
 
 VISUAL = dict(channels=CHANNELS[0], stride=8, dims=8, side=3)
+CROPS = dict(predicates=[2], dims=4, side=12)
 
 
 def sabra_head(visual: bool, intransitive: bool) -> dict:
@@ -96,7 +97,10 @@ def build(head: dict, seed: int = 0, **options):
         (sabra_head(visual=False, intransitive=True), (64, 64)),
         (sabra_head(visual=True, intransitive=False), (64, 40)),
         (sabra_head(visual=True, intransitive=True), (50, 64)),
-        (sabra_head(visual=True, intransitive=False) | dict(head_crops=dict(dims=4, side=12)), (64, 40)),
+        (
+            sabra_head(visual=True, intransitive=False) | dict(head_crops=dict(predicates=[2], dims=4, side=12)),
+            (64, 40),
+        ),
         (upt_head(visual=True), (64, 40)),
     ],
 )

@@ -19,7 +19,7 @@ def two_boxes(offset=(0, 0)):
 
 def crops():
     torch.manual_seed(0)
-    return HeadCrops(dims=4, side=12).eval()
+    return HeadCrops(5, [1, 4], dims=4, side=12).eval()
 
 
 PAIR = torch.tensor([[0, 0, 1]])
@@ -28,7 +28,7 @@ PAIR = torch.tensor([[0, 0, 1]])
 def test_only_the_upper_part_of_the_subject_is_read():
     net, image, boxes = crops(), torch.rand(1, 3, 64, 64), two_boxes()
     seen = net(image, boxes, PAIR)
-    assert seen.shape == (1, net.width) and seen.isfinite().all()
+    assert seen.shape == (1, 5) and seen.isfinite().all() and seen.nonzero()[:, 1].tolist() == [1, 4]
     for rows, columns, changes in ((slice(12, 20), slice(12, 28), True), (slice(26, 64), slice(0, 64), False)):
         other = image.clone()
         other[..., rows, columns] = 0.5
@@ -45,8 +45,8 @@ def test_padding_left_and_above_moves_the_crop():
 def test_each_pair_has_its_subject_and_the_direction_of_its_object():
     net, image, boxes = crops(), torch.rand(1, 3, 64, 64), two_boxes()
     pairs = torch.tensor([[0, 1, 0], [0, 0, 1], [0, 1, 0]])
-    seen = net(image, boxes, pairs)
-    torch.testing.assert_close(seen[1:2], net(image, boxes, PAIR))
+    seen = net.inputs(image, boxes, pairs)
+    torch.testing.assert_close(seen[1:2], net.inputs(image, boxes, PAIR))
     torch.testing.assert_close(seen[0], seen[2])
     where = directions(boxes.boxes[0, 0], boxes.boxes[0, 1])
     torch.testing.assert_close(where[2:4], torch.tensor([30 / 40, (40 - 15.2) / 40]))
@@ -56,7 +56,7 @@ def test_each_pair_has_its_subject_and_the_direction_of_its_object():
 
 @pytest.mark.parametrize('name', DEGENERATE)
 def test_batches_with_nothing_to_see_stay_finite(name):
-    model = pixels_model(head=dict(head_crops=dict(dims=4, side=12), subject_labels=[0])).train()
+    model = pixels_model(head=dict(head_crops=dict(predicates=[4], dims=4, side=12), subject_labels=[0])).train()
     data = model.data_preprocessor(batch([sample(**DEGENERATE[name])] * 2, pictures=True), training=True)
     losses = model(**data, mode='loss')
     total = sum(x for values in losses.values() for x in (values if isinstance(values, list) else [values]))
@@ -67,4 +67,10 @@ def test_batches_with_nothing_to_see_stay_finite(name):
 
 def test_given_boxes_have_no_picture_to_crop():
     with pytest.raises(UserError, match='head_crops: boxes that are given have no picture'):
-        build(dict(head_crops=dict()))
+        build(dict(head_crops=dict(predicates=[4])))
+
+
+@pytest.mark.parametrize('predicates', [[], [5], [-1, 0]])
+def test_predicates_that_do_not_exist_are_refused(predicates):
+    with pytest.raises(UserError, match='head_crops.predicates: .* from 0 to 4'):
+        HeadCrops(5, predicates)
