@@ -49,7 +49,7 @@ class ExportedRelations:
             UserError: boxes or features come from outside, the detector's other boxes are wanted too, or the head has
                 no form of fixed shapes.
         """
-        if self.detector is None:
+        if self.detector is None and hasattr(self.relation_head, 'predict_all'):
             raise UserError(
                 'model.detector: None, so boxes are given, which a graph of pictures does not get; export it with '
                 '--format onnx-boxes, or put a detector in front (detplug join-checkpoints) and export that'

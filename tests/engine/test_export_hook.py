@@ -34,7 +34,7 @@ def runner(tmp_path, monkeypatch):
     monkeypatch.setattr(detplug.cli.detector, 'build_detector', build)
     pipeline = [dict(type='Letterbox', scale=(64, 64))]
     config = Config(dict(model={}, test_dataloader=dict(dataset=dict(pipeline=pipeline))))
-    return SimpleNamespace(work_dir=str(tmp_path), cfg=config, logger=logging.getLogger('test'))
+    return SimpleNamespace(work_dir=str(tmp_path), cfg=config, model=nn.Identity(), logger=logging.getLogger('test'))
 
 
 @pytest.mark.parametrize('names, exported', [(('last', 'best'), 'best'), (('last',), 'last')])
@@ -53,7 +53,7 @@ def test_the_side_of_the_input_can_be_chosen(runner, tmp_path):
 
 
 def test_an_unknown_format_stops_before_the_first_step(runner):
-    with pytest.raises(UserError, match='coreml: no such format; one of .*listing, onnx, onnx-int8'):
+    with pytest.raises(UserError, match='coreml: no such format; one of .*listing, onnx, (onnx-boxes, )?onnx-int8'):
         ExportHook(['listing', 'coreml']).before_train(runner)
 
 

@@ -29,7 +29,7 @@ def test_a_plugin_adds_a_format_with_a_decorator(monkeypatch, request_of, tmp_pa
 
 
 def test_an_unknown_format_lists_the_known_ones(request_of, tmp_path):
-    with pytest.raises(UserError, match='onnx, onnx-int8'):
+    with pytest.raises(UserError, match='onnx, (onnx-boxes, )?onnx-int8'):
         formats.export('coreml', request_of(), tmp_path / 'bundle')
 
 

@@ -68,7 +68,8 @@ def boxes_config(folder: Path, boxes: dict, visual: dict | None = None) -> Confi
             sampler=dict(type='DrawSampler' if name == 'train' else 'EvaluationSampler'),
         )  # fmt: skip
     config.train_dataloader.dataset = dict(type='SeededDataset', dataset=config.train_dataloader.dataset)
-    head = dict(config.model.head, graph=dict(dims=16, heads=2, class_width=4), dims=16, class_width=4, visual=visual)
+    small = dict(graph=dict(dims=16, heads=2, class_width=4), dims=16, class_width=4)
+    head = dict(config.model.head, **small, visual=visual, head_crops=None)
     config.model = dict(type='RelationDetector', head=head)
     config.train_cfg.update(max_iters=2, val_interval=2)
     config.custom_hooks, config.default_hooks.progress = [], None
