@@ -13,6 +13,7 @@ from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
 from detplug.cli.config import load_config
+from detplug.engine.checkpoint import load_file, save_atomic
 
 FOLDER = Path('work_dirs/benchmarks/fpga_untrained')
 
@@ -24,12 +25,12 @@ def untrained_dense() -> Path:
     init_default_scope('mmdet')
     torch.manual_seed(0)
     detector = MODELS.build(config.model)
-    weights, shapes = torch.load(WEIGHTS, weights_only=False)['state_dict'], detector.state_dict()
+    weights, shapes = load_file(WEIGHTS)['state_dict'], detector.state_dict()
     same = {name: value for name, value in weights.items() if name in shapes and value.shape == shapes[name].shape}
     detector.load_state_dict(same, strict=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     meta = {'dataset_meta': dict(config.dataset.metainfo)}
-    torch.save({'state_dict': detector.state_dict(), 'meta': meta}, path)
+    save_atomic({'state_dict': detector.state_dict(), 'meta': meta}, path)
     return path
 
 
