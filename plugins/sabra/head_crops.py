@@ -28,6 +28,7 @@ class HeadCrops(nn.Module):
     """Logits of the predicates that a gaze says, from crops of subjects times the direction to the object.
 
     No other predicate sees the crops: a few hundred heads are soon known by heart, and what their persons do with them.
+    Interactiveness does: a score is the product of both, and where one factor is near 0 the other one learns nothing.
 
     Args:
         count: C, of all predicates.
@@ -67,23 +68,25 @@ class HeadCrops(nn.Module):
         )  # fmt: skip
         if not predicates or min(predicates) < 0 or max(predicates) >= count:
             raise UserError(f'model.head.head_crops.predicates: {list(predicates)}: give indices from 0 to {count - 1}')
-        self.register_buffer('columns', torch.eye(count)[list(predicates)], persistent=False)  # (K, C)
+        columns = torch.eye(count + 1)[[*predicates, count]]
+        self.register_buffer('columns', columns, persistent=False)  # (K + 1, C + 1)
         self.classify = nn.Sequential(
             nn.Linear(5 * dims + DIRECTION_WIDTH + PAIR_WIDTH, 2 * dims), nn.ReLU(), nn.Dropout(dropout / 2),
-            nn.Linear(2 * dims, len(predicates)),
+            nn.Linear(2 * dims, len(predicates) + 1),
         )  # fmt: skip
 
-    def forward(self, images: Tensor, detections: ImageBoxes, pairs: Tensor) -> Tensor:
-        """What to add to the predicates' logits.
+    def forward(self, images: Tensor, detections: ImageBoxes, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """What to add to the logits of the predicates, and of interactiveness.
 
         Args:
             images: (B, 3, H, W), the network's input.
             pairs: (P, 3) int64 image, subject, object.
 
         Returns:
-            (P, C), 0 for predicates that no gaze says.
+            (P, C), 0 for predicates that no gaze says, and (P,).
         """
-        return self.classify(self.inputs(images, detections, pairs)) @ self.columns
+        logits = self.classify(self.inputs(images, detections, pairs)) @ self.columns
+        return logits[:, :-1], logits[:, -1]
 
     def inputs(self, images: Tensor, detections: ImageBoxes, pairs: Tensor) -> Tensor:
         """(P, 5 D + 7 + 36): the crop, the crop times each number of the direction and the offset, these numbers, and

@@ -151,14 +151,15 @@ class RelationHead(nn.Module):
         if self.pooling is not None:
             inputs.append(self.pooling(feats, detections, pairs))
         x = self.classify(torch.cat(inputs, 1))
-        predicates = self.to_predicates(x)
+        predicates, interactive = self.to_predicates(x), self.to_interactive(x)[:, 0]
         if self.head_crops is not None:
-            predicates = predicates + self.head_crops(feats[-1], detections, pairs)
+            of_predicates, of_interactive = self.head_crops(feats[-1], detections, pairs)
+            predicates, interactive = predicates + of_predicates, interactive + of_interactive
         if self.exclusive:
             chances = exclusive_chances(predicates, self.allowed[detections.labels[image, object_]])
         else:
             chances = nn.functional.logsigmoid(predicates)
-        return PairLogits(chances, self.to_interactive(x)[:, 0], latent)
+        return PairLogits(chances, interactive, latent)
 
     @property
     def predicts_without_object(self) -> bool:
