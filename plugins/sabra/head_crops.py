@@ -1,8 +1,6 @@
 """Where a subject looks: its head, cut out of the network's input, beside where the object lies from there. Ours.
 
-Maps of stride 8 show a head of 28 px in four cells, too few for the direction of a face. The crop is the upper part of
-the subject's box at the input's resolution; a head that is not there (a person cut by the picture's edge, a table) only
-costs time.
+The crop is the upper part of the subject's box at the input's resolution, whether a head is there or not.
 
 Letters: B images, N boxes, P pairs, R crops, C predicates, D dims.
 """
@@ -27,8 +25,7 @@ EYES = 0.13  # how far below the top of a person the eyes are, in heights of a s
 class HeadCrops(nn.Module):
     """Logits of the predicates that a gaze says, from crops of subjects times the direction to the object.
 
-    No other predicate sees the crops: a few hundred heads are soon known by heart, and what their persons do with them.
-    Interactiveness does: a score is the product of both, and where one factor is near 0 the other one learns nothing.
+    No other predicate sees the crops; interactiveness does, because a score is the product of both.
 
     Args:
         count: C, of all predicates.
@@ -38,8 +35,8 @@ class HeadCrops(nn.Module):
         part: upper share of the subject's box that is cut out.
         margin: by how much wider than the box and above its top, in shares of its width and height.
         dropout: share of a crop's inputs to its last layer.
-        jitter: in training each side of a box is moved by so much of the box's width or height (standard deviation), so
-            that the crops of few training images are not learned by heart.
+        jitter: in training each side of a box is moved by so much of the box's width or height (standard deviation), as
+            those of a detector are.
 
     Raises:
         UserError: no predicates, or one that does not exist.
