@@ -27,7 +27,7 @@ model = dict(
         graph=dict(dims=128),
         dims=128,
         visual=dict(channels=64, stride=8, level=0, dims=64),
-        head_crops=dict(predicates=[4]),  # look at
+        head_crops=dict(predicates=[4], side=28),  # look at
         sampler=dict(type='BalancedNegativeSampler', num_pairs=32, pos_fraction=0.5, scope='batch', replacement=True),
     ),
 )

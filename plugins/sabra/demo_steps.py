@@ -7,13 +7,15 @@ from detplug.cli.demo_step import Demo, DemoStep, StepResult
 CONFIG = 'detplug::sabra/sabra_yolov5n_samples.py'
 STEPS_OF_TRAINING = 400  # of 8 images
 SIDE = 192  # of the network's input, px; of 320 are the scenes
+HEAD_SIDE = 16  # of the crop of a head, px: 28 in the config, for 320
 SHOWN = 8  # pictures
 
 
 def relations(demo: Demo) -> StepResult:
     """Train a detector and its relation head on the scenes, evaluate, and draw the relations of the test scenes."""
     folder, results = demo.root / 'relations', demo.root / 'relation-predictions'
-    changes = ('--cfg-options', f'max_iters={STEPS_OF_TRAINING}', f'img_scale=({SIDE},{SIDE})')
+    sizes = (f'img_scale=({SIDE},{SIDE})', f'model.head.head_crops.side={HEAD_SIDE}')
+    changes = ('--cfg-options', f'max_iters={STEPS_OF_TRAINING}', *sizes)
     demo.run('train', CONFIG, '--work-dir', folder, '--seed', demo.seed, *changes)
     config, best = folder / Path(CONFIG).name, folder / 'best.pth'  # the training leaves its config
     metrics = demo.evaluate(config, best, 'relations-test')
