@@ -9,7 +9,7 @@ from detplug.entry_points import plugin_table
 from detplug.errors import UserError
 
 # learning rates are those of 8 images a step
-ADAMW = dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05)
+ADAMW = dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05, fused=True)
 FINE_ADAMW = dict(ADAMW, lr=2.5e-4)
 
 

@@ -5,7 +5,7 @@ warmup = 300  # steps
 train_cfg = dict(type='ResumableIterLoop', max_iters=max_iters, val_interval=1000)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [

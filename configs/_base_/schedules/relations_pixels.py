@@ -8,7 +8,7 @@ warmup = 4000  # steps
 train_cfg = dict(type='ResumableIterLoop', max_iters=max_iters, val_interval=max_iters // 10)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4, fused=True),
     paramwise_cfg=dict(custom_keys=dict(detector=dict(lr_mult=0.1))),
     clip_grad=dict(max_norm=0.1),  # UPT's
 )

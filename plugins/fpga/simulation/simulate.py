@@ -81,7 +81,7 @@ class Simulator:
         Raises:
             RuntimeError: it reads or writes beyond the memory outside, or does not end.
         """
-        self._binary = self._binary or build(self.sizes, self.folder)
+        self._binary = self._binary or build(verilog(self.sizes), 'accelerator', HARNESS, self.folder)
         size = INSTRUCTION_BITS // 8
         with tempfile.TemporaryDirectory() as name:
             code, before, after = (Path(name) / part for part in ('code', 'before', 'after'))
@@ -105,16 +105,15 @@ def missing_tool() -> str | None:
     return None if shutil.which('g++') else 'g++ was not found: install a C++ compiler'
 
 
-def build(sizes: Sizes, folder: Path) -> Path:
-    """The program that simulates the accelerator of ``sizes``, made unless it is there.
+def build(text: str, top: str, harness: str, folder: Path) -> Path:
+    """The program of a C++ ``harness`` around the module ``top`` of the Verilog ``text``, made unless it is there.
 
     Raises:
         UserError: a tool is missing.
     """
     if missing := missing_tool():
         raise UserError(f'simulation: tools: {missing}')
-    text = verilog(sizes)
-    name = hashlib.sha256('\n'.join([text, HARNESS, *VERILATE, *COMPILE]).encode()).hexdigest()[:16]
+    name = hashlib.sha256('\n'.join([text, harness, *VERILATE, *COMPILE]).encode()).hexdigest()[:16]
     folder = folder.resolve()  # the compiler runs in a folder of its own
     binary = folder / name / 'simulate'
     if binary.exists():
@@ -122,18 +121,13 @@ def build(sizes: Sizes, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         place = Path(scratch)
-        (place / 'accelerator.v').write_text(text)
-        (place / 'harness.cpp').write_text(HARNESS)
-        compile_model(place)
+        (place / f'{top}.v').write_text(text)
+        (place / 'harness.cpp').write_text(harness)
+        verilate(place, top)
+        compile_sources(place, place / 'harness.cpp', ('verilated', 'verilated_threads'), ('-DVL_TIME_CONTEXT',))
         binary.parent.mkdir(exist_ok=True)
         (place / 'simulate').replace(binary)  # at once: no half-written program is ever found
     return binary
-
-
-def compile_model(place: Path) -> None:
-    """Verilator, then g++ on its sources and the harness; ``place`` holds both inputs."""
-    verilate(place, 'accelerator')
-    compile_sources(place, place / 'harness.cpp', ('verilated', 'verilated_threads'), ('-DVL_TIME_CONTEXT',))
 
 
 def verilate(place: Path, top: str, options: tuple[str, ...] = ()) -> None:

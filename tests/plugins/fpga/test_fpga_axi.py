@@ -1,13 +1,16 @@
 """The accelerator behind AXI: its registers and ports, and random programs with stalls, resets and faults."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip('amaranth', reason='amaranth is not installed: install the extra [fpga]')
 
 from amaranth.hdl import Module  # noqa: E402
 from amaranth.sim import Simulator  # noqa: E402
+from fpga_axi_case import random_case  # noqa: E402
 from fpga_axi_runs import missing_cocotb, run_axi  # noqa: E402
 
 from plugins.fpga.axi.bursts import BurstCutter  # noqa: E402
@@ -15,6 +18,9 @@ from plugins.fpga.axi.bus import PAGE, Bus  # noqa: E402
 from plugins.fpga.axi.memory_image import code_bytes, instruction_bytes  # noqa: E402
 from plugins.fpga.hardware.instructions import Compute, Load, encode  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.simulation.axi_simulator import AxiSimulator  # noqa: E402
+from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
+from plugins.fpga.simulation.simulate import missing_tool  # noqa: E402
 
 SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
 
@@ -71,3 +77,31 @@ def test_random_programs_survive_stalls_resets_aborts_and_faults(tmp_path):
     for row in rows:
         assert (row['mismatches'], row['hangs'], row['misreported']) == (0, 0, 0), row
         assert row['cycles'] > 0
+
+
+@pytest.fixture(scope='module')
+def simulator(tmp_path_factory) -> AxiSimulator:
+    if missing := missing_tool():
+        pytest.skip(missing)
+    return AxiSimulator(SIZES, 16, tmp_path_factory.mktemp('builds'))
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_a_compiled_memory_model_runs_programs_whatever_it_withholds(simulator, seed):
+    case = random_case(np.random.default_rng(seed), SIZES)
+    run = simulator.run_program(case.program, latency=7 * seed, stalls=(0, 20, 70)[seed % 3], seed=seed)
+    assert case.mismatches(run.outside) == 0
+    assert run.cycles > total_cycles(case.program.instructions, SIZES.n, latency=7 * seed)
+
+
+def test_a_read_beyond_the_memory_behind_axi_fails(simulator):
+    case = random_case(np.random.default_rng(0), SIZES)
+    with pytest.raises(RuntimeError, match='a read beyond the memory'):
+        simulator.run_program(replace(case.program, instructions=(Load(words=9, ddr=1 << 20),)))
+
+
+def test_bits_that_are_no_instruction_are_an_error_behind_axi(simulator, monkeypatch):
+    case = random_case(np.random.default_rng(0), SIZES)
+    monkeypatch.setattr('plugins.fpga.simulation.axi_simulator.code_bytes', lambda code, word: b'\xff' * 56)
+    with pytest.raises(RuntimeError, match='instruction 0 of 1: error <Error.INSTRUCTION'):
+        simulator.run_program(replace(case.program, instructions=(Load(),)))
