@@ -10,9 +10,10 @@ from detplug.errors import UserError
 from ..cost.boards import Board
 from ..hls.build import compile_project
 from ..hls.cut import first_part, share
+from ..hls.onnx_graph import hls_problem
 from ..hls.project import write_project
 from ..hls.verify import check_project
-from ..integers.integer_network import Conv, IntegerNetwork
+from ..integers.integer_network import IntegerNetwork
 from ..integers.map_shapes import map_shapes
 from .settings import Settings
 
@@ -68,10 +69,9 @@ def takes_hls(network: IntegerNetwork, settings: Settings) -> bool:
     Raises:
         UserError: it was asked for.
     """
-    table = next((op.name for op in network.ops if isinstance(op, Conv) and op.table is not None), None)
-    if table is None or settings.hls is False:
+    problem = next(filter(None, map(hls_problem, network.ops)), '')
+    if not problem or settings.hls is False:
         return settings.hls is not False
-    problem = f'{table}: an activation by a table has no form in hls4ml'
     if settings.hls:
         raise UserError(f'fpga: hls: {problem}; give hls=False')
     print(f'hls: left out, {problem}')

@@ -28,6 +28,8 @@ class ElementTask:
     Attributes:
         sources: maps that are added.
         kernel: rows and columns of the window whose largest value is taken.
+        stride: of that window.
+        edges: rows and columns around the map.
         factor: of the upsampling: 1 or 2.
     """
 
@@ -37,10 +39,22 @@ class ElementTask:
     in_cols: int
     sources: int = 1
     kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    edges: tuple[int, int] = (0, 0)
     factor: int = 1
     shift: int = 0
     signed_in: bool = False
     signed_out: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Of the output of a window, before the upsampling."""
+        return (self.in_rows + 2 * self.edges[0] - self.kernel[0]) // self.stride + 1
+
+    @property
+    def cols(self) -> int:
+        """Of the same."""
+        return (self.in_cols + 2 * self.edges[1] - self.kernel[1]) // self.stride + 1
 
     @property
     def macs(self) -> int:
@@ -49,15 +63,16 @@ class ElementTask:
 
     def parts(self, n: int) -> dict[str, int]:
         """Words of each part that the memory outside holds."""
-        words = blocks(self.channels, n) * self.in_rows * self.in_cols
-        inputs = {f'input{index}': words for index in range(self.sources)}
-        return {**inputs, 'weights': n, 'output': words * self.factor**2}
+        count = blocks(self.channels, n)
+        inputs = {f'input{index}': count * self.in_rows * self.in_cols for index in range(self.sources)}
+        return {**inputs, 'weights': n, 'output': count * self.rows * self.cols * self.factor**2}
 
 
 def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -> tuple[ElementTask, ...]:
     """The tasks of an `Add`, `MaxPool` or `Upsample`, each of which reads what the one before made.
 
-    The largest value of a square is the largest of its rows' largest: two passes of k instead of one of k * k.
+    The largest value of a square is the largest of its rows' largest: two passes of k instead of one of k * k, where
+    the window moves by one pixel.
 
     Raises:
         UserError: a sum that would have to be multiplied, an upsampling by another factor than 2.
@@ -67,8 +82,12 @@ def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -
     if isinstance(op, Add):
         residual = residual_of(op, source)
         return (ElementTask(*size, 2, shift=residual.shift, signed_in=source.signed, signed_out=residual.signed),)
+    if isinstance(op, MaxPool) and op.stride > 1:
+        window = dict(kernel=(op.kernel, op.kernel), stride=op.stride, edges=(op.edge, op.edge))
+        return (ElementTask(*size, **window, **signs),)
     if isinstance(op, MaxPool):
-        return tuple(ElementTask(*size, kernel=kernel, **signs) for kernel in ((1, op.kernel), (op.kernel, 1)))
+        lines = (((1, op.kernel), (0, op.edge)), ((op.kernel, 1), (op.edge, 0)))
+        return tuple(ElementTask(*size, kernel=kernel, edges=edges, **signs) for kernel, edges in lines)
     if isinstance(op, Upsample) and op.factor != 2:
         raise UserError(f'{op.name}: factor: {op.factor}: the accelerator cannot run it; it must be 2')
     return (ElementTask(*size, factor=getattr(op, 'factor', 1), **signs),)
@@ -99,38 +118,48 @@ def element_instructions(task: ElementTask, chip: Chip, at: Mapping[str, int]) -
     Raises:
         UserError: not even one row of one block fits.
     """
-    n, edge = chip.sizes.n, task.kernel[0] // 2
+    n = chip.sizes.n
     group_size, tile_rows = cut(task, chip.sizes)
     weights = chip.take(Memory.WEIGHTS, n)
     yield Load(memory=Memory.WEIGHTS, start=weights, words=n, ddr=at['weights'])
     for group in Span(0, blocks(task.channels, n)).cut(group_size):
-        for tile in Span(0, task.in_rows).cut(tile_rows):
-            first = max(tile.first - edge, 0)
-            window = Span(first, min(tile.end + edge, task.in_rows) - first)
+        for tile in Span(0, task.rows).cut(tile_rows):
+            window = input_rows(task, tile)
             source = chip.take(Memory.ACTIVATIONS, task.sources * group.count * window.count * task.in_cols)
             yield from load_windows(task, at, group, window, source)
             yield from element_tile(task, chip, at, (group, tile, window), (source, weights))
 
 
+def input_rows(task: ElementTask, rows: Span) -> Span:
+    """Rows of the input that the output rows ``rows`` need."""
+    begin = rows.first * task.stride - task.edges[0]
+    first = max(begin, 0)
+    return Span(first, min(begin + (rows.count - 1) * task.stride + task.kernel[0], task.in_rows) - first)
+
+
 def cut(task: ElementTask, sizes: Sizes) -> tuple[int, int]:
     """(blocks, rows) of a tile: rows of all blocks, but where a window reaches over rows whole maps; or rows of one."""
-    out = blocks(task.channels, sizes.n)
+    out, most = blocks(task.channels, sizes.n), -(-task.rows // TILES)
+
+    def needs(count: int, rows: int) -> tuple[int, int]:
+        """Words of activations and of results."""
+        window = min((rows - 1) * task.stride + task.kernel[0], task.in_rows)
+        return count * task.in_cols * task.sources * window, count * task.cols * rows
 
     def fits(count: int, rows: int, parts: int) -> bool:
-        window = min(rows + 2 * (task.kernel[0] // 2), task.in_rows)
-        words = count * task.in_cols * task.sources * window, count * task.in_cols * rows
+        words = needs(count, rows)
         return words[0] <= sizes.activations // parts and words[1] <= sizes.results // parts
 
-    if not fits(1, 1, 1) or task.in_cols > sizes.sums:
-        words = task.in_cols * task.sources * min(1 + 2 * (task.kernel[0] // 2), task.in_rows)
+    if not fits(1, 1, 1) or task.cols > sizes.sums:
+        words = needs(1, 1)[0]
         raise UserError(f'{task.name}: rows: need {words} words; make the memories of the accelerator larger')
-    rows = max((rows for rows in range(1, -(-task.in_rows // TILES) + 1) if fits(out, rows, SHARE)), default=0)
+    rows = max((rows for rows in range(1, most + 1) if fits(out, rows, SHARE)), default=0)
     if rows and task.kernel[0] == 1:
         return out, rows
-    whole = max((count for count in range(1, -(-out // TILES) + 1) if fits(count, task.in_rows, SHARE)), default=0)
+    whole = max((count for count in range(1, -(-out // TILES) + 1) if fits(count, task.rows, SHARE)), default=0)
     if whole:
-        return whole, task.in_rows
-    return 1, max((rows for rows in range(1, -(-task.in_rows // TILES) + 1) if fits(1, rows, SHARE)), default=1)
+        return whole, task.rows
+    return 1, max((rows for rows in range(1, most + 1) if fits(1, rows, SHARE)), default=1)
 
 
 def load_windows(
@@ -158,8 +187,8 @@ def element_tile(
         spans: blocks, rows of the tile, rows of the input that are on the chip.
         addresses: first words of these and of the weights.
     """
-    (group, tile, window), cols = spans, task.in_cols
-    words, plane = tile.count * cols, task.in_rows * cols
+    (group, tile, window), cols = spans, task.cols
+    words, plane = tile.count * cols, task.rows * cols
     result = chip.take(Memory.RESULTS, group.count * words)
     for chunk in tile.cut(chip.sizes.sums // cols):
         to = result + (chunk.first - tile.first) * cols
@@ -182,16 +211,16 @@ def element_compute(
     task: ElementTask, rows: tuple[Span, Span], count: int, addresses: tuple[int, int], **fields
 ) -> Compute:
     """The first of ``rows`` of ``count`` blocks; the second are on the chip, with the weights at ``addresses``."""
-    (chunk, window), (source, weights), edges = rows, addresses, [size // 2 for size in task.kernel]
-    begin = chunk.first - edges[0]
+    (chunk, window), (source, weights) = rows, addresses
+    begin = chunk.first * task.stride - task.edges[0]
     top, tile_plane = max(begin, 0), window.count * task.in_cols
     return Compute(
-        source=source + (begin - window.first) * task.in_cols - edges[1], source_block=tile_plane,
-        source_plane=count * tile_plane, source_row=task.in_cols, in_rows=window.end - top, in_cols=task.in_cols,
-        top=top - begin, left=edges[1], kernel_rows=task.kernel[0], kernel_cols=task.kernel[1],
-        in_blocks=task.sources, terms=task.kernel[0] * task.kernel[1] * task.sources, rows=chunk.count,
-        cols=task.in_cols, blocks=count, weights=weights, shift=task.shift, signed_in=int(task.signed_in),
-        signed_out=int(task.signed_out), largest=int(task.kernel != (1, 1)), target=Memory.RESULTS,
-        outside=128 if task.signed_in else 0,  # the smallest is never the largest
-        result_row=task.in_cols, result_col=1, **fields,
+        source=source + (begin - window.first) * task.in_cols - task.edges[1], source_block=tile_plane,
+        source_plane=count * tile_plane, source_row=task.in_cols, stride=task.stride, in_rows=window.end - top,
+        in_cols=task.in_cols, top=top - begin, left=task.edges[1], kernel_rows=task.kernel[0],
+        kernel_cols=task.kernel[1], in_blocks=task.sources, terms=task.kernel[0] * task.kernel[1] * task.sources,
+        rows=chunk.count, cols=task.cols, blocks=count, weights=weights, shift=task.shift,
+        signed_in=int(task.signed_in), signed_out=int(task.signed_out), largest=int(task.kernel != (1, 1)),
+        target=Memory.RESULTS, outside=128 if task.signed_in else 0,  # the smallest is never the largest
+        result_row=task.cols, result_col=1, **fields,
     )  # fmt: skip

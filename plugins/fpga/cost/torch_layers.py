@@ -19,6 +19,7 @@ from detplug.errors import UserError
 from ..extra import needs_extra
 from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
 from ..integers.number_format import Table
+from ..integers.pooling import pool_problem
 from ..integers.tt_kernel import TTKernel
 from .layers import Layer, layers_of
 
@@ -147,11 +148,12 @@ def zeros(*shape: int) -> np.ndarray:
 
 
 def pool(node: fx.Node, module: nn.MaxPool2d):
-    """The maker of a pooling, which has to have stride 1 and to keep the size of its map."""
-    kernel = _pair(module.kernel_size)[0]
-    if (_pair(module.stride)[0], _pair(module.padding)[0]) != (1, kernel // 2):
-        raise refusal(node, 'a pooling that changes the size of its map')
-    return partial(MaxPool, kernel=kernel)
+    """The maker of a pooling, see :func:`pool_problem`."""
+    window = [_pair(x) for x in (module.kernel_size, module.stride, module.padding, module.dilation)]
+    if problem := pool_problem(*window, module.ceil_mode):
+        raise refusal(node, problem)
+    kernel, stride, padding, _ = (sizes[0] for sizes in window)
+    return partial(MaxPool, kernel=kernel, stride=stride, padding=padding)
 
 
 def upsample(node: fx.Node, factor):

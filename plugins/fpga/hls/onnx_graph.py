@@ -60,12 +60,18 @@ def value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:
 
 
 def op_node(op: Op, source: Format) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
-    """The node of an operation on maps of the format ``source``, and its constants by name."""
+    """The node of an operation on maps of the format ``source``, and its constants by name.
+
+    Raises:
+        UserError: an operation that hls4ml has no form for, see :func:`hls_problem`.
+    """
+    if problem := hls_problem(op):
+        raise UserError(f'{problem}; take another one, or leave the project out')
     name, sources = node_name(op.name), [node_name(source) for source in op.sources]
     match op:
         case Conv():
             return conv_node(op, source.frac)
-        case MaxPool():
+        case MaxPool() if op.stride == 1:
             return [helper.make_node(POOL, sources, [name], name, kernel=op.kernel)], {}
         case Upsample():
             return [helper.make_node(UPSAMPLE, sources, [name], name, factor=op.factor)], {}
@@ -74,11 +80,17 @@ def op_node(op: Op, source: Format) -> tuple[list[onnx.NodeProto], dict[str, np.
     raise TypeError(f'{op.name}: no node for {type(op).__name__}')
 
 
+def hls_problem(op: Op) -> str:
+    """Why hls4ml has no form for an operation; '' where it has one."""
+    if isinstance(op, Conv) and op.table is not None:
+        return f'{op.name}: an activation by a table has no form in hls4ml'
+    if isinstance(op, MaxPool) and op.stride > 1:
+        return f'{op.name}: a pooling with stride {op.stride} has no form in hls4ml here'
+    return ''
+
+
 def conv_node(op: Conv, frac: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
     """Of a convolution of a map with ``frac``: weight (O, kh, kw, I) float32, bias (O,) float64, both exact."""
-    if op.table is not None:
-        problem = 'an activation by a table has no form in hls4ml'
-        raise UserError(f'{op.name}: hls: {problem}; take ReLU, or leave the project out')
     name, op = node_name(op.name), one_scale(op)
     constants = {
         f'{name}_weight': (op.weight.transpose(0, 2, 3, 1) * 2.0**-op.weight_frac).astype(np.float32),

@@ -90,15 +90,27 @@ class Conv(Op):
 
 @dataclass(frozen=True)
 class MaxPool(Op):
-    """The largest of ``kernel`` x ``kernel`` pixels around each pixel, stride 1; pixels outside do not count."""
+    """The largest of ``kernel`` x ``kernel`` pixels; pixels outside do not count.
+
+    Attributes:
+        padding: pixels around the map; half of the kernel where it is None.
+    """
 
     kernel: int
+    stride: int = 1
+    padding: int | None = None
+
+    @property
+    def edge(self) -> int:
+        """Pixels around the map."""
+        return self.kernel // 2 if self.padding is None else self.padding
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """(N, C, H, W) -> the same shape."""
-        low, edge = np.iinfo(x.dtype).min, self.kernel // 2
-        padded = np.pad(x, ((0, 0), (0, 0), (edge, edge), (edge, edge)), constant_values=low)
-        return np.lib.stride_tricks.sliding_window_view(padded, (self.kernel, self.kernel), (2, 3)).max((4, 5))
+        """(N, C, H, W) -> (N, C, H', W')."""
+        low, step, edges = np.iinfo(x.dtype).min, self.stride, (self.edge, self.edge)
+        padded = np.pad(x, ((0, 0), (0, 0), edges, edges), constant_values=low)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (self.kernel, self.kernel), (2, 3))
+        return windows[:, :, ::step, ::step].max((4, 5))
 
 
 @dataclass(frozen=True)

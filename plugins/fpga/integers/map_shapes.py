@@ -1,6 +1,6 @@
 """The sizes of all maps of an integer network, without running it."""
 
-from .integer_network import Concat, Conv, IntegerNetwork, Op, Upsample
+from .integer_network import Concat, Conv, IntegerNetwork, MaxPool, Op, Upsample
 
 Shape = tuple[int, int, int]
 
@@ -21,6 +21,9 @@ def shape_of(op: Op, sources: list[Shape]) -> Shape:
             out, _, kernel_height, kernel_width = op.weight.shape
             rows, columns = height + 2 * op.padding - kernel_height, width + 2 * op.padding - kernel_width
             return out, rows // op.stride + 1, columns // op.stride + 1
+        case MaxPool():
+            rows, columns = (size + 2 * op.edge - op.kernel for size in (height, width))
+            return channels, rows // op.stride + 1, columns // op.stride + 1
         case Upsample():
             return channels, height * op.factor, width * op.factor
         case Concat():

@@ -6,6 +6,7 @@ import numpy as np
 from onnx import NodeProto
 
 from ..integers.integer_network import Concat, Conv, Format, MaxPool, Upsample
+from ..integers.pooling import CURE, pool_problem
 from .graph import Graph, attributes
 from .quantisers import quantiser
 
@@ -59,17 +60,16 @@ def stored_integers(
 
 
 def read_max_pool(graph: Graph, node: NodeProto, source: str) -> MaxPool:
-    """A pool of stride 1 that keeps the size.
+    """A pool that keeps the size, or halves it.
 
     Raises:
-        UserError: any other.
+        UserError: any other, see :func:`pool_problem`.
     """
     said = attributes(node)
-    kernel, pads = said['kernel_shape'], said.get('pads', [0] * 4)
-    plain = {*said.get('strides', [1]), *said.get('dilations', [1])} == {1} and not said.get('ceil_mode', 0)
-    if not plain or len(set(kernel)) > 1 or kernel[0] % 2 == 0 or set(pads) != {kernel[0] // 2}:
-        raise graph.refuse(node, f'kernel {kernel}, pads {pads}, strides {said.get("strides")}', 'use 5x5, stride 1')
-    return MaxPool(node.output[0], (source,), int(kernel[0]))
+    kernel, strides, pads = said['kernel_shape'], said.get('strides', [1]), said.get('pads', [0] * 4)
+    if problem := pool_problem(kernel, strides, pads, said.get('dilations', [1]), said.get('ceil_mode', 0)):
+        raise graph.refuse(node, problem, CURE)
+    return MaxPool(node.output[0], (source,), int(kernel[0]), int(strides[0]), int(pads[0]))
 
 
 def read_upsample(graph: Graph, node: NodeProto, source: str) -> Upsample:

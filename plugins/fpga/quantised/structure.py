@@ -16,6 +16,7 @@ from torch.nn.modules.utils import _pair
 
 from detplug.errors import UserError
 
+from ..integers.pooling import CURE, pool_problem
 from .activation_table import KINDS, ActivationTable, least_value
 from .shared import Shared
 from .trace import is_chain, is_layer, trace
@@ -205,16 +206,14 @@ def check_layer(name: str, module: nn.Module) -> None:
 
 
 def check_pool(name: str, module: nn.MaxPool2d) -> None:
-    """Refuse a pooling that changes the size of its map.
+    """Refuse a pooling that the integer network does not have.
 
     Raises:
-        UserError: such a module.
+        UserError: such a module, see :func:`pool_problem`.
     """
-    kernel, stride, padding, dilation = map(_pair, (module.kernel_size, module.stride, module.padding, module.dilation))
-    same = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and padding == (kernel[0] // 2,) * 2
-    if not same or {*stride, *dilation} != {1} or module.ceil_mode:
-        problem = f'a pooling of {kernel}, stride {stride}, padding {padding} changes the size of its map'
-        raise UserError(f'model: {name}: {problem}; take an odd kernel with stride 1, or a convolution with stride 2')
+    window = map(_pair, (module.kernel_size, module.stride, module.padding, module.dilation))
+    if problem := pool_problem(*window, module.ceil_mode):
+        raise UserError(f'model: {name}: {problem}; {CURE}')
 
 
 def name_of(target: str | Callable) -> str:

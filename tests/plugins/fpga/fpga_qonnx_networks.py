@@ -59,12 +59,15 @@ class Detector(nn.Module):
 
     Args:
         pool: modules of one 5x5 pooling.
+        down: kernel, stride and padding of a pooling behind the stem.
     """
 
-    def __init__(self, pool=(5,)):
+    def __init__(self, pool=(5,), down=None):
         super().__init__()
         self.image = image_quantiser()
         self.stem = nn.Sequential(conv(3, 8, 6, stride=2, padding=2), relu())
+        if down is not None:
+            self.stem.append(nn.MaxPool2d(*down))
         self.chain = nn.Sequential(conv(8, 4, 1, bias=False), signed(), conv(4, 4, 3, bias=False), signed())
         self.widen = conv(4, 8, 1)
         self.act = relu()

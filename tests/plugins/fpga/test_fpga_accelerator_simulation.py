@@ -121,6 +121,18 @@ def test_tables_and_channels_that_fill_no_blocks(simulator, rebuilt):
     assert check_program(simulator, network_program(net, SIZES), image()).maps == len(net.ops) - 1  # b adds
 
 
+@pytest.mark.parametrize('signed', [False, True])
+@pytest.mark.parametrize(
+    'kernel, padding, size', [(2, 0, (13, 9)), (2, 1, (12, 10)), (3, 1, (33, 12)), (5, 0, (11, 7))]
+)
+def test_poolings_that_halve_a_map(simulator, kernel, padding, size, signed):
+    form, rng = Format(4, signed), np.random.default_rng(kernel + padding)
+    pool = MaxPool('pool', ('image',), kernel, 2, padding)
+    net = IntegerNetwork('image', form, (9, *size), (pool, MaxPool('again', ('pool',), 3)), ('again',))
+    compiled = network_program(net, SIZES)
+    assert check_program(simulator, compiled, rng.integers(form.low, form.high + 1, (9, *size))).maps == 2
+
+
 @given(case=conv_cases(), stalls=st.integers(1, 90), latency=st.integers(1, 60), seed=st.integers(0, 2**31 - 2))
 @settings(max_examples=25)
 def test_a_memory_that_stalls_changes_no_value(simulator, case, stalls, latency, seed):

@@ -25,7 +25,7 @@ from plugins.fpga.compiler.network import network_program  # noqa: E402
 from plugins.fpga.cost.boards import read_board  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.hls.onnx_graph import onnx_graph  # noqa: E402
-from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork  # noqa: E402
+from plugins.fpga.integers.integer_network import Conv, Format, IntegerNetwork, MaxPool  # noqa: E402
 from plugins.fpga.integers.number_format import Table  # noqa: E402
 from plugins.fpga.simulation.simulate import Run, Simulator  # noqa: E402
 
@@ -164,8 +164,15 @@ def test_a_project_of_tables_is_left_out_with_a_line_or_refused(network, capsys,
     assert capsys.readouterr().out == 'hls: left out, a: an activation by a table has no form in hls4ml\n'
     with pytest.raises(UserError, match='^fpga: hls: a: an activation by a table'):
         takes_hls(table_network(), Settings(hls=True))
-    with pytest.raises(UserError, match='^a: hls: an activation by a table'):
+    with pytest.raises(UserError, match='^a: an activation by a table'):
         onnx_graph(table_network())
+
+
+def test_a_project_of_a_pooling_that_halves_is_left_out_with_a_line(network, capsys):
+    ops = (*network.ops, MaxPool('pool', ('stage1_b',), 2, 2, 0))
+    halved = IntegerNetwork('images', network.input_format, network.input_shape, ops, ('pool',))
+    assert not takes_hls(halved, Settings())
+    assert capsys.readouterr().out == 'hls: left out, pool: a pooling with stride 2 has no form in hls4ml here\n'
 
 
 def test_settings_of_a_config_and_their_defaults():

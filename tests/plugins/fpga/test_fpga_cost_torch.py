@@ -95,6 +95,14 @@ def test_an_operation_without_integers_is_one_line(detector):
         layers_of_model(wrong, SIDE)
 
 
+def test_a_pooling_that_halves_its_map_is_counted(detector):
+    halved = copy.deepcopy(detector)
+    halved.backbone.stage0 = nn.Sequential(halved.backbone.stage0, nn.Upsample(scale_factor=2), nn.MaxPool2d(2))
+    network, plain = (network_of_model(x, SIDE) for x in (halved, detector))
+    assert len(network.ops) == len(plain.ops) + 2
+    assert map_shapes(network)[network.outputs[0]] == map_shapes(plain)[plain.outputs[0]]
+
+
 @pytest.mark.parametrize('array', [4, 8])
 def test_a_budget_of_cycles_counts_those_of_the_network_that_is_built(detector, array):
     from mmengine.config import Config

@@ -18,6 +18,8 @@ from plugins.fpga.integers.integer_network import (
     convolve,
     requantise,
 )
+from plugins.fpga.integers.map_shapes import shape_of
+from plugins.fpga.integers.pooling import pool_problem
 from plugins.fpga.integers.tt_kernel import TTKernel
 
 U8, S8 = Format(6, signed=False), Format(5, signed=True)
@@ -79,6 +81,32 @@ def test_a_network_is_the_same_in_torch():
     assert network.formats['g'] == Format(13, signed=True, bits=32)
     np.testing.assert_array_equal(network.values(maps)[0], g.numpy())
     assert len(np.unique(maps['d'])) > 5  # not all clipped
+
+
+@pytest.mark.parametrize('kernel, stride, padding', [(2, 2, 0), (3, 2, 1), (2, 2, 1), (5, 2, 2), (3, 1, None)])
+def test_poolings_equal_those_of_torch(kernel, stride, padding):
+    x = draw(7, 2, 3, 9, 12, low=-128, high=128)
+    pool = MaxPool('a', ('x',), kernel, stride, padding)
+    expected = F.max_pool2d(torch.tensor(x).double(), kernel, stride, pool.edge).numpy()
+    np.testing.assert_array_equal(pool.run(x), expected)
+    assert shape_of(pool, [(3, 9, 12)]) == expected.shape[1:]
+
+
+@pytest.mark.parametrize(
+    'window',
+    [
+        ((2, 2), (1, 1), (0, 0), (1, 1), False),
+        ((3, 3), (3, 3), (0, 0), (1, 1), False),
+        ((3, 2), (2, 2), (0, 0), (1, 1), False),
+        ((3, 3), (2, 1), (1, 1), (1, 1), False),
+        ((2, 2), (2, 2), (0, 0, 1, 1), (1, 1), False),
+        ((3, 3), (2, 2), (1, 1), (2, 2), False),
+        ((2, 2), (2, 2), (0, 0), (1, 1), True),
+        ((17, 17), (1, 1), (8, 8), (1, 1), False),
+    ],
+)
+def test_other_poolings_have_no_form(window):
+    assert pool_problem(*window).startswith(f'a pooling of {window[0]}')
 
 
 def test_sources_of_two_scales_are_refused():

@@ -65,6 +65,16 @@ def test_maps_have_the_names_of_layers(written):
     assert integers.formats['level1'].bits == 32
 
 
+@pytest.mark.parametrize('down', [(2, 2), (3, 2, 1)])
+def test_a_pooling_that_halves_its_map(tmp_path, down):
+    network = calibrated(lambda: Detector(down=down))
+    write_qonnx(network, tmp_path / 'model.onnx', SIDE)
+    integers = read_qonnx(tmp_path / 'model.onnx')
+    assert first_difference(network, tmp_path / 'model.onnx', integers, images()) is None
+    maps = integers.run(to_integers(images(), integers.input_format))
+    assert maps['MaxPool_0'].shape[2:] == (SIDE // 4, SIDE // 4)
+
+
 def test_two_pools_of_3_are_one_of_5(tmp_path, written):
     network = calibrated(lambda: Detector(pool=(3, 3)))
     write_qonnx(network, tmp_path / 'model.onnx', SIDE)

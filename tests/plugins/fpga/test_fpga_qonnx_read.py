@@ -232,10 +232,13 @@ REFUSED = {
     ),
     'concat axis': (second(lambda file, x: file.add('Concat', x, x, axis=2)), 'axis 2'),
     'pool stride': (
-        second(lambda file, x: file.add('MaxPool', x, kernel_shape=[2, 2], strides=[2, 2])),
-        r'\(MaxPool\): kernel \[2, 2\]',
+        second(lambda file, x: file.add('MaxPool', x, kernel_shape=[3, 3], strides=[3, 3])),
+        r'\(MaxPool\): a pooling of \(3, 3\), stride \(3, 3\)',
     ),
-    'pool shrinks': (second(lambda file, x: file.add('MaxPool', x, kernel_shape=[5, 5])), r'kernel \[5, 5\], pads'),
+    'pool shrinks': (
+        second(lambda file, x: file.add('MaxPool', x, kernel_shape=[5, 5])),
+        r'pooling of \(5, 5\), stride \(1,\), padding',
+    ),
     'sigmoid': (second(lambda file, x: file.add('Sigmoid', x)), r'node_Sigmoid\d+ \(Sigmoid\): no such operator'),
     'resize without shapes': (
         second(lambda file, x: file.add('Resize', x, '', file.store([1, 1, 2, 2]), mode='nearest')),

@@ -159,7 +159,7 @@ class Norm(nn.Module):
         (Adds(lambda x: x * 0.5), 'mul has no form in integers'),
         (Adds(nn.ReLU()), 'an activation that follows no convolution of its own'),
         (Adds(nn.SiLU()), 'an activation that follows no convolution of its own'),
-        (Adds(nn.MaxPool2d(2, 2)), 'change: a pooling of (2, 2), stride (2, 2), padding (0, 0) changes the size'),
+        (Adds(nn.MaxPool2d(3, 3)), 'change: a pooling of (3, 3), stride (3, 3), padding (0, 0); take an odd kernel'),
         (Adds(Norm()), 'change.norm: follows no convolution of its own'),
         (Adds(lambda x: x, dilation=2), 'first.conv: groups 1, dilation (2, 2)'),
         (Adds(lambda x: x if x.sum() > 0 else x), 'cannot be followed'),
