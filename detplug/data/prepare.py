@@ -129,8 +129,8 @@ def link_images(records: Iterable[ImageRecord], folder: Path, target: str) -> di
     return {name: path for name, path in links.items() if path.is_file()}
 
 
-def inside(target: str, file_name: str) -> str:
-    """``target/file_name``.
+def inside(target: str, file_name: str, where: str = '') -> str:
+    """``target/file_name``; ``where``: how an error begins.
 
     Raises:
         UserError: ``file_name`` is absolute or goes up (``..``).
@@ -138,7 +138,7 @@ def inside(target: str, file_name: str) -> str:
     path = PurePosixPath(file_name.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts:
         raise UserError(
-            f'file_name: {one_line(file_name)}: leads out of the folder of the images; correct the download'
+            f'{where}file_name: {one_line(file_name)}: leads out of the folder of the images; correct the download'
         )
     return f'{target}/{file_name}'
 

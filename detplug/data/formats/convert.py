@@ -37,7 +37,10 @@ def convert(
     form, annotations = read_set(source, form, images)
     annotations = rename(annotations, renamed or {})
     check_set(annotations, source)
-    written = FORMATS[to].write(annotations)
+    try:
+        written = FORMATS[to].write(annotations)
+    except UserError as error:
+        raise UserError(f'{source}: {error}') from None
     anomalies = [*annotations.anomalies, *written.anomalies]
     if to != 'label-studio' and any(
         item.score is not None for record in annotations.records for item in record.objects

@@ -1,4 +1,7 @@
-"""CVAT's xml ("CVAT for images" and "CVAT for video" 1.1): boxes, polygons and ellipses; read only."""
+"""CVAT's xml ("CVAT for images" and "CVAT for video" 1.1): boxes, polygons and ellipses; read only.
+
+A folder has annotations.xml, as CVAT exports it, or an xml for each split, as Datumaro writes them.
+"""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -15,39 +18,53 @@ FILE = 'annotations.xml'
 CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
 
 
-def find(source: Path) -> Path | None:
-    """The xml of ``source``, None where it is none of CVAT."""
-    path = source / FILE if source.is_dir() else source
-    if path.suffix != '.xml' or not path.is_file():
-        return None
-    with open(path, 'rb') as file:
-        return path if b'<annotations>' in file.read(4096) else None
+def find(source: Path) -> list[Path]:
+    """The xml files of ``source``; [] where there are none of CVAT."""
+    paths = [source]
+    if source.is_dir():
+        paths = [source / FILE] if (source / FILE).is_file() else sorted(source.glob('*.xml'))
+    return [path for path in paths if path.suffix == '.xml' and path.is_file() and _is_cvat(path)]
+
+
+def _is_cvat(path: Path) -> bool:
+    try:
+        with open(path, 'rb') as file:
+            return b'<annotations>' in file.read(4096)
+    except OSError:
+        return False
 
 
 def read(source: Path, images: Path | None = None) -> AnnotationSet:
-    """A split for each subset of the images; frames of a video are frame_000000.PNG, ... as CVAT exports them."""
-    path = find(source)
+    """A split for each subset of the images, or for each of several files; frames of a video are frame_000000.PNG, ...
+    as CVAT exports them."""
+    annotations, paths = AnnotationSet([], []), find(source)
+    for path in paths:
+        _read_file(path, images, annotations, ALL if len(paths) == 1 else path.stem)
+    used = {item.name for record in annotations.records for item in record.objects}
+    annotations.names += sorted(used.difference(annotations.names))
+    return annotations
+
+
+def _read_file(path: Path, images: Path | None, annotations: AnnotationSet, split: str) -> None:
+    """``split``: of images that name no subset."""
     try:
         root = ElementTree.parse(str(path), forbid_dtd=True).getroot()
     except (OSError, ParseError, DefusedXmlException, ValueError, RecursionError) as error:
         raise UserError(f'{path}: not readable as xml ({one_line(error)}); export it again') from None
     names = [(tag.text or '').strip() for tag in root.iterfind('meta//label/name')]
-    annotations = AnnotationSet(list(dict.fromkeys(names)), [])
+    annotations.names = list(dict.fromkeys([*annotations.names, *names]))
     groups: dict[str, dict[str, ImageRecord]] = {}
     for number, tag in enumerate(root.iterfind('image')):
         record = _image(tag, number, path, annotations)
-        group = groups.setdefault(split_name(tag.get('subset') or ALL), {})
+        group = groups.setdefault(split_name(tag.get('subset') or split), {})
         if record.file_name in group:
             raise UserError(f'{path}: image {one_line(record.file_name)}: is listed twice; export it again')
         group[record.file_name] = record
     if root.find('track') is not None:
-        groups[ALL] = _frames(root, path, annotations)
+        groups[split_name(split)] = _frames(root, path, annotations)
     for name, records in groups.items():
         folder = image_folder(list(records.values()), images_near(path.parent, name, images))
         annotations.splits.append(Split(name, list(records.values()), folder))
-    used = {item.name for record in annotations.records for item in record.objects}
-    annotations.names += sorted(used.difference(annotations.names))
-    return annotations
 
 
 def _image(tag: Element, number: int, path: Path, annotations: AnnotationSet) -> ImageRecord:

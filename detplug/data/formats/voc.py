@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, split_name
+from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, split_name, with_suffix
 from detplug.data.formats.written import Written, check_xml_names, cleaned
 from detplug.data.image_lists import read_image_list
 from detplug.data.records import ImageRecord, ObjectRecord, one_line
@@ -75,13 +75,25 @@ def _official(source: Path, annotations: AnnotationSet, given: Path | None) -> N
         )
         return
     for path, names in listed.items():
-        missing = [name for name in names if name not in records]
-        if missing:
-            raise UserError(f'{path}: {one_line(missing[0])}: has no xml in {root}; remove the line or add the file')
-        own = [records[name] for name in names]
+        if names and not any(name in records for name in names):
+            raise UserError(f'{path}: {one_line(names[0])}: has no xml in {root}, nor has any other of its names; '
+                            'remove the list or add the files')  # fmt: skip
+        own = [record for name in names for record in _listed(name, records, images, annotations)]
         annotations.splits.append(Split(split_name(path.stem), own, image_folder(own, [images, root])))
     left = records.keys() - {name for names in listed.values() for name in names}
     annotations.anomalies += [f'xml in no list: {root / name}.xml' for name in sorted(left)]
+
+
+def _listed(name: str, records: dict[str, ImageRecord], images: Path, annotations: AnnotationSet) -> list[ImageRecord]:
+    """The record of a name in a list: CVAT and Datumaro write no xml for an image without objects."""
+    if name in records:
+        return [records[name]]
+    file = with_suffix(name, [images])
+    if not (images / file).is_file():
+        annotations.anomalies.append(f'in a list, but neither xml nor image: {one_line(name)}')
+        return []
+    annotations.anomalies.append(f'no xml, so read as without objects: {one_line(file)}')
+    return [ImageRecord(file, file, None, None)]
 
 
 def _disjoint(lists: dict[Path, list[str]], annotations: AnnotationSet) -> dict[Path, list[str]]:

@@ -21,7 +21,7 @@ class Written:
     def link(self, split: Split, target: str) -> None:
         """The images of a split that are there, in ``target``; file names may not lead out of it."""
         for record in split.records:
-            inside(target, record.file_name)
+            inside(target, record.file_name, f'{split.name}: ')
         links = {} if split.folder is None else link_images(split.records, split.folder, target)
         self.links |= links
         missing = len(split.records) - len(links)

@@ -1,7 +1,8 @@
 """YOLO: a text file an image with ``class cx cy w h`` as shares of the image, and data.yaml with names and splits.
 
-Exports of Roboflow are read too: ``../train/images`` in their data.yaml means ``train/images`` beside it. A line of an
-even number of coordinates from six on is a polygon, which becomes its box.
+Exports of Roboflow are read too: ``../train/images`` in their data.yaml means ``train/images`` beside it. So are
+Darknet's obj.data and its lists, CVAT's "YOLO 1.1", whose paths begin with ``data/``: that is the folder itself. A line
+of an even number of coordinates from six on is a polygon, which becomes its box.
 """
 
 from pathlib import Path
@@ -22,15 +23,15 @@ from detplug.data.records import ImageRecord, ObjectRecord, finite_number, one_l
 from detplug.errors import UserError
 
 SPLITS = ('train', 'val', 'valid', 'validation', 'test')
-YAML, CLASSES = ('data.yaml', 'data.yml', 'dataset.yaml'), 'classes.txt'
+YAML, DARKNET, CLASSES = ('data.yaml', 'data.yml', 'dataset.yaml'), 'obj.data', 'classes.txt'
 NOT_SPLITS = {'names', 'nc', 'path', 'download', 'roboflow', 'kpt_shape', 'flip_idx', 'channels'}
 
 
 def find(source: Path) -> Path | None:
-    """The data.yaml or classes.txt of a YOLO data set."""
+    """The data.yaml, obj.data or classes.txt of a YOLO data set."""
     if source.is_file():
-        return source if source.suffix in ('.yaml', '.yml') else None
-    files = [source / name for name in YAML] + ([source / CLASSES] if (source / 'labels').is_dir() else [])
+        return source if source.suffix in ('.yaml', '.yml', '.data') else None
+    files = [source / name for name in (*YAML, DARKNET)] + ([source / CLASSES] if (source / 'labels').is_dir() else [])
     return next((path for path in files if path.is_file()), None)
 
 
@@ -45,8 +46,10 @@ def read(source: Path, images: Path | None = None) -> AnnotationSet:
         raise UserError(f'{path}: --images: YOLO labels lie beside their images, where {path.name} says; leave it out')
     annotations = AnnotationSet([], [])
     if path.name == CLASSES:
-        annotations.names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+        annotations.names = _lines(path)
         folders = {ALL: [path.parent / 'images' if (path.parent / 'images').is_dir() else path.parent]}
+    elif path.suffix == '.data':
+        annotations.names, folders = _darknet(path)
     else:
         annotations.names, folders = _settings(path)
     for name, paths in folders.items():
@@ -89,8 +92,27 @@ def _settings(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
     return names, folders
 
 
+def _darknet(path: Path) -> tuple[list[str], dict[str, list[Path]]]:
+    """(names, split -> lists of images) of an obj.data; a list that is not there, or of no image, is no split."""
+    pairs = [line.partition('=') for line in _lines(path)]
+    settings = {key.strip(): value.strip() for key, _, value in pairs}
+    if not settings.get('names'):
+        raise UserError(f'{path}: names: missing; name the file of the names of the classes')
+    names, folders = _lines(_place(path, path.parent, 'names', settings['names'])), {}
+    if settings.get('classes', str(len(names))) != str(len(names)):
+        raise UserError(f'{path}: classes: {settings["classes"]}, but names has {len(names)}; correct one of them')
+    for key in SPLITS:
+        file = path.parent / settings.get(key, '').removeprefix('data/')
+        if key in settings and file.is_file() and _lines(file):
+            folders[split_name(key)] = [file]
+    if not folders:
+        raise UserError(f'{path}: train: no list of images there; export it again, with its lists')
+    return names, folders
+
+
 def _place(path: Path, root: Path, key: str, text: Any) -> Path:
-    tries = [root / str(text), path.parent / str(text), path.parent / str(text).removeprefix('../')]
+    text = str(text)
+    tries = [root / text, *(path.parent / text.removeprefix(prefix) for prefix in ('', '../', 'data/'))]
     existing = next((candidate for candidate in tries if candidate.exists()), None)
     if existing is None:
         raise UserError(f'{path}: {key}: {one_line(text)}: not there; correct the path')
@@ -125,8 +147,9 @@ def _common(paths: list[Path]) -> Path:
 
 def _listed(path: Path) -> list[Path]:
     """Images of a text file: a path a line, relative to its folder."""
-    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
-    return [path.parent / line.removeprefix('./') for line in lines]
+    images = [path.parent / line.removeprefix('./') for line in _lines(path)]
+    beside = [path.parent / line.removeprefix('data/') for line in _lines(path)]  # Darknet's, of CVAT
+    return [other if other.is_file() else image for image, other in zip(images, beside, strict=True)]
 
 
 def label_of(image: Path) -> Path:
@@ -175,6 +198,11 @@ def _to_pixels(record: ImageRecord) -> None:
     size = (record.width, record.height) * 2
     for item in record.objects:
         item.box = tuple(share * side for share, side in zip(item.box, size, strict=True))
+
+
+def _lines(path: Path) -> list[str]:
+    """Without those that are empty."""
+    return [line.strip() for line in _text(path).splitlines() if line.strip()]
 
 
 def _text(path: Path) -> str:

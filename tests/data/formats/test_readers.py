@@ -92,6 +92,83 @@ def test_cvat_images(tmp_path):
     assert any('shape without area' in line for line in annotations.anomalies)
 
 
+def test_a_folder_with_an_xml_of_cvat_for_each_split(tmp_path):
+    for name in ('train', 'val'):
+        image(tmp_path / 'images' / f'{name}.png')
+        label = '<meta><task><labels><label><name>egg</name></label></labels></task></meta>'
+        box_ = '<box label="egg" xtl="1" ytl="2" xbr="31" ybr="42"/>'
+        text = (
+            f'<annotations>{label}<image id="0" name="{name}.png" width="100" height="50">{box_}</image></annotations>'
+        )
+        (tmp_path / f'{name}.xml').write_text(text)
+    form, annotations = read_set(tmp_path)
+    assert form == 'cvat' and annotations.names == ['egg'] and [s.name for s in annotations.splits] == ['train', 'val']
+    assert boxes(annotations) == dict.fromkeys(('train.png', 'val.png'), [('egg', (1, 2, 31, 42))])
+    assert all(split.path(record) for split in annotations.splits for record in split.records)
+
+
+def darknet(folder: Path) -> None:
+    """As CVAT and Datumaro write "YOLO 1.1"; b.png has no object, the list of val no image."""
+    for name in 'ab':
+        image(folder / 'obj_train_data' / f'{name}.png')
+        (folder / 'obj_train_data' / f'{name}.txt').write_text('1 0.5 0.5 0.2 0.4\n' * (name == 'a'))
+    (folder / 'train.txt').write_text('data/obj_train_data/a.png\ndata/obj_train_data/b.png\n')
+    (folder / 'val.txt').write_text('')
+    (folder / 'obj.names').write_text('red cell\nwhite cell\n')
+    lists = 'train = data/train.txt\nval = data/val.txt\ntest = data/test.txt\n'
+    (folder / 'obj.data').write_text(f'classes = 2\n{lists}names = data/obj.names\nbackup = backup/\n')
+
+
+@pytest.mark.parametrize('source', ['.', 'obj.data'])
+def test_darknets_lists_as_cvat_exports_them(tmp_path, source):
+    darknet(tmp_path)
+    form, annotations = read_set(tmp_path / source)
+    assert form == 'yolo' and annotations.names == ['red cell', 'white cell']
+    (train,) = annotations.splits
+    assert train.name == 'train' and all(map(train.path, train.records)) and not annotations.anomalies
+    files = [f'obj_train_data/{name}.png' for name in 'ab']
+    assert boxes(annotations) == {files[0]: [('white cell', (40, 15, 60, 35))], files[1]: []}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'said'),
+    [
+        ('obj.data', 'train = data/train.txt\n', 'names: missing'),
+        ('obj.data', 'names = data/other.names\n', 'other.names'),
+        ('obj.data', 'classes = 3\nnames = obj.names\ntrain = train.txt\n', 'classes: 3, but names has 2'),
+        ('obj.data', 'names = obj.names\ntrain = elsewhere.txt\n', 'no list of images there'),
+        ('obj_train_data/a.txt', '2 0.5 0.5 0.2 0.4\n', 'class 2'),
+    ],
+)
+def test_bad_files_of_darknet_are_one_line(tmp_path, name, text, said):
+    darknet(tmp_path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_set(tmp_path)
+
+
+def test_voc_lists_with_images_that_have_no_xml(tmp_path):
+    """CVAT and Datumaro write none for an image without objects."""
+    for name in ('a.png', 'b.jpg'):
+        image(tmp_path / 'JPEGImages' / name)
+    (tmp_path / 'Annotations').mkdir()
+    box_ = '<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>31</xmax><ymax>42</ymax></bndbox>'
+    size = '<size><width>100</width><height>50</height></size><filename>a.png</filename>'
+    text = f'<annotation>{size}<object><name>egg</name>{box_}</object></annotation>'
+    (tmp_path / 'Annotations' / 'a.xml').write_text(text)
+    lists = tmp_path / 'ImageSets' / 'Main' / 'train.txt'
+    lists.parent.mkdir(parents=True)
+    lists.write_text('a\nb\nc\n')
+    form, annotations = read_set(tmp_path)
+    assert form == 'voc' and boxes(annotations) == {'a.png': [('egg', (1, 2, 31, 42))], 'b.jpg': []}
+    assert annotations.anomalies == [
+        'no xml, so read as without objects: b.jpg', 'in a list, but neither xml nor image: c',
+    ]  # fmt: skip
+    lists.write_text('b\nc\n')
+    with pytest.raises(UserError, match='b: has no xml in .*, nor has any other'):
+        read_set(tmp_path)
+
+
 def test_cvat_video(tmp_path):
     (tmp_path / 'annotations.xml').write_text(
         '<annotations><meta><task><labels><label><name>w</name></label></labels><original_size><width>64</width>'
