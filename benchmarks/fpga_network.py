@@ -19,7 +19,7 @@ import argparse
 
 from finetuning import ROOT
 from fpga_accuracy import CONFIG, compress, trained_dense
-from fpga_resources import DESIGNS
+from fpga_resources import SINGLE
 from fpga_untrained import untrained_dense
 from record import record
 from torch import nn
@@ -77,11 +77,14 @@ def main() -> None:
     for ratio, detector in detectors(words.ranks, words.untrained).items():
         for n, prefix in ARRAYS.items():
             network = network_of_model(detector, SIDE)
-            costs = {form: costs_of(network, form, DESIGNS[n]) for form in FORMS}
+            sizes = SINGLE[str(n)]
+            costs = {form: costs_of(network, form, sizes) for form in FORMS}
             for form, layers in costs.items():
                 figures |= {f'{prefix}{ratio}.{form}.{name}': value for name, value in frame_figures(layers, n).items()}
             name = f'YOLOv5n {ratio}, {SIDE} px'
-            write_report(FOLDER / f'{ratio}-n{n}', name, costs, DESIGNS[n], measured_resources(DESIGNS[n]), boards)
+            write_report(
+                FOLDER / f'{ratio}-n{n}', name, costs, SINGLE[str(n)], measured_resources(SINGLE[str(n)]), boards
+            )
     for prefix in ARRAYS.values():
         dense, small = (figures[f'{prefix}{name}.weight_bytes'] for name in ('dense.dense', '4x.rebuild'))
         figures[f'{prefix}weight_bytes_ratio_4x'] = dense / small

@@ -78,10 +78,12 @@ def plain_table(name: str, titles: dict[str, tuple[str, int]]) -> str:
 def resources_table() -> str:
     """Blocks of each family and width."""
     figures = read('fpga_resources').get('figures', {})
-    cases = [(prefix, n) for prefix in FAMILIES for n in WIDTHS if f'{prefix}{n}.dsp' in figures]
+    designs = [(str(n), f'{n} x {n}') for n in WIDTHS] + [(f'{n}_paired', f'{n} x {n}, paired') for n in WIDTHS]
     rows = [
-        [f'{FAMILIES[prefix]}, {n} x {n}', *(cell(figures, f'{prefix}{n}.{key}', int(key == 'bram')) for key in BLOCKS)]
-        for prefix, n in cases
+        [f'{family}, {text}', *(cell(figures, f'{prefix}{name}.{key}', int(key == 'bram')) for key in BLOCKS)]
+        for prefix, family in FAMILIES.items()
+        for name, text in designs
+        if f'{prefix}{name}.dsp' in figures
     ]
     return markdown(['array', *BLOCKS.values()], rows)
 

@@ -42,8 +42,8 @@ def check_board(board: Board, sizes: Sizes, file: str | None) -> None:
     Raises:
         UserError: as :func:`check_fit`.
     """
-    if sizes.n**2 > board.dsp:
-        problem = f'array: {sizes.n}: {sizes.n**2} multipliers, {board.name} has {board.dsp}'
+    if sizes.multipliers > board.dsp:
+        problem = f'array: {sizes.n}: {sizes.multipliers} DSP blocks, {board.name} has {board.dsp}'
         raise UserError(f'{file}: fpga: {problem}; give a smaller array or another board')
     blocks = -(-sizes.bytes // BLOCK_BYTES)
     if blocks > board.bram36:

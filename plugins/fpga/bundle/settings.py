@@ -7,10 +7,11 @@ from mmengine.config import Config
 
 from detplug.errors import UserError
 
+from ..cost.boards import read_board
 from ..hardware.sizes import Sizes
 
 ARRAYS = (4, 8, 16, 32, 64)
-MEMORIES = tuple(x.name for x in fields(Sizes) if x.name != 'n')
+MEMORIES = tuple(x.name for x in fields(Sizes) if x.name not in ('n', 'paired'))
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Settings:
         array: N of the accelerator's N x N multipliers, one of ARRAYS.
         memories: depths of the accelerator's memories, in words, by the names of `Sizes`; the others are of 256 KiB
             (activations, weights), 512 sums and 64 biases, enough for YOLOv5n at 1024 px.
+        paired: two products in one DSP block; none: where the board has too few for one product each.
         dsp_budget: multipliers of the HLS project.
         hls: whether the bundle has an HLS project; none: where hls4ml has a form for all of it, which activations by a
             table lack.
@@ -34,6 +36,7 @@ class Settings:
     board: str = 'ZCU104'
     array: int = 16
     memories: Mapping[str, int] = field(default_factory=dict)
+    paired: bool | None = None
     dsp_budget: int = 1024
     hls: bool | None = None
     hls_ends: Sequence[str] = ()
@@ -66,11 +69,15 @@ def sizes_of(settings: Settings) -> Sizes:
     """Of the accelerator.
 
     Raises:
+        UserError: no such board.
         TypeError, ValueError: no such memory or depth; :func:`settings_of` has refused them.
     """
     times, plain = max(16 // settings.array, 1), Sizes()
     depths = {name: times * getattr(plain, name) for name in ('activations', 'weights', 'results', 'residuals')}
-    return Sizes(settings.array, **depths | dict(settings.memories))
+    paired = settings.paired
+    if paired is None:
+        paired = settings.array**2 > read_board(settings.board).dsp
+    return Sizes(settings.array, paired=paired, **depths | dict(settings.memories))
 
 
 def check_memories(settings: Settings, file: str | None) -> None:

@@ -69,7 +69,7 @@ class Accelerator(Component):
         m.submodules.controller = controller = Controller(drain_cycles(self.sizes.n))
         m.submodules.load = load = LoadUnit()
         m.submodules.store = store = StoreUnit()
-        m.submodules.compute = compute = ComputeUnit(self.sizes.n)
+        m.submodules.compute = compute = ComputeUnit(self.sizes.n, self.sizes.paired)
         self._control(m, controller, {'load': load, 'store': store, 'compute': compute})
         self._outside(m, load, store)
         loads = Signal(len(Memory))  # one bit a memory: a word from outside goes there in this cycle

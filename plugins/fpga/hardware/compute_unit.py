@@ -34,8 +34,8 @@ class ComputeUnit(Component):
     written `drain_cycles` later. Results go to the memory that ``target`` names.
     """
 
-    def __init__(self, n: int):
-        self.n = n
+    def __init__(self, n: int, paired: bool = False):
+        self.n, self.paired = n, paired
         word, sums = ArrayLayout(unsigned(8), n), ArrayLayout(signed(32), n)
         super().__init__(
             {
@@ -69,7 +69,7 @@ class ComputeUnit(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(self.n)
-        m.submodules.array = array = MacArray(self.n)
+        m.submodules.array = array = MacArray(self.n, self.paired)
         m.submodules.requantiser = requantiser = Requantiser(self.n)
         m.submodules.look_up = look_up = LookUp(self.n)
         m.submodules.adder = adder = Requantiser(self.n, RESIDUAL_SUM_BITS)

@@ -2,6 +2,10 @@
 
 Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
 the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired.
+
+``paired``: a DSP block with a multiplier of 25 x 18 bits makes two products, of the weights of two output channels with
+one activation, as Xilinx' white paper WP486 packs them; its additions are then logic. Known from there; the numbers of
+bits are ours.
 """
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
@@ -10,6 +14,8 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from .delay import delayed
+
+LOWER = 16  # bits of the lower product of a pair: -128 x 255 at least
 
 
 def sum_bits(n: int) -> int:
@@ -27,8 +33,8 @@ class MacArray(Component):
     LATENCY = n + 1 cycles after its activations.
     """
 
-    def __init__(self, n: int):
-        self.n, self.latency = n, n + 1
+    def __init__(self, n: int, paired: bool = False):
+        self.n, self.paired, self.latency = n, paired, n + 1
         super().__init__(
             {
                 'signed': In(1),
@@ -58,15 +64,42 @@ class MacArray(Component):
     def _column(self, m: Module, activation, weight, control, running: list) -> list:
         """The running sums of all output channels after this column."""
         row, load, swap = control
-        results = []
+        weights, results = [], []
         for o in range(self.n):
-            waiting, active = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
-            product = Signal(signed(17), reset_less=True)
-            total = Signal(signed(sum_bits(self.n)), reset_less=True)
+            waiting = Signal(signed(8), reset_less=True)
             with m.If(load & (row == o)):
                 m.d.sync += waiting.eq(weight)
-            with m.If(swap):
-                m.d.sync += active.eq(waiting)
-            m.d.sync += [product.eq(activation * active), total.eq(running[o] + product)]
+            weights.append(waiting)
+        products = (self._pairs if self.paired else self._each)(m, activation, weights, swap)
+        for before, product in zip(running, products, strict=True):
+            total = Signal(signed(sum_bits(self.n)), reset_less=True)
+            m.d.sync += total.eq(before + product)
             results.append(total)
         return results
+
+    @staticmethod
+    def _each(m: Module, activation, waiting: list, swap) -> list:
+        """Products, each of a multiplier of its own, a cycle later."""
+        products = []
+        for weight in waiting:
+            active, product = Signal(signed(8), reset_less=True), Signal(signed(17), reset_less=True)
+            with m.If(swap):
+                m.d.sync += active.eq(weight)
+            m.d.sync += product.eq(activation * active)
+            products.append(product)
+        return products
+
+    @staticmethod
+    def _pairs(m: Module, activation, waiting: list, swap) -> list:
+        """The same, two of a multiplier: (upper * 2 ** LOWER + lower) * activation, cut in two.
+
+        A lower product below 0 has borrowed one from the upper one.
+        """
+        products = []
+        for lower, upper in zip(waiting[::2], waiting[1::2], strict=True):
+            active, both = Signal(signed(9 + LOWER), reset_less=True), Signal(signed(17 + LOWER), reset_less=True)
+            with m.If(swap):
+                m.d.sync += active.eq((upper << LOWER) + lower)
+            m.d.sync += both.eq(activation * active)
+            products += [both[:LOWER].as_signed(), both[LOWER:].as_signed() + both[LOWER - 1]]
+        return products

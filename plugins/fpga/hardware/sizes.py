@@ -18,6 +18,7 @@ class Sizes:
         biases: words of n x 32 bits of the bias memory: output channels / n.
         results: words of the memory of results.
         residuals: words of the memory of residuals.
+        paired: two products in one DSP block of 25 x 18 bits, see `MacArray`.
     """
 
     n: int = 16
@@ -27,6 +28,7 @@ class Sizes:
     biases: int = 64
     results: int = 4096
     residuals: int = 2048
+    paired: bool = False
 
     def __post_init__(self):
         if self.n < 4 or self.n % 4:
@@ -39,6 +41,11 @@ class Sizes:
             raise ValueError(f'{too_deep[0]} words: an address has {ADDRESS_BITS} bits')
         if self.biases > MAX_BIASES:
             raise ValueError(f'{self.biases} words of biases: an address has room for {MAX_BIASES}')
+
+    @property
+    def multipliers(self) -> int:
+        """DSP blocks of the array."""
+        return self.n**2 // (2 if self.paired else 1)
 
     @property
     def bytes(self) -> int:

@@ -81,13 +81,16 @@ def test_a_pointer_follows_its_loops(last, data):
     assert found == [(address, int(step == steps[-1])) for address, step in zip(expected, steps, strict=True)]
 
 
+@pytest.mark.parametrize('paired', [False, True])
 @pytest.mark.parametrize('signed', [False, True])
-def test_the_array_multiplies_while_the_next_tile_is_loaded(signed):
+def test_the_array_multiplies_while_the_next_tile_is_loaded(signed, paired):
     n, tiles, places = 4, 3, 6
-    rng, array, found = np.random.default_rng(0), MacArray(4), []
+    rng, array, found = np.random.default_rng(0), MacArray(4, paired), []
     weights = rng.integers(-128, 128, (tiles + 1, n, n))
     x = rng.integers(-128 if signed else 0, 128 if signed else 256, (tiles, places, n))
     x[0, 0], weights[0, 0] = (-128, -128) if signed else (255, 127)  # the largest sums
+    weights[0, 1], weights[1, :2] = -128, -128  # the smallest: both of a pair, and above one that borrows
+    x[1, 0] = -128 if signed else 255
 
     async def bench(ctx):
         ctx.set(array.signed, signed)

@@ -133,6 +133,13 @@ def test_poolings_that_halve_a_map(simulator, kernel, padding, size, signed):
     assert check_program(simulator, compiled, rng.integers(form.low, form.high + 1, (9, *size))).maps == 2
 
 
+def test_two_products_of_a_multiplier_change_no_value_and_no_cycle(tmp_path, simulator):
+    net, sizes = odd_network(), replace(SIZES, paired=True)
+    compiled = network_program(net, sizes)
+    checked = check_program(Simulator(sizes, tmp_path), compiled, image(1))
+    assert checked == check_program(simulator, network_program(net, SIZES), image(1))
+
+
 @given(case=conv_cases(), stalls=st.integers(1, 90), latency=st.integers(1, 60), seed=st.integers(0, 2**31 - 2))
 @settings(max_examples=25)
 def test_a_memory_that_stalls_changes_no_value(simulator, case, stalls, latency, seed):

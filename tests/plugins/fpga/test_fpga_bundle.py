@@ -14,6 +14,7 @@ from fpga_register_model import Board, bundle_modules  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.bundle import rtl_part  # noqa: E402
+from plugins.fpga.bundle.fit import check_board  # noqa: E402
 from plugins.fpga.bundle.golden import write_golden  # noqa: E402
 from plugins.fpga.bundle.hls_part import last_map, takes_hls  # noqa: E402
 from plugins.fpga.bundle.readme import readme  # noqa: E402
@@ -173,6 +174,27 @@ def test_a_project_of_a_pooling_that_halves_is_left_out_with_a_line(network, cap
     halved = IntegerNetwork('images', network.input_format, network.input_shape, ops, ('pool',))
     assert not takes_hls(halved, Settings())
     assert capsys.readouterr().out == 'hls: left out, pool: a pooling with stride 2 has no form in hls4ml here\n'
+
+
+@pytest.mark.parametrize(
+    ('settings', 'paired'),
+    [
+        (dict(), False),
+        (dict(board='PYNQ-Z2'), True),
+        (dict(board='PYNQ-Z2', array=8), False),
+        (dict(paired=True), True),
+    ],
+)
+def test_products_are_paired_where_a_board_has_too_few_dsp_blocks(settings, paired):
+    sizes = sizes_of(settings_of(Config(dict(fpga=settings))))
+    assert sizes.paired is paired
+    check_board(read_board(settings.get('board', 'ZCU104')), sizes, 'a.py')
+
+
+def test_more_dsp_blocks_than_a_board_has_are_refused():
+    sizes = sizes_of(settings_of(Config(dict(fpga=dict(board='PYNQ-Z2', paired=False)))))
+    with pytest.raises(UserError, match='a.py: fpga: array: 16: 256 DSP blocks, PYNQ-Z2 has 220'):
+        check_board(read_board('PYNQ-Z2'), sizes, 'a.py')
 
 
 def test_settings_of_a_config_and_their_defaults():

