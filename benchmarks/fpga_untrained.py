@@ -34,9 +34,13 @@ def untrained_dense() -> Path:
     return path
 
 
-def untrained_int8() -> tuple[Path, Path]:
-    """Config and checkpoint of a 4x smaller one in int8, calibrated, kernels rebuilt on the accelerator."""
+def untrained_int8(form: str = 'rebuild') -> tuple[Path, Path]:
+    """Config and checkpoint of a 4x smaller one in int8, calibrated.
+
+    Args:
+        form: ``rebuild``: the accelerator rebuilds kernels; ``chain``: cores run as convolutions.
+    """
     small = compress(CONFIG, untrained_dense(), FOLDER / '4x', '--budget', '0.25', *RANKS)
-    words = ['--method', 'fpga', '--form', 'rebuild']
-    quantised = compress(str(small / 'config.py'), small / 'compressed.pth', FOLDER / '4x-int8', *words)
+    words, folder = ['--method', 'fpga', '--form', form], FOLDER / ('4x-int8' if form == 'rebuild' else '4x-int8-chain')
+    quantised = compress(str(small / 'config.py'), small / 'compressed.pth', folder, *words)
     return quantised / 'config.py', quantised / 'compressed.pth'

@@ -36,6 +36,15 @@ RTL = {
     'mismatches': ('mismatches, layers and maps of the network, N = 8 and 16', 0),
     'cycle_model_error': ('largest error of the cycle model, share', 4),
 }
+BUNDLE = {
+    'images': ('images, 16 at 320 px and 2 at 640 px', 0),
+    '320.maps': ('maps compared of each', 0),
+    'mismatches': ('mismatches', 0),
+    '320.model': ('cycles of the accelerator alone at 320 px, by the model', 0),
+    '320.cycles.least': ('fewest behind AXI', 0),
+    '320.cycles.most': ('most, a memory that withholds', 0),
+}
+ECP5 = {'MULT18X18D': 'multipliers', 'DP16KD': 'block memories', 'TRELLIS_COMB': 'LUTs'}
 BLOCKS = {'dsp': 'DSP', 'bram': 'BRAM36', 'lut': 'LUT', 'ff': 'FF'}
 FAMILIES = {'': '7 series', 'xcup.': 'UltraScale+'}
 WIDTHS = (4, 8, 16)
@@ -86,6 +95,18 @@ def resources_table() -> str:
         if f'{prefix}{name}.dsp' in figures
     ]
     return markdown(['array', *BLOCKS.values()], rows)
+
+
+def place_table() -> str:
+    """Clock and utilisation of each width on an ECP5, and a frame at that clock."""
+    figures = read('fpga_place').get('figures', {})
+    rows = []
+    for name in (f'ecp5.n{n}' for n in WIDTHS if f'ecp5.n{n}.mhz' in figures):
+        clocks = [x for key, x in figures.items() if key.startswith(f'{name}.seed') and key.endswith('.mhz')]
+        row = [name.removeprefix('ecp5.n'), cell(figures, f'{name}.mhz', 1), f'{min(clocks):.1f} to {max(clocks):.1f}']
+        row += [f'{figures[f"{name}.{kind}.used"]} ({figures[f"{name}.{kind}.share"]:.0%})' for kind in ECP5]
+        rows.append([*row, scaled(figures, f'{name}.cycles_320'), cell(figures, f'{name}.ms_frame_320', 0)])
+    return markdown(['N', 'MHz, median', 'of five seeds', *ECP5.values(), 'cycles at 320 px, M', 'ms a frame'], rows)
 
 
 def network_table() -> str:
@@ -140,6 +161,8 @@ TABLES = {
     'fpga_csim': lambda: plain_table('fpga_csim', CSIM),
     'fpga_rtl': lambda: plain_table('fpga_rtl', RTL),
     'fpga_resources': resources_table,
+    'fpga_place': place_table,
+    'fpga_bundle': lambda: plain_table('fpga_bundle', BUNDLE),
     'fpga_network': network_table,
     'fpga_published': published_table,
 }

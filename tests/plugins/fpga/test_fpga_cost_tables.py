@@ -39,6 +39,13 @@ def test_rows_are_the_figures(tables, tmp_path):
     write(tmp_path, 'fpga_accuracy', accuracy)
     write(tmp_path, 'fpga_ptq_coco', {'float': 0.5, 'ptq': 0.25, 'ptq.loss': 0.25})
     write(tmp_path, 'fpga_rtl', {'mismatches': 0})
+    cells = {
+        f'ecp5.n4.{kind}.{what}': 1 for kind in ('MULT18X18D', 'DP16KD', 'TRELLIS_COMB') for what in ('used', 'share')
+    }
+    placed = {'ecp5.n4.mhz': 110.0, 'ecp5.n4.seed1.mhz': 99.0, 'ecp5.n4.seed2.mhz': 111.0, 'ecp5.n4.seeds': 2}
+    write(tmp_path, 'fpga_place', cells | placed | {'ecp5.n4.cycles_320': 22e6, 'ecp5.n4.ms_frame_320': 200.0})
+    row = '| 4 | 110.0 | 99.0 to 111.0 | 1 (100%) | 1 (100%) | 1 (100%) | 22.00 | 200 |'
+    assert row in tables['fpga_place']()
     network = tables['fpga_network']().splitlines()
     assert len(network) == 4 and '1.00x' in network[2] and '4.00x' in network[3] and '3.00' in network[3]
     assert '| 256 | 127.5 | 7454 | 5110 |' in tables['fpga_resources']()
