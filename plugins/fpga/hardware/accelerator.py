@@ -184,12 +184,17 @@ class Accelerator(Component):
             entries.append(read.data)
         bank = delayed(m, compute.sum_bank, 1)
         m.d.comb += compute.sum_word.eq(delayed(m, Mux(bank, entries[1], entries[0]), 1))
-        part, bank = Signal(2), Signal()
+        part, bank, kept, kept_part = Signal(2), Signal(), Signal(bits), Signal(2)
         with m.If(store.read_enable):
             m.d.sync += [part.eq(store.chip[:2]), bank.eq(stored_bank)]
-        return Mux(bank, entries[1], entries[0]).word_select(part, bits // PARTS)
+        with m.If(store.keep_enable):
+            m.d.sync += [kept.eq(Mux(bank, entries[1], entries[0])), kept_part.eq(part)]
+        return kept.word_select(kept_part, bits // PARTS)
 
     def _stored(self, m: Module, store: StoreUnit, result, part_of_sums) -> None:
-        """A memory's output is slow: a register behind it."""
+        """A memory's output is slow: a register behind it, then the choice of a word."""
+        kept = Signal(8 * self.sizes.n)
         with m.If(store.keep_enable):
-            m.d.sync += self.write_data.eq(Mux(store.store.memory == Memory.SUMS, part_of_sums, result))
+            m.d.sync += kept.eq(result)
+        with m.If(store.give_enable):
+            m.d.sync += self.write_data.eq(Mux(store.store.memory == Memory.SUMS, part_of_sums, kept))

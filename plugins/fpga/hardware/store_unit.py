@@ -11,13 +11,16 @@ from .instructions import DDR_BITS, Store, widths
 from .loop_nest import LoopNest
 from .sizes import ADDRESS_BITS
 
+PARTS = ('active', 'reading', 'read', 'kept', 'left', 'accepted')
+
 
 class StoreUnit(Component):
     """Ports.
 
     request, address, request_words: asks for a run of request_words + 1 words at ``address``; held until request_ready.
-    chip: of the next word. read_enable, keep_enable: of the memory and of the register behind it.
-    stored: a word is in that register, until stored_ready. written: no run that was asked for is still to be written.
+    chip: of the next word. read_enable, keep_enable, give_enable: of the memory, of the register behind it, and of that
+    of the word that is given out. stored: one is there, until stored_ready.
+    written: no run that was asked for is still to be written.
     """
 
     def __init__(self):
@@ -33,6 +36,7 @@ class StoreUnit(Component):
                 'chip': Out(ADDRESS_BITS),
                 'read_enable': Out(1),
                 'keep_enable': Out(1),
+                'give_enable': Out(1),
                 'stored': Out(1),
                 'stored_ready': In(1),
                 'written': In(1),
@@ -41,12 +45,13 @@ class StoreUnit(Component):
 
     def elaborate(self, platform) -> Module:
         m, x = Module(), self.store
-        active, reading, read, left, accepted = Signal(), Signal(), Signal(), Signal(), Signal()
+        active, reading, read, kept, left, accepted = (Signal(name=name) for name in PARTS)
         runs = LoopNest(m, [x.runs], self.start, accepted)
         words = LoopNest(m, [x.runs, x.words, x.twice], self.start, reading & self.read_enable)
         m.d.comb += [
             accepted.eq(self.request & self.request_ready),
-            self.keep_enable.eq(~self.stored | self.stored_ready),
+            self.give_enable.eq(~self.stored | self.stored_ready),
+            self.keep_enable.eq(~kept | self.give_enable),
             self.read_enable.eq(~read | self.keep_enable),
             self.busy.eq(active | self.request),
             self.address.eq(runs.pointer(x.ddr, [x.ddr_step], DDR_BITS, 'address')),
@@ -60,10 +65,12 @@ class StoreUnit(Component):
                 active.eq(active & ~(left & self.written & ~self.request)),
                 self.request.eq(self.request & ~(accepted & runs.ends[0])),
                 reading.eq(reading & ~(self.read_enable & words.ends[0])),
-                left.eq(left | (self.stored & self.stored_ready & ~reading & ~read)),
+                left.eq(left | (self.stored & self.stored_ready & ~reading & ~read & ~kept)),
             ]
         with m.If(self.read_enable):
             m.d.sync += read.eq(reading)
         with m.If(self.keep_enable):
-            m.d.sync += self.stored.eq(read)
+            m.d.sync += kept.eq(read)
+        with m.If(self.give_enable):
+            m.d.sync += self.stored.eq(kept)
         return m

@@ -26,7 +26,7 @@ def cycles(instruction: Instruction, n: int, latency: int = LATENCY) -> int:
         return TAKEN + n + passes * max(pixels, n)
     if isinstance(instruction, Load):
         return TAKEN + instruction.words * instruction.runs + latency
-    return TAKEN + (instruction.words * instruction.runs << instruction.twice) + 3
+    return TAKEN + (instruction.words * instruction.runs << instruction.twice) + 4
 
 
 def timeline(instructions: Sequence[Instruction], n: int, latency: int = LATENCY) -> list[Times]:
