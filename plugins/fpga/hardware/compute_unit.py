@@ -2,7 +2,7 @@
 
 Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
 n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
-n + 7 result; n + 8 out of the table; n + 9 with the residual added; n + 12 final result. A sum is read again n or more
+n + 7 result; n + 9 out of the table; n + 10 with the residual added; n + 13 final result. A sum is read again n or more
 cycles later, at n + 1 + 4 at the earliest: after it was written.
 """
 
@@ -24,7 +24,7 @@ RESIDUAL_SUM_BITS = 10  # two numbers of 8 bits, with or without sign
 
 def drain_cycles(n: int) -> int:
     """From the end of ``busy`` until the last result is in a memory."""
-    return n + 13
+    return n + 14
 
 
 class ComputeUnit(Component):

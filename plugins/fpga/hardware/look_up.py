@@ -13,12 +13,14 @@ from .instructions import TABLE_WORDS, TABLES
 
 
 class LookUp(Component):
-    """``results`` are of ``source`` LATENCY = 1 cycle before: out of ``table``, or without ``enable`` as they are.
+    """``results`` are of ``source`` LATENCY = 2 cycles before: out of ``table``, or without ``enable`` as they are.
+
+    A memory's output is slow: a register behind it.
 
     A word of N bytes is written to ``to``, a byte for each lane.
     """
 
-    latency = 1
+    latency = 2
 
     def __init__(self, n: int):
         word = ArrayLayout(unsigned(8), n)
@@ -45,6 +47,6 @@ class LookUp(Component):
                 write.addr.eq(self.to),
                 write.data.eq(self.word[lane]),
                 read.addr.eq(Cat(source, self.table)),
-                result.eq(Mux(enable, read.data, delayed(m, source, 1))),
             ]
+            m.d.sync += result.eq(Mux(enable, read.data, delayed(m, source, 1)))
         return m
