@@ -38,7 +38,7 @@ BUNDLE = ROOT / 'detplug' / 'bundles' / NAME
 BOXES = {'truth': ['test_dataloader.dataset.pipeline.1.clean=1.0'], 'noise': []}  # --cfg-options
 FIGURES = {'s1': 'role_ap_s1', 's2': 'role_ap_s2'}
 LARGE = 1000  # numbers from which an initializer is stored in float16
-PERSON, POWER = 0, 2.8  # label; of the detection scores, as in the config
+PERSON, POWER = 0, 0.75  # label; of the detection scores, as in the config
 CARD = {
     'what': "what persons do with which object (26 actions) between boxes of COCO's classes that your detector finds",
     'data': "V-COCO's annotations without pictures: train split, 2,280 images and a tenth held out for choices; "
