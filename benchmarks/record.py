@@ -14,13 +14,14 @@ PACKAGES = ('torch', 'onedl-mmcv', 'onedl-mmengine', 'onedl-mmdetection', 'numpy
 
 
 def commit() -> str:
-    """The commit that is checked out, with '-dirty' where code (not a result file) differs from it."""
+    """The commit that is checked out, with '-dirty' where code (not a result file or a bundle) differs from it."""
     root = RESULTS.parent.parent
 
     def git(*words):
         return subprocess.run(('git', '-C', root, *words), capture_output=True, text=True, check=True).stdout.strip()
 
-    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!benchmarks/results', ':!*.md')
+    made = (':!benchmarks/results', ':!detplug/bundles', ':!*.md')
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', *made)
     return git('rev-parse', 'HEAD') + ('-dirty' if changed else '')
 
 
