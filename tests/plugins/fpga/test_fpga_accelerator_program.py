@@ -98,7 +98,7 @@ def test_cycles_and_bytes_by_part_are_those_of_the_program():
     assert moved['store'] == 64 * 15 * 15
     assert moved['load weights'] == task.weight_bytes(16)  # cores are fetched once
     assert moved['load maps'] > 64 * 15 * 15  # rows around a tile are fetched twice
-    pool, starts = task_program(ElementTask('pool', 16, 5, 5, kernel=(5, 1)), sizes)
+    pool, starts = task_program(ElementTask('pool', 16, 5, 5, kernel=(5, 1), edges=(2, 0)), sizes)
     assert bytes_by_part(pool, 16, starts) == {'load weights': 256, 'load maps': 400, 'store': 400}
 
 
