@@ -10,7 +10,7 @@ ALLOWED = {
     'integers': set(),
     'hardware': set(),
     'compiler': {'integers', 'hardware'},
-    'simulation': {'integers', 'hardware', 'compiler'},
+    'simulation': {'integers', 'hardware', 'compiler', 'axi'},
     'axi': {'hardware'},
 }
 
