@@ -85,6 +85,15 @@ def check_set(annotations: AnnotationSet, source: object) -> AnnotationSet:
     return annotations
 
 
+def begins_with_tag(path: Path, tag: str) -> bool:
+    """Whether the beginning of an xml has the element ``tag``, without attributes; not where it cannot be read."""
+    try:
+        with open(path, 'rb') as file:
+            return f'<{tag}>'.encode() in file.read(4096)
+    except OSError:
+        return False
+
+
 def image_folder(records: list[ImageRecord], candidates: list[Path]) -> Path | None:
     """The first of ``candidates`` that has the most of the (first twenty) images; None where none has any."""
     sample = records[:20]

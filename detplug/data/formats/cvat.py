@@ -10,7 +10,15 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from detplug.data.formats import shapes
-from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, images_near, split_name
+from detplug.data.formats.annotation_set import (
+    ALL,
+    AnnotationSet,
+    Split,
+    begins_with_tag,
+    image_folder,
+    images_near,
+    split_name,
+)
 from detplug.data.records import ImageRecord, ObjectRecord, one_line
 from detplug.errors import UserError
 
@@ -23,15 +31,7 @@ def find(source: Path) -> list[Path]:
     paths = [source]
     if source.is_dir():
         paths = [source / FILE] if (source / FILE).is_file() else sorted(source.glob('*.xml'))
-    return [path for path in paths if path.suffix == '.xml' and path.is_file() and _is_cvat(path)]
-
-
-def _is_cvat(path: Path) -> bool:
-    try:
-        with open(path, 'rb') as file:
-            return b'<annotations>' in file.read(4096)
-    except OSError:
-        return False
+    return [path for path in paths if path.suffix == '.xml' and path.is_file() and begins_with_tag(path, 'annotations')]
 
 
 def read(source: Path, images: Path | None = None) -> AnnotationSet:

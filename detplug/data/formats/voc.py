@@ -8,7 +8,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from detplug.data.formats.annotation_set import ALL, AnnotationSet, Split, image_folder, split_name, with_suffix
+from detplug.data.formats.annotation_set import (
+    ALL,
+    AnnotationSet,
+    Split,
+    begins_with_tag,
+    image_folder,
+    split_name,
+    with_suffix,
+)
 from detplug.data.formats.written import Written, check_xml_names, cleaned
 from detplug.data.image_lists import read_image_list
 from detplug.data.records import ImageRecord, ObjectRecord, one_line
@@ -25,15 +33,8 @@ def find(source: Path) -> list[Path]:
     if any((source / XML).rglob('*.xml')):
         return [source / XML]
     folders = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
-    return [folder for folder in folders if any(_is_voc(path) for path in sorted(folder.glob('*.xml'))[:1])]
-
-
-def _is_voc(path: Path) -> bool:
-    try:
-        with open(path, 'rb') as file:
-            return b'<annotation>' in file.read(4096)
-    except OSError:
-        return False
+    first = {folder: min(folder.glob('*.xml'), default=None) for folder in folders}
+    return [folder for folder, path in first.items() if path is not None and begins_with_tag(path, 'annotation')]
 
 
 def read(source: Path, images: Path | None = None) -> AnnotationSet:

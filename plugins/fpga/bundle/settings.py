@@ -48,7 +48,7 @@ def settings_of(config: Config) -> Settings:
     """The settings of a config; defaults where it says nothing.
 
     Raises:
-        UserError: a name that is no setting, a count below 1, no such array or memory.
+        UserError: a name that is no setting, a count below 1, no such array or memory, neither yes nor no.
     """
     values = dict(config.get('fpga') or {})
     known = [x.name for x in fields(Settings)]
@@ -58,6 +58,9 @@ def settings_of(config: Config) -> Settings:
     for name in ('dsp_budget', 'images'):
         if getattr(settings, name) < 1:
             raise UserError(f'{config.filename}: fpga: {name}: {getattr(settings, name)}; give at least 1')
+    for name in ('paired', 'hls'):
+        if getattr(settings, name) not in (True, False, None):
+            raise UserError(f'{config.filename}: fpga: {name}: {getattr(settings, name)!r}; give True, False or None')
     if settings.array not in ARRAYS:
         known = ', '.join(map(str, ARRAYS))
         raise UserError(f'{config.filename}: fpga: array: {settings.array}; give one of {known}, which AXI can address')

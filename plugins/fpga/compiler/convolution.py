@@ -60,9 +60,7 @@ def load_weights(job: Job, group: Span, start: int) -> Iterator[Instruction]:
 
 def input_rows(task: ConvTask, rows: Span) -> Span:
     """Rows of the input that the output rows ``rows`` need."""
-    begin = rows.first * task.stride - task.padding
-    first = max(begin, 0)
-    return Span(first, min(begin + (rows.count - 1) * task.stride + task.kernel[0], task.in_rows) - first)
+    return rows.read_by(task.stride, task.padding, task.kernel[0], task.in_rows)
 
 
 def load_tile(job: Job, tile: Span) -> Load:

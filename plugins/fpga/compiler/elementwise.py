@@ -124,17 +124,10 @@ def element_instructions(task: ElementTask, chip: Chip, at: Mapping[str, int]) -
     yield Load(memory=Memory.WEIGHTS, start=weights, words=n, ddr=at['weights'])
     for group in Span(0, blocks(task.channels, n)).cut(group_size):
         for tile in Span(0, task.rows).cut(tile_rows):
-            window = input_rows(task, tile)
+            window = tile.read_by(task.stride, task.edges[0], task.kernel[0], task.in_rows)
             source = chip.take(Memory.ACTIVATIONS, task.sources * group.count * window.count * task.in_cols)
             yield from load_windows(task, at, group, window, source)
             yield from element_tile(task, chip, at, (group, tile, window), (source, weights))
-
-
-def input_rows(task: ElementTask, rows: Span) -> Span:
-    """Rows of the input that the output rows ``rows`` need."""
-    begin = rows.first * task.stride - task.edges[0]
-    first = max(begin, 0)
-    return Span(first, min(begin + (rows.count - 1) * task.stride + task.kernel[0], task.in_rows) - first)
 
 
 def cut(task: ElementTask, sizes: Sizes) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def op_node(op: Op, source: Format) -> tuple[list[onnx.NodeProto], dict[str, np.
     match op:
         case Conv():
             return conv_node(op, source.frac)
-        case MaxPool() if op.stride == 1:
+        case MaxPool():
             return [helper.make_node(POOL, sources, [name], name, kernel=op.kernel)], {}
         case Upsample():
             return [helper.make_node(UPSAMPLE, sources, [name], name, factor=op.factor)], {}

@@ -191,6 +191,12 @@ def test_products_are_paired_where_a_board_has_too_few_dsp_blocks(settings, pair
     check_board(read_board(settings.get('board', 'ZCU104')), sizes, 'a.py')
 
 
+@pytest.mark.parametrize('name', ['paired', 'hls'])
+def test_settings_that_are_yes_or_no_are_nothing_else(name):
+    with pytest.raises(UserError, match=f"fpga: {name}: 'no'; give True, False or None"):
+        settings_of(Config(dict(fpga={name: 'no'})))
+
+
 def test_more_dsp_blocks_than_a_board_has_are_refused():
     sizes = sizes_of(settings_of(Config(dict(fpga=dict(board='PYNQ-Z2', paired=False)))))
     with pytest.raises(UserError, match='a.py: fpga: array: 16: 256 DSP blocks, PYNQ-Z2 has 220'):
