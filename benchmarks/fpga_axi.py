@@ -31,7 +31,7 @@ CHUNK = 50  # runs of one simulator
 
 def sizes_of(n: int) -> Sizes:
     """So small that programs are cut into groups and tiles."""
-    return Sizes(n, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
+    return Sizes(n, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96, poisoned=True)
 
 
 def rows_of(path: Path) -> list[dict]:

@@ -9,10 +9,10 @@ weights; here one array does both: a `Compute` whose target is the weight memory
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib.memory import Memory as Ram
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
+from .block_ram import block_ram
 from .compute_unit import ComputeUnit, drain_cycles
 from .controller import Controller
 from .delay import delayed
@@ -69,7 +69,7 @@ class Accelerator(Component):
         m.submodules.controller = controller = Controller(drain_cycles(self.sizes.n))
         m.submodules.load = load = LoadUnit()
         m.submodules.store = store = StoreUnit()
-        m.submodules.compute = compute = ComputeUnit(self.sizes.n, self.sizes.paired)
+        m.submodules.compute = compute = ComputeUnit(self.sizes.n, self.sizes.paired, self.sizes.poisoned)
         self._control(m, controller, {'load': load, 'store': store, 'compute': compute})
         self._outside(m, load, store)
         loads = Signal(len(Memory))  # one bit a memory: a word from outside goes there in this cycle
@@ -112,6 +112,9 @@ class Accelerator(Component):
             store.written.eq(self.written),
         ]
 
+    def _ram(self, m: Module, name: str, bits: int, depth: int, parts: int = 1) -> tuple:
+        return block_ram(m, name, bits, depth, parts, self.sizes.poisoned)
+
     def _words(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
         """Memories of words that are loaded: activations, residuals, and weights, which results are written to too."""
         sizes, rebuilt = self.sizes, compute.result_write[1]
@@ -120,14 +123,13 @@ class Accelerator(Component):
             (Memory.WEIGHTS, sizes.weights, compute.weights, compute.weights_word),
             (Memory.RESIDUALS, sizes.residuals, compute.residual, compute.residual_word),
         ):
-            m.submodules[kind.name.lower()] = ram = Ram(shape=unsigned(8 * sizes.n), depth=depth, init=[])
-            write, read = ram.write_port(), ram.read_port()
+            write, read, word = self._ram(m, kind.name.lower(), 8 * sizes.n, depth)
             m.d.comb += [
                 write.en.eq(loads[kind]),
                 write.addr.eq(load.chip),
                 write.data.eq(self.read_data),
                 read.addr.eq(address),
-                data.eq(read.data),
+                data.eq(delayed(m, word, 1)),
             ]
             if kind == Memory.WEIGHTS:
                 with m.If(rebuilt):
@@ -140,14 +142,13 @@ class Accelerator(Component):
     def _biases(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
         """Entries of n x 32 bits, written in quarters."""
         bits = 32 * self.sizes.n
-        m.submodules.biases = biases = Ram(shape=unsigned(bits), depth=self.sizes.biases, init=[])
-        write, read = biases.write_port(granularity=bits // PARTS), biases.read_port()
+        write, read, word = self._ram(m, 'biases', bits, self.sizes.biases, PARTS)
         m.d.comb += [
             write.en.eq(Mux(loads[Memory.BIASES] & ~load.chip[-1], 1 << load.chip[:2], 0)),
             write.addr.eq(load.chip[2:]),
             write.data.eq(Cat(self.read_data for _ in range(PARTS))),
             read.addr.eq(compute.bias),
-            compute.bias_word.eq(delayed(m, read.data, 1)),
+            compute.bias_word.eq(delayed(m, word, 1)),
             compute.table_write.eq(loads[Memory.BIASES] & load.chip[-1]),  # see TABLE
             compute.table_to.eq(load.chip),
             compute.table_word.eq(self.read_data),
@@ -155,8 +156,7 @@ class Accelerator(Component):
 
     def _results(self, m: Module, compute: ComputeUnit, store: StoreUnit):
         """The word that is stored of the memory of results."""
-        m.submodules.results = ram = Ram(shape=unsigned(8 * self.sizes.n), depth=self.sizes.results, init=[])
-        write, read = ram.write_port(), ram.read_port()
+        write, read, word = self._ram(m, 'results', 8 * self.sizes.n, self.sizes.results)
         m.d.comb += [
             write.en.eq(compute.result_write[0]),
             write.addr.eq(compute.result_to),
@@ -164,15 +164,15 @@ class Accelerator(Component):
             read.addr.eq(store.chip),
             read.en.eq(store.read_enable),
         ]
-        return read.data
+        return word
 
     def _sums(self, m: Module, compute: ComputeUnit, store: StoreUnit):
         """Two banks of entries of n x 32 bits; the quarter of one that is stored."""
         bits, depth, entries = 32 * self.sizes.n, self.sizes.sums, []
         stored_bank, entry = store.chip[2 + exact_log2(depth)], store.chip[2 : 2 + exact_log2(depth)]
         for bank in range(2):
-            m.submodules[f'sums{bank}'] = ram = Ram(shape=unsigned(bits), depth=depth, init=[])
-            write, read, storing = ram.write_port(), ram.read_port(), Signal(name=f'storing{bank}')
+            write, read, word = self._ram(m, f'sums{bank}', bits, depth)
+            storing = Signal(name=f'storing{bank}')
             m.d.comb += [
                 storing.eq(store.busy & (store.store.memory == Memory.SUMS) & (stored_bank == bank)),
                 write.en.eq(compute.sum_write & (compute.sum_to_bank == bank)),
@@ -181,7 +181,7 @@ class Accelerator(Component):
                 read.en.eq(~storing | store.read_enable),
                 read.addr.eq(Mux(storing, entry, compute.sum)),
             ]
-            entries.append(read.data)
+            entries.append(word)
         bank = delayed(m, compute.sum_bank, 1)
         m.d.comb += compute.sum_word.eq(delayed(m, Mux(bank, entries[1], entries[0]), 1))
         part, bank, kept, kept_part = Signal(2), Signal(), Signal(bits), Signal(2)
@@ -192,7 +192,7 @@ class Accelerator(Component):
         return kept.word_select(kept_part, bits // PARTS)
 
     def _stored(self, m: Module, store: StoreUnit, result, part_of_sums) -> None:
-        """A memory's output is slow: a register behind it, then the choice of a word."""
+        """A register behind the memory, then the choice of a word."""
         kept = Signal(8 * self.sizes.n)
         with m.If(store.keep_enable):
             m.d.sync += kept.eq(result)

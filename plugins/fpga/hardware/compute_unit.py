@@ -1,9 +1,9 @@
 """Runs one `Compute`: sequencer, array, accumulators, requantiser and addition of a residual in a row. Ours.
 
-Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories; 2 activations at the array;
-n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3, with the sums of the array; n + 4 new sum;
-n + 7 result; n + 9 out of the table; n + 10 with the residual added; n + 13 final result. A sum is read again n or more
-cycles later, at n + 1 + 4 at the earliest: after it was written.
+Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories, in registers at 2; 3
+activations at the array; n + 2 address of the sum; n + 3 old sum and bias, in registers at n + 4, with the sums of the
+array; n + 5 new sum; n + 8 result; n + 10 out of the table; n + 11 with the residual added; n + 14 final result. A sum
+is read again n or more cycles later, at n + 2 + 4 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -24,18 +24,18 @@ RESIDUAL_SUM_BITS = 10  # two numbers of 8 bits, with or without sign
 
 def drain_cycles(n: int) -> int:
     """From the end of ``busy`` until the last result is in a memory."""
-    return n + 14
+    return n + 15
 
 
 class ComputeUnit(Component):
-    """Ports of synchronous memories, those of sums and biases with a register behind, and ``start`` and ``busy``.
+    """Ports of memories, whose words come two cycles after their addresses, and ``start`` and ``busy``.
 
     ``busy`` until the last pixel was given out; the next `Compute` may begin then, and the results of this one are
     written `drain_cycles` later. Results go to the memory that ``target`` names.
     """
 
-    def __init__(self, n: int, paired: bool = False):
-        self.n, self.paired = n, paired
+    def __init__(self, n: int, paired: bool = False, poisoned: bool = False):
+        self.n, self.paired, self.poisoned = n, paired, poisoned
         word, sums = ArrayLayout(unsigned(8), n), ArrayLayout(signed(32), n)
         super().__init__(
             {
@@ -71,7 +71,7 @@ class ComputeUnit(Component):
         m.submodules.sequencer = sequencer = Sequencer(self.n)
         m.submodules.array = array = MacArray(self.n, self.paired)
         m.submodules.requantiser = requantiser = Requantiser(self.n)
-        m.submodules.look_up = look_up = LookUp(self.n)
+        m.submodules.look_up = look_up = LookUp(self.n, self.poisoned)
         m.submodules.adder = adder = Requantiser(self.n, RESIDUAL_SUM_BITS)
         m.d.comb += [
             sequencer.compute.eq(self.compute),
@@ -81,7 +81,7 @@ class ComputeUnit(Component):
             self.weights.eq(sequencer.weights),
         ]
         self._feed(m, sequencer, array)
-        early = delayed(m, sequencer.tag, array.latency)
+        early = delayed(m, sequencer.tag, 1 + array.latency)
         m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum), self.sum_bank.eq(early.compute.bank)]
         term = delayed(m, early, 2)
         self._accumulate(m, array, term)
@@ -109,15 +109,15 @@ class ComputeUnit(Component):
 
     def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
         """Words of the memories into the array, or what is outside of the map."""
-        inside, byte = (delayed(m, signal, 1) for signal in (sequencer.inside, sequencer.tag.compute.outside))
+        inside, byte = (delayed(m, signal, 2) for signal in (sequencer.inside, sequencer.tag.compute.outside))
         outside = Cat(byte for _ in range(self.n))
         m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), outside))
         m.d.comb += [
-            array.signed.eq(delayed(m, sequencer.tag.compute.signed_in, 2)),
+            array.signed.eq(delayed(m, sequencer.tag.compute.signed_in, 3)),
             array.weights.eq(self.weights_word),
-            array.row.eq(delayed(m, sequencer.row, 1)),
-            array.load.eq(delayed(m, sequencer.load, 1)),
-            array.swap.eq(delayed(m, sequencer.swap, 1)),
+            array.row.eq(delayed(m, sequencer.row, 2)),
+            array.load.eq(delayed(m, sequencer.load, 2)),
+            array.swap.eq(delayed(m, sequencer.swap, 2)),
         ]
 
     def _accumulate(self, m: Module, array: MacArray, tag) -> None:
@@ -131,9 +131,9 @@ class ComputeUnit(Component):
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
 
     def _add(self, m: Module, look_up: LookUp, adder: Requantiser, tag) -> None:
-        """Results and residuals, whose words come two cycles after ``residual``, into the second rounding."""
+        """Results and residuals into the second rounding."""
         c = tag.compute
-        residuals = delayed(m, self.residual_word.as_value(), 1 + look_up.latency)
+        residuals = delayed(m, self.residual_word.as_value(), look_up.latency)
         for lane in range(self.n):
             addends = []
             for byte in (look_up.results[lane], Mux(c.add, residuals.word_select(lane, 8), 0)):

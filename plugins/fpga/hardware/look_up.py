@@ -5,9 +5,9 @@ There are two tables, so that the next one is loaded while one is in use.
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib.data import ArrayLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
+from .block_ram import block_ram
 from .delay import delayed
 from .instructions import TABLE_WORDS, TABLES
 
@@ -15,14 +15,13 @@ from .instructions import TABLE_WORDS, TABLES
 class LookUp(Component):
     """``results`` are of ``source`` LATENCY = 2 cycles before: out of ``table``, or without ``enable`` as they are.
 
-    A memory's output is slow: a register behind it.
-
     A word of N bytes is written to ``to``, a byte for each lane.
     """
 
     latency = 2
 
-    def __init__(self, n: int):
+    def __init__(self, n: int, poisoned: bool = False):
+        self.poisoned = poisoned
         word = ArrayLayout(unsigned(8), n)
         super().__init__(
             {
@@ -40,13 +39,12 @@ class LookUp(Component):
         m, enable = Module(), Signal()
         m.d.sync += enable.eq(self.enable)
         for lane, (source, result) in enumerate(zip(self.source, self.results, strict=True)):
-            m.submodules[f'lane{lane}'] = table = Memory(shape=unsigned(8), depth=TABLES * TABLE_WORDS, init=[])
-            write, read = table.write_port(), table.read_port()
+            write, read, word = block_ram(m, f'lane{lane}', 8, TABLES * TABLE_WORDS, poisoned=self.poisoned)
             m.d.comb += [
                 write.en.eq(self.write),
                 write.addr.eq(self.to),
                 write.data.eq(self.word[lane]),
                 read.addr.eq(Cat(source, self.table)),
             ]
-            m.d.sync += result.eq(Mux(enable, read.data, delayed(m, source, 1)))
+            m.d.sync += result.eq(Mux(enable, word, delayed(m, source, 1)))
         return m

@@ -19,6 +19,7 @@ class Sizes:
         results: words of the memory of results.
         residuals: words of the memory of residuals.
         paired: two products in one DSP block of 25 x 18 bits, see `MacArray`.
+        poisoned: of simulations alone, see `block_ram`.
     """
 
     n: int = 16
@@ -29,6 +30,7 @@ class Sizes:
     results: int = 4096
     residuals: int = 2048
     paired: bool = False
+    poisoned: bool = False
 
     def __post_init__(self):
         if self.n < 4 or self.n % 4:

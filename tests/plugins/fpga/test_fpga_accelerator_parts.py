@@ -1,6 +1,7 @@
 """Parts of the accelerator in Amaranth's simulator, and instructions as bits."""
 
 import itertools
+import re
 from dataclasses import fields, replace
 from fractions import Fraction
 
@@ -18,14 +19,16 @@ from fpga_accelerator_cases import conv_case, run_in_python  # noqa: E402
 from plugins.fpga.compiler.program import conv_program, output_of, place  # noqa: E402
 from plugins.fpga.compiler.task import conv_task  # noqa: E402
 from plugins.fpga.hardware.accelerator import Accelerator  # noqa: E402
+from plugins.fpga.hardware.block_ram import block_ram  # noqa: E402
 from plugins.fpga.hardware.instructions import KINDS, Load, decode, encode  # noqa: E402
 from plugins.fpga.hardware.loop_nest import LoopNest  # noqa: E402
 from plugins.fpga.hardware.mac_array import MacArray  # noqa: E402
 from plugins.fpga.hardware.requantiser import Requantiser  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.hardware.verilog import verilog  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 
-SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4, results=128, residuals=64)
+SMALL = Sizes(4, activations=256, weights=256, sums=64, biases=4, results=128, residuals=64, poisoned=True)
 
 
 def simulate(design, bench) -> None:
@@ -151,3 +154,30 @@ def test_the_whole_accelerator_in_python(kind):
     task = conv_task(case.op, case.source, 4, 5)
     np.testing.assert_array_equal(output_of(task, outside, place(task.parts(4))['output']), case.expected)
     assert cycles == total_cycles(program.instructions, 4, latency=3)
+
+
+@pytest.mark.parametrize('poisoned', [False, True])
+def test_a_word_read_while_it_is_written_is_unknown_to_a_poisoned_memory_alone(poisoned):
+    m = Module()
+    write, read, word = block_ram(m, 'ram', 8, 16, poisoned=poisoned)
+
+    async def bench(run):
+        run.set(write.en, 1)
+        run.set(write.data, 5)
+        run.set(write.addr, 3)
+        await run.tick()
+        run.set(read.addr, 3)
+        await run.tick()
+        assert run.get(word) == (250 if poisoned else 5)  # the old word is 5 too
+        run.set(write.addr, 4)
+        await run.tick()
+        assert run.get(word) == 5
+
+    simulate(m, bench)
+
+
+def test_synthesis_may_leave_out_the_logic_of_such_a_word():
+    text = verilog(SMALL)
+    found = re.findall(r'(\(\* no_rw_check = .*\n)? *reg \[.*\] (\S+) \[.*\];', text)
+    memories = {name: mark for mark, name in found if name != 'storage'}  # without the queues of instructions
+    assert len(memories) == 6 + SMALL.n and all(memories.values())  # activations ... sums1, a table a lane

@@ -26,7 +26,7 @@ from plugins.fpga.simulation.simulate import Simulator, missing_tool  # noqa: E4
 from plugins.fpga.simulation.verify import check_program  # noqa: E402
 
 # so small that most cases are cut into groups of channels, tiles of rows and chunks of places
-SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
+SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96, poisoned=True)
 
 
 def unsigned(frac: int) -> Format:

@@ -22,7 +22,7 @@ from plugins.fpga.simulation.axi_simulator import AxiSimulator  # noqa: E402
 from plugins.fpga.simulation.cycles import total_cycles  # noqa: E402
 from plugins.fpga.simulation.simulate import missing_tool  # noqa: E402
 
-SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
+SIZES = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96, poisoned=True)
 
 
 @pytest.mark.parametrize(

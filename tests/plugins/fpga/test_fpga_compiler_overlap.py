@@ -50,7 +50,7 @@ def check_order(instructions, sizes) -> int:
 @given(conv_cases())
 @settings(max_examples=15, deadline=None)
 def test_who_needs_a_word_waits_for_it(case):
-    sizes = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96)
+    sizes = Sizes(4, activations=384, weights=1024, sums=32, biases=16, results=192, residuals=96, poisoned=True)
     assert check_order(conv_program(case.op, case.x, case.source, sizes).instructions, sizes) > 0
 
 
