@@ -10,7 +10,8 @@ is too small for 16 everywhere.
 A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
 
 N = 16; figures of N = 8 begin with n8. ``weight_bytes_ratio_4x``: how many times fewer weight bytes the 4x smaller
-detector fetches, its kernels rebuilt on the chip, than the dense one.
+detector fetches, its kernels rebuilt on the chip, than the dense one. ``computing``: share of the cycles in which a
+`Compute` runs, whether all multipliers have work or not; the rest is what maps that stay on the chip could save at most.
 
 python benchmarks/fpga_network.py [--ranks water_filling] [--untrained]
 """
@@ -63,6 +64,7 @@ def frame_figures(costs: list[LayerCost], n: int) -> dict[str, float]:
         'element_cycles': network_cost(costs, convs=False).cycles,
         'macs': whole.macs,
         'utilisation': whole.macs / n**2 / whole.cycles,
+        'computing': whole.compute_cycles / whole.cycles,
         'weight_bytes': whole.weight_bytes,
         'map_bytes': whole.in_bytes + whole.out_bytes,
     }

@@ -117,7 +117,7 @@ def network_table() -> str:
         name, dense = f'{ratio}.{form}', figures.get('dense.dense.weight_bytes')
         fewer = dense / figures[f'{name}.weight_bytes'] if dense and f'{name}.weight_bytes' in figures else None
         counts = [scaled(figures, f'{name}.{key}') for key in ('macs', 'cycles', 'element_cycles')]
-        counts.append(cell(figures, f'{name}.utilisation', 2))
+        counts += [cell(figures, f'{name}.{key}', 2) for key in ('utilisation', 'computing')]
         moved = [scaled(figures, f'{name}.{key}') for key in ('weight_bytes', 'map_bytes')]
         rows.append([ratio, FORMS.get(form, '-'), *counts, *moved, '-' if fewer is None else f'{fewer:.2f}x'])
     heads = [
@@ -127,6 +127,7 @@ def network_table() -> str:
         'cycles, M',
         'element-wise, M',
         'utilisation',
+        'computing',
         'weight MB',
         'map MB',
         'fewer weight MB',
