@@ -167,12 +167,12 @@ class Accelerator(Component):
         return word
 
     def _sums(self, m: Module, compute: ComputeUnit, store: StoreUnit):
-        """Two banks of entries of n x 32 bits, a register behind each; the quarter of one that is stored."""
-        bits, depth, words = 32 * self.sizes.n, self.sizes.sums, []
+        """Two banks of entries of n x 32 bits, a register behind each for computes and for stores; what is stored."""
+        bits, depth, olds, stored = 32 * self.sizes.n, self.sizes.sums, [], []
         stored_bank, entry = store.chip[2 + exact_log2(depth)], store.chip[2 : 2 + exact_log2(depth)]
         for bank in range(2):
             write, read, word = self._ram(m, f'sums{bank}', bits, depth)
-            storing, kept = Signal(name=f'storing{bank}'), Signal(bits, name=f'sums{bank}_word')
+            storing, old, kept = Signal(name=f'storing{bank}'), Signal(bits), Signal(bits)
             m.d.comb += [
                 storing.eq(store.busy & (store.store.memory == Memory.SUMS) & (stored_bank == bank)),
                 write.en.eq(compute.sum_write & (compute.sum_to_bank == bank)),
@@ -181,16 +181,18 @@ class Accelerator(Component):
                 read.en.eq(~storing | store.read_enable),
                 read.addr.eq(Mux(storing, entry, compute.sum)),
             ]
-            with m.If(~storing | store.keep_enable):
+            m.d.sync += old.eq(Mux(delayed(m, compute.sum_read[bank], 1), word, 0))
+            with m.If(store.keep_enable):
                 m.d.sync += kept.eq(word)
-            words.append(kept)
-        m.d.comb += compute.sum_word.eq(Mux(delayed(m, compute.sum_bank, 2), words[1], words[0]))
+            olds.append(old)
+            stored.append(kept)
+        m.d.comb += compute.sum_word.eq(olds[0] | olds[1])
         place, kept_place = Signal(3), Signal(3)  # of the quarter and its bank, beside the memory and the register
         with m.If(store.read_enable):
             m.d.sync += place.eq(Cat(store.chip[:2], stored_bank))
         with m.If(store.keep_enable):
             m.d.sync += kept_place.eq(place)
-        return Mux(kept_place[2], words[1], words[0]).word_select(kept_place[:2], bits // PARTS)
+        return Mux(kept_place[2], stored[1], stored[0]).word_select(kept_place[:2], bits // PARTS)
 
     def _stored(self, m: Module, store: StoreUnit, result, part_of_sums) -> None:
         """A register behind the memory, then the choice of a word."""

@@ -20,6 +20,7 @@ from .sequencer import BIAS_BITS, Sequencer
 from .sizes import ADDRESS_BITS
 
 RESIDUAL_SUM_BITS = 10  # two numbers of 8 bits, with or without sign
+TERM_BITS = 9  # of the terms of which the largest is taken: activations times 1
 
 
 def drain_cycles(n: int) -> int:
@@ -49,7 +50,7 @@ class ComputeUnit(Component):
                 'bias': Out(BIAS_BITS),
                 'bias_word': In(sums),
                 'sum': Out(ADDRESS_BITS),
-                'sum_bank': Out(1),
+                'sum_read': Out(2),  # one bit a bank: there is an old sum; the word is 0 without one
                 'sum_word': In(sums),
                 'sum_write': Out(1),
                 'sum_to': Out(ADDRESS_BITS),
@@ -82,9 +83,10 @@ class ComputeUnit(Component):
         ]
         self._feed(m, sequencer, array)
         early = delayed(m, sequencer.tag, 1 + array.latency)
-        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum), self.sum_bank.eq(early.compute.bank)]
+        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
+        m.d.comb += self.sum_read.eq(Mux(early.first, 0, 1 << early.compute.bank))
         term = delayed(m, early, 2)
-        self._accumulate(m, array, term)
+        self._accumulate(m, array, early)
         for shift, entry in zip(requantiser.shifts, self.bias_word, strict=True):
             m.d.comb += shift.eq(Mux(term.compute.use_bias, entry.as_unsigned()[SHIFT_PLACE:], term.compute.shift))
         tag = delayed(m, term, 1)
@@ -120,15 +122,19 @@ class ComputeUnit(Component):
             array.swap.eq(delayed(m, sequencer.swap, 2)),
         ]
 
-    def _accumulate(self, m: Module, array: MacArray, tag) -> None:
-        """The new sum: term + bias, term + old sum, or the larger one of term and old sum."""
-        largest = tag.compute.largest & ~tag.first
+    def _accumulate(self, m: Module, array: MacArray, early) -> None:
+        """The new sum: term + bias, term + old sum, or the larger one of term and old sum.
+
+        What chooses is in registers of its own: the way through the adder is the longest one.
+        """
+        biased = delayed(m, early.first & early.compute.use_bias, 2)
+        largest = delayed(m, early.compute.largest & ~early.first, 2)
         for lane in range(self.n):
-            term, old, bias = array.sums[lane], self.sum_word[lane], self.bias_word[lane][:SHIFT_PLACE].as_signed()
-            addend = Mux(tag.first, Mux(tag.compute.use_bias, bias, 0), old)
-            before = old[: len(term)].as_signed()  # with ``largest`` no more than a term
+            old, bias = self.sum_word[lane], self.bias_word[lane][:SHIFT_PLACE].as_signed()
+            term, before = (value[:TERM_BITS].as_signed() for value in (array.sums[lane], old))
             larger = Mux(term > before, term, before)
-            m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, term + addend))
+            addend = old | Mux(biased, bias, 0)  # one of them is 0
+            m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, array.sums[lane] + addend))
 
     def _add(self, m: Module, look_up: LookUp, adder: Requantiser, tag) -> None:
         """Results and residuals into the second rounding."""

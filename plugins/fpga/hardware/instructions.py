@@ -107,7 +107,7 @@ class Compute(Instruction):
         outside: the byte of every channel outside of the map, its zero point.
         residual: address of a residual, less that of its result; of the same sign as ``signed_out``.
         signed_add: sign of the final results; of no account without ``add``.
-        largest: the largest term instead of the sum; needs ``use_bias`` = 0.
+        largest: the largest term instead of the sum; needs ``use_bias`` = 0 and a tile of the identity as weights.
         look_up: the results are those of the table.
     """
 
