@@ -1,6 +1,7 @@
 """Cuts a run of beats into bursts that cross no 4 KB boundary. Ours.
 
 A burst ends with the run or at a multiple of the longest burst, whichever comes first; the longest burst divides 4 KB.
+Its length takes a cycle to find, so there is one every other cycle at most: both in one cycle is a long path.
 """
 
 from amaranth.hdl import Module, Mux, Signal
@@ -44,14 +45,18 @@ class BurstCutter(Component):
         m, low, size = Module(), exact_log2(self.bus.beat), self.bus.burst
         active, left = Signal(), Signal(RUN_BITS)
         at = Signal(self.bus.address_bits - low)  # in beats
-        room, last = Signal(range(size + 1)), Signal()
+        to_boundary, room, last, known = Signal(range(size + 1)), Signal(range(size + 1)), Signal(), Signal()
         bits = len(room)
         m.d.comb += [
-            room.eq(size - at[: exact_log2(size)]),
-            last.eq(~left[bits:].any() & (left[:bits] <= room)),
-            self.issued.eq(active & self.allow & ~self.stop & (~self.burst | self.burst_ready)),
+            to_boundary.eq(size - at[: exact_log2(size)]),
+            self.issued.eq(active & known & self.allow & ~self.stop & (~self.burst | self.burst_ready)),
             self.run_ready.eq(~active),
             self.idle.eq(~active & ~self.burst),
+        ]
+        m.d.sync += [
+            room.eq(to_boundary),
+            last.eq(~left[bits:].any() & (left[:bits] <= to_boundary)),
+            known.eq(active & ~self.issued),
         ]
         with m.If(self.issued):
             m.d.sync += [
