@@ -172,7 +172,7 @@ class Accelerator(Component):
         stored_bank, entry = store.chip[2 + exact_log2(depth)], store.chip[2 : 2 + exact_log2(depth)]
         for bank in range(2):
             write, read, word = self._ram(m, f'sums{bank}', bits, depth)
-            storing, old, kept = Signal(name=f'storing{bank}'), Signal(bits), Signal(bits)
+            storing, kept = Signal(name=f'storing{bank}'), Signal(bits, name=f'sums{bank}_kept')
             m.d.comb += [
                 storing.eq(store.busy & (store.store.memory == Memory.SUMS) & (stored_bank == bank)),
                 write.en.eq(compute.sum_write & (compute.sum_to_bank == bank)),
@@ -181,12 +181,11 @@ class Accelerator(Component):
                 read.en.eq(~storing | store.read_enable),
                 read.addr.eq(Mux(storing, entry, compute.sum)),
             ]
-            m.d.sync += old.eq(Mux(delayed(m, compute.sum_read[bank], 1), word, 0))
             with m.If(store.keep_enable):
                 m.d.sync += kept.eq(word)
-            olds.append(old)
+            olds.append(delayed(m, word, 1))
             stored.append(kept)
-        m.d.comb += compute.sum_word.eq(olds[0] | olds[1])
+        m.d.comb += compute.sum_word.eq(Mux(delayed(m, compute.sum_bank, 2), olds[1], olds[0]))
         place, kept_place = Signal(3), Signal(3)  # of the quarter and its bank, beside the memory and the register
         with m.If(store.read_enable):
             m.d.sync += place.eq(Cat(store.chip[:2], stored_bank))

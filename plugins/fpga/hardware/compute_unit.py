@@ -1,9 +1,9 @@
 """Runs one `Compute`: sequencer, array, accumulators, requantiser and addition of a residual in a row. Ours.
 
 Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories, in registers at 2; 3
-activations at the array; n + 2 address of the sum; n + 3 old sum and bias, in registers at n + 4, with the sums of the
-array; n + 5 new sum; n + 8 result; n + 10 out of the table; n + 11 with the residual added; n + 14 final result. A sum
-is read again n or more cycles later, at n + 2 + 4 at the earliest: after it was written.
+activations at the array; n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3; n + 4 the one that is
+added and the sums of the array; n + 5 new sum; n + 8 result; n + 10 out of the table; n + 11 with the residual added;
+n + 14 final result. A sum is read again a pass later, at n + 1 + 5 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -50,7 +50,7 @@ class ComputeUnit(Component):
                 'bias': Out(BIAS_BITS),
                 'bias_word': In(sums),
                 'sum': Out(ADDRESS_BITS),
-                'sum_read': Out(2),  # one bit a bank: there is an old sum; the word is 0 without one
+                'sum_bank': Out(1),
                 'sum_word': In(sums),
                 'sum_write': Out(1),
                 'sum_to': Out(ADDRESS_BITS),
@@ -82,13 +82,13 @@ class ComputeUnit(Component):
             self.weights.eq(sequencer.weights),
         ]
         self._feed(m, sequencer, array)
-        early = delayed(m, sequencer.tag, 1 + array.latency)
-        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum)]
-        m.d.comb += self.sum_read.eq(Mux(early.first, 0, 1 << early.compute.bank))
-        term = delayed(m, early, 2)
-        self._accumulate(m, array, early)
+        early = delayed(m, sequencer.tag, array.latency)
+        m.d.comb += [self.bias.eq(early.bias), self.sum.eq(early.sum), self.sum_bank.eq(early.compute.bank)]
+        word = delayed(m, early, 2)
+        self._accumulate(m, array, word)
         for shift, entry in zip(requantiser.shifts, self.bias_word, strict=True):
-            m.d.comb += shift.eq(Mux(term.compute.use_bias, entry.as_unsigned()[SHIFT_PLACE:], term.compute.shift))
+            m.d.sync += shift.eq(Mux(word.compute.use_bias, entry.as_unsigned()[SHIFT_PLACE:], word.compute.shift))
+        term = delayed(m, word, 1)
         tag = delayed(m, term, 1)
         m.d.comb += [
             self.sum_write.eq(tag.valid),
@@ -122,18 +122,15 @@ class ComputeUnit(Component):
             array.swap.eq(delayed(m, sequencer.swap, 2)),
         ]
 
-    def _accumulate(self, m: Module, array: MacArray, early) -> None:
-        """The new sum: term + bias, term + old sum, or the larger one of term and old sum.
-
-        What chooses is in registers of its own: the way through the adder is the longest one.
-        """
-        biased = delayed(m, early.first & early.compute.use_bias, 2)
-        largest = delayed(m, early.compute.largest & ~early.first, 2)
+    def _accumulate(self, m: Module, array: MacArray, word) -> None:
+        """The new sum: term + bias, term + old sum, or the larger of term and old sum; ``word``: the old sum's tag."""
+        largest = delayed(m, word.compute.largest & ~word.first, 1)
         for lane in range(self.n):
             old, bias = self.sum_word[lane], self.bias_word[lane][:SHIFT_PLACE].as_signed()
-            term, before = (value[:TERM_BITS].as_signed() for value in (array.sums[lane], old))
+            addend = Signal(signed(32), name='addend', reset_less=True)
+            m.d.sync += addend.eq(Mux(word.first, Mux(word.compute.use_bias, bias, 0), old))
+            term, before = (value[:TERM_BITS].as_signed() for value in (array.sums[lane], addend))
             larger = Mux(term > before, term, before)
-            addend = old | Mux(biased, bias, 0)  # one of them is 0
             m.d.sync += self.new_sums[lane].eq(Mux(largest, larger, array.sums[lane] + addend))
 
     def _add(self, m: Module, look_up: LookUp, adder: Requantiser, tag) -> None:

@@ -1,7 +1,7 @@
 """Walks the loops of one `Compute`: a pixel a cycle, and beside it the rows of the next weight tile. Ours.
 
-A pass is one weight tile times all pixels of the tile of the map; it lasts max(pixels, N) cycles, because the N rows of
-the next tile are read meanwhile. Before the first pass N cycles load its tile.
+A pass is one weight tile times all pixels of the tile of the map; it lasts `least_cycles` at least, because the N rows
+of the next tile are read meanwhile. Before the first pass there are as many cycles, which load its tile.
 """
 
 from amaranth.hdl import Module, Signal
@@ -32,6 +32,11 @@ TAG = StructLayout(
 )
 
 
+def least_cycles(n: int) -> int:
+    """Of a pass: the rows of a weight tile; and a sum must be written before the next pass reads it."""
+    return max(n, 5)
+
+
 class Sequencer(Component):
     """``start`` for one cycle, then ``running`` until the last place was given out; ``compute`` stands still till then.
 
@@ -58,7 +63,7 @@ class Sequencer(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         c, step_places, step_rows = self.compute, Signal(), Signal()
-        last_row = Signal(range(self.n), init=self.n - 1)
+        last_row = Signal(range(least_cycles(self.n)), init=least_cycles(self.n) - 1)
         lasts = [c.blocks, c.kernel_rows, c.kernel_cols, c.in_blocks, c.rows, c.cols]
         places = LoopNest(m, lasts, self.start, step_places, late=True)
         tiles = LoopNest(m, [c.blocks, c.terms, last_row], self.start, step_rows, late=True)
@@ -102,7 +107,7 @@ class Sequencer(Component):
             self.tag.first.eq((kernel_row == 0) & (kernel_col == 0) & (in_block == 0)),
             self.tag.last.eq(places.at_last[1] & places.at_last[2] & places.at_last[3]),
             self.swap.eq(valid & (row == 0) & (col == 0)),
-            self.load.eq(load),
+            self.load.eq(load & (tiles.index[2] < self.n)),
         ]
 
     def _addresses(self, m: Module, places: LoopNest) -> None:

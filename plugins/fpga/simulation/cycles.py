@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..hardware.compute_unit import drain_cycles
 from ..hardware.controller import QUEUED
 from ..hardware.instructions import AFTER_BITS, KINDS, Compute, Instruction, Load
+from ..hardware.sequencer import least_cycles
 
 LATENCY = 8  # cycles of a read of the memory outside
 TAKEN = 2  # an instruction is begun, its unit starts
@@ -23,7 +24,7 @@ def cycles(instruction: Instruction, n: int, latency: int = LATENCY) -> int:
     if isinstance(instruction, Compute):
         passes = instruction.blocks * instruction.terms
         pixels = instruction.rows * instruction.cols
-        return TAKEN + n + passes * max(pixels, n)
+        return TAKEN + least_cycles(n) + passes * max(pixels, least_cycles(n))
     if isinstance(instruction, Load):
         return TAKEN + instruction.words * instruction.runs + latency
     return TAKEN + (instruction.words * instruction.runs << instruction.twice) + 4
