@@ -111,11 +111,12 @@ class ComputeUnit(Component):
 
     def _feed(self, m: Module, sequencer: Sequencer, array: MacArray) -> None:
         """Words of the memories into the array, or what is outside of the map."""
-        inside, byte = (delayed(m, signal, 2) for signal in (sequencer.inside, sequencer.tag.compute.outside))
-        outside = Cat(byte for _ in range(self.n))
-        m.d.sync += array.activations.as_value().eq(Mux(inside, self.source_word.as_value(), outside))
+        c = sequencer.tag.compute
+        inside, outside, sign = (delayed(m, signal, 2) for signal in (sequencer.inside, c.outside, c.signed_in))
+        for activation, word in zip(array.activations, self.source_word, strict=True):
+            byte = Mux(inside, word, outside)
+            m.d.sync += activation.eq(Cat(byte, sign & byte[7]).as_signed())
         m.d.comb += [
-            array.signed.eq(delayed(m, sequencer.tag.compute.signed_in, 3)),
             array.weights.eq(self.weights_word),
             array.row.eq(delayed(m, sequencer.row, 2)),
             array.load.eq(delayed(m, sequencer.load, 2)),

@@ -8,7 +8,7 @@ one activation, as Xilinx' white paper WP486 packs them; its additions are then 
 bits are ours.
 """
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -26,8 +26,6 @@ def sum_bits(n: int) -> int:
 class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
-    ``signed``: of the activations, with them.
-
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
     weights' last row or later, one cycle before the first pixel that needs the new tile. The sums of a pixel appear
     LATENCY = n + 1 cycles after its activations.
@@ -37,8 +35,7 @@ class MacArray(Component):
         self.n, self.paired, self.latency = n, paired, n + 1
         super().__init__(
             {
-                'signed': In(1),
-                'activations': In(ArrayLayout(unsigned(8), n)),
+                'activations': In(ArrayLayout(signed(9), n)),
                 'weights': In(ArrayLayout(signed(8), n)),
                 'row': In(range(n)),
                 'load': In(1),
@@ -49,14 +46,12 @@ class MacArray(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        row, load, swap, sign = self.row, self.load, self.swap, self.signed
+        row, load, swap = self.row, self.load, self.swap
         running = [0] * self.n
         for i in range(self.n):
             if i:
-                row, load, swap, sign = (delayed(m, signal, 1) for signal in (row, load, swap, sign))
-            byte = delayed(m, self.activations[i], i)
-            activation = Signal(signed(9), name='activation')
-            m.d.comb += activation.eq(byte | Mux(sign & byte[7], -256, 0))
+                row, load, swap = (delayed(m, signal, 1) for signal in (row, load, swap))
+            activation = delayed(m, self.activations[i], i)
             running = self._column(m, activation, delayed(m, self.weights[i], i), (row, load, swap), running)
         m.d.comb += [out.eq(value) for out, value in zip(self.sums, running, strict=True)]
         return m

@@ -96,7 +96,6 @@ def test_the_array_multiplies_while_the_next_tile_is_loaded(signed, paired):
     x[1, 0] = -128 if signed else 255
 
     async def bench(ctx):
-        ctx.set(array.signed, signed)
         for cycle in range(-n, tiles * places + array.latency):
             tile, place_ = divmod(cycle, places) if cycle >= 0 else (-1, cycle + n)
             ctx.set(array.load, int(place_ < n))
@@ -107,7 +106,7 @@ def test_the_array_multiplies_while_the_next_tile_is_loaded(signed, paired):
             before = cycle - 1  # activations come one cycle after the swap
             if 0 <= before < tiles * places:
                 for lane in range(n):
-                    ctx.set(array.activations[lane], int(x[before // places, before % places, lane]) & 255)
+                    ctx.set(array.activations[lane], int(x[before // places, before % places, lane]))
             if cycle - 1 >= array.latency:
                 found.append([ctx.get(array.sums[lane]) for lane in range(n)])
             await ctx.tick()
