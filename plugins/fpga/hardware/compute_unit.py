@@ -1,9 +1,9 @@
 """Runs one `Compute`: sequencer, array, accumulators, requantiser and addition of a residual in a row. Ours.
 
 Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories, in registers at 2; 3
-activations at the array; n + 1 address of the sum; n + 2 old sum and bias, in registers at n + 3; n + 4 the one that is
-added and the sums of the array; n + 5 new sum; n + 8 result; n + 10 out of the table; n + 11 with the residual added;
-n + 14 final result. A sum is read again a pass later, at n + 1 + 5 at the earliest: after it was written.
+activations at the array; n + 2 address of the sum; n + 3 old sum and bias, in registers at n + 4; n + 5 the one that is
+added and the sums of the array; n + 6 new sum; n + 9 result; n + 11 out of the table; n + 12 with the residual added;
+n + 15 final result. A sum is read again a pass later, at n + 2 + 5 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -25,7 +25,7 @@ TERM_BITS = 9  # of the terms of which the largest is taken: activations times 1
 
 def drain_cycles(n: int) -> int:
     """From the end of ``busy`` until the last result is in a memory."""
-    return n + 15
+    return n + 16
 
 
 class ComputeUnit(Component):
@@ -117,10 +117,10 @@ class ComputeUnit(Component):
             byte = Mux(inside, word, outside)
             m.d.sync += activation.eq(Cat(byte, sign & byte[7]).as_signed())
         m.d.comb += [
-            array.weights.eq(self.weights_word),
-            array.row.eq(delayed(m, sequencer.row, 2)),
-            array.load.eq(delayed(m, sequencer.load, 2)),
-            array.swap.eq(delayed(m, sequencer.swap, 2)),
+            array.weights.eq(delayed(m, self.weights_word, 1)),
+            array.row.eq(delayed(m, sequencer.row, 3)),
+            array.load.eq(delayed(m, sequencer.load, 3)),
+            array.swap.eq(delayed(m, sequencer.swap, 3)),
         ]
 
     def _accumulate(self, m: Module, array: MacArray, word) -> None:

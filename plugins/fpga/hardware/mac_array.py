@@ -23,16 +23,25 @@ def sum_bits(n: int) -> int:
     return 17 + ceil_log2(n)
 
 
+def operand(m: Module, activation: Signal) -> Signal:
+    """The activation a cycle later, in a register that synthesis does not share between multipliers."""
+    register = Signal(signed(9), name='operand', reset_less=True, attrs={'keep': 1})
+    m.d.sync += register.eq(activation)
+    return register
+
+
 class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
+    Every multiplier has registers of its own for both operands, as a DSP block has: one for all is far from some.
+
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
-    weights' last row or later, one cycle before the first pixel that needs the new tile. The sums of a pixel appear
-    LATENCY = n + 1 cycles after its activations.
+    first pixel that needs the new tile, after its last row and no later than the first row of the one after it. The
+    sums of a pixel appear LATENCY = n + 2 cycles after its activations.
     """
 
     def __init__(self, n: int, paired: bool = False):
-        self.n, self.paired, self.latency = n, paired, n + 1
+        self.n, self.paired, self.latency = n, paired, n + 2
         super().__init__(
             {
                 'activations': In(ArrayLayout(signed(9), n)),
@@ -74,13 +83,13 @@ class MacArray(Component):
 
     @staticmethod
     def _each(m: Module, activation, waiting: list, swap) -> list:
-        """Products, each of a multiplier of its own, a cycle later."""
+        """Products, each of a multiplier of its own, two cycles later."""
         products = []
         for weight in waiting:
             active, product = Signal(signed(8), reset_less=True), Signal(signed(17), reset_less=True)
             with m.If(swap):
                 m.d.sync += active.eq(weight)
-            m.d.sync += product.eq(activation * active)
+            m.d.sync += product.eq(operand(m, activation) * active)
             products.append(product)
         return products
 
@@ -95,6 +104,6 @@ class MacArray(Component):
             active, both = Signal(signed(9 + LOWER), reset_less=True), Signal(signed(17 + LOWER), reset_less=True)
             with m.If(swap):
                 m.d.sync += active.eq((upper << LOWER) + lower)
-            m.d.sync += both.eq(activation * active)
+            m.d.sync += both.eq(operand(m, activation) * active)
             products += [both[:LOWER].as_signed(), both[LOWER:].as_signed() + both[LOWER - 1]]
         return products
