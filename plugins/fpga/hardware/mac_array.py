@@ -23,17 +23,10 @@ def sum_bits(n: int) -> int:
     return 17 + ceil_log2(n)
 
 
-def operand(m: Module, activation: Signal) -> Signal:
-    """The activation a cycle later, in a register that synthesis does not share between multipliers."""
-    register = Signal(signed(9), name='operand', reset_less=True, attrs={'keep': 1})
-    m.d.sync += register.eq(activation)
-    return register
-
-
 class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
-    Every multiplier has registers of its own for both operands, as a DSP block has: one for all is far from some.
+    An activation has a register in front of its column: its n multipliers are far from the column before.
 
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
     first pixel that needs the new tile, after its last row and no later than the first row of the one after it. The
@@ -60,7 +53,7 @@ class MacArray(Component):
         for i in range(self.n):
             if i:
                 row, load, swap = (delayed(m, signal, 1) for signal in (row, load, swap))
-            activation = delayed(m, self.activations[i], i)
+            activation = delayed(m, self.activations[i], i + 1)
             running = self._column(m, activation, delayed(m, self.weights[i], i), (row, load, swap), running)
         m.d.comb += [out.eq(value) for out, value in zip(self.sums, running, strict=True)]
         return m
@@ -89,7 +82,7 @@ class MacArray(Component):
             active, product = Signal(signed(8), reset_less=True), Signal(signed(17), reset_less=True)
             with m.If(swap):
                 m.d.sync += active.eq(weight)
-            m.d.sync += product.eq(operand(m, activation) * active)
+            m.d.sync += product.eq(activation * active)
             products.append(product)
         return products
 
@@ -104,6 +97,6 @@ class MacArray(Component):
             active, both = Signal(signed(9 + LOWER), reset_less=True), Signal(signed(17 + LOWER), reset_less=True)
             with m.If(swap):
                 m.d.sync += active.eq((upper << LOWER) + lower)
-            m.d.sync += both.eq(operand(m, activation) * active)
+            m.d.sync += both.eq(activation * active)
             products += [both[:LOWER].as_signed(), both[LOWER:].as_signed() + both[LOWER - 1]]
         return products
