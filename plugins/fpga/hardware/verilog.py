@@ -1,5 +1,6 @@
 """Verilog of the accelerator."""
 
+import re
 from functools import cache
 from unittest.mock import patch
 
@@ -18,9 +19,13 @@ def verilog(sizes: Sizes) -> str:
 
 
 def verilog_of(design: Component, name: str) -> str:
-    """A design as module ``name`` and its parts; memories without a non-zero word start at any value."""
+    """A design as module ``name`` and its parts; memories without a non-zero word start at any value.
+
+    Elements of arrays are called NAME.3: yosys takes amaranth's NAME[3] for the bit of another signal that it has split.
+    """
     with patch.object(rtlil.ModuleEmitter, 'emit_memory', _emit_memory):
-        return amaranth_verilog.convert(design, name=name, emit_src=False, strip_internal_attrs=True)
+        text = amaranth_verilog.convert(design, name=name, emit_src=False, strip_internal_attrs=True)
+    return re.sub(r'\\\S+ ', lambda escaped: re.sub(r'\[(\d+)\]', r'.\1', escaped[0]), text)
 
 
 def _emit_memory(emitter: rtlil.ModuleEmitter, index: int, cell, emit=rtlil.ModuleEmitter.emit_memory) -> None:

@@ -178,3 +178,9 @@ def test_synthesis_may_leave_out_the_logic_of_such_a_word():
     found = re.findall(r'(\(\* no_rw_check = .*\n)? *reg \[.*\] (\S+) \[.*\];', text)
     memories = {name: mark for mark, name in found if name != 'storage'}  # without the queues of instructions
     assert len(memories) == 6 + SMALL.n and all(memories.values())  # activations ... sums1, a table a lane
+
+
+def test_no_name_looks_like_a_bit_of_another_signal():
+    """yosys connected bit 5 of ``results`` to its lane 5, called ``results[5]``."""
+    text = verilog(SMALL)
+    assert '\\sums.3 ' in text and not re.search(r'\\\S*\[\d+\]\S* ', text)
