@@ -21,7 +21,7 @@ def verilog(sizes: Sizes) -> str:
 def verilog_of(design: Component, name: str) -> str:
     """A design as module ``name`` and its parts; memories without a non-zero word start at any value.
 
-    Elements of arrays are called NAME.3: yosys takes amaranth's NAME[3] for the bit of another signal that it has split.
+    Elements of arrays are called NAME.3: yosys takes NAME[3], as amaranth calls them, for a bit of the signal NAME.
     """
     with patch.object(rtlil.ModuleEmitter, 'emit_memory', _emit_memory):
         text = amaranth_verilog.convert(design, name=name, emit_src=False, strip_internal_attrs=True)
