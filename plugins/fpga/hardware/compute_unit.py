@@ -1,9 +1,9 @@
 """Runs one `Compute`: sequencer, array, accumulators, requantiser and addition of a residual in a row. Ours.
 
-Stages, n the width of the array: -1 the sequencer; 0 addresses; 1 words of the memories, in registers at 2; 3
-activations at the array; n + 2 address of the sum; n + 3 old sum and bias, in registers at n + 4; n + 5 the one that is
-added and the sums of the array; n + 6 new sum; n + 9 result; n + 11 out of the table; n + 12 with the residual added;
-n + 15 final result. A sum is read again a pass later, at n + 2 + 5 at the earliest: after it was written.
+Stages, n the latency of the array: -1 the sequencer; 0 addresses; 1 words of the memories, in registers at 2; 3
+activations at the array; n address of the sum; n + 1 old sum and bias, in registers at n + 2; n + 3 the one that is
+added and the sums of the array; n + 4 new sum; n + 7 result; n + 9 out of the table; n + 10 with the residual added;
+n + 13 final result. A sum is read again a pass later, at n + 5 at the earliest: after it was written.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -14,7 +14,7 @@ from .delay import delayed
 from .instructions import TABLE_WORDS, TABLES, Compute, Memory, widths
 from .limits import BIAS_BITS as SHIFT_PLACE
 from .look_up import LookUp
-from .mac_array import MacArray
+from .mac_array import MacArray, latency
 from .requantiser import Requantiser
 from .sequencer import BIAS_BITS, Sequencer
 from .sizes import ADDRESS_BITS
@@ -25,7 +25,7 @@ TERM_BITS = 9  # of the terms of which the largest is taken: activations times 1
 
 def drain_cycles(n: int) -> int:
     """From the end of ``busy`` until the last result is in a memory."""
-    return n + 16
+    return latency(n) + 14
 
 
 class ComputeUnit(Component):

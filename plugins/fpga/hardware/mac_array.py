@@ -1,7 +1,8 @@
 """The array of N x N int8 multipliers: N activations of one pixel x N x N weights -> N sums. Ours.
 
 Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
-the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired.
+the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired. Each
+GROUP of output channels receives everything a cycle later than the one before.
 
 ``paired``: a DSP block with a multiplier of 25 x 18 bits makes two products, of the weights of two output channels with
 one activation, as Xilinx' white paper WP486 packs them; its additions are then logic. Known from there; the numbers of
@@ -15,6 +16,7 @@ from amaranth.utils import ceil_log2
 
 from .delay import delayed
 
+GROUP = 4  # output channels that share a register of the activation: more multipliers are too far from it
 LOWER = 16  # bits of the lower product of a pair: -128 x 255 at least
 
 
@@ -23,18 +25,20 @@ def sum_bits(n: int) -> int:
     return 17 + ceil_log2(n)
 
 
+def latency(n: int) -> int:
+    """Cycles from the activations of a pixel to its sums."""
+    return n + 1 + n // GROUP
+
+
 class MacArray(Component):
     """A tile is loaded row by row into a second set of registers while the first is in use.
 
-    An activation has a register in front of its column: its n multipliers are far from the column before.
-
     ``row`` of ``weights`` is taken when ``load`` is 1: the N weights of output channel ``row``. ``swap`` comes with the
-    first pixel that needs the new tile, after its last row and no later than the first row of the one after it. The
-    sums of a pixel appear LATENCY = n + 2 cycles after its activations.
+    first pixel that needs the new tile, after its last row and no later than the first row of the one after it.
     """
 
     def __init__(self, n: int, paired: bool = False):
-        self.n, self.paired, self.latency = n, paired, n + 2
+        self.n, self.paired, self.latency = n, paired, latency(n)
         super().__init__(
             {
                 'activations': In(ArrayLayout(signed(9), n)),
@@ -48,21 +52,23 @@ class MacArray(Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        row, load, swap = self.row, self.load, self.swap
-        running = [0] * self.n
+        control, running = (self.row, self.load, self.swap), [0] * self.n
         for i in range(self.n):
-            if i:
-                row, load, swap = (delayed(m, signal, 1) for signal in (row, load, swap))
-            activation = delayed(m, self.activations[i], i + 1)
-            running = self._column(m, activation, delayed(m, self.weights[i], i), (row, load, swap), running)
-        m.d.comb += [out.eq(value) for out, value in zip(self.sums, running, strict=True)]
+            inputs = (delayed(m, self.activations[i], i + 1), delayed(m, self.weights[i], i), *control)
+            for first in range(0, self.n, GROUP):
+                outputs = range(first, first + GROUP)
+                running[first : first + GROUP] = self._column(m, inputs, outputs, running[first : first + GROUP])
+                inputs = tuple(delayed(m, signal, 1) for signal in inputs)
+            control = tuple(delayed(m, signal, 1) for signal in control)
+        for o, (out, value) in enumerate(zip(self.sums, running, strict=True)):
+            m.d.comb += out.eq(delayed(m, value, (self.n - 1 - o) // GROUP))
         return m
 
-    def _column(self, m: Module, activation, weight, control, running: list) -> list:
-        """The running sums of all output channels after this column."""
-        row, load, swap = control
+    def _column(self, m: Module, inputs, outputs: range, running: list) -> list:
+        """The running sums of the output channels ``outputs`` after this column."""
+        activation, weight, row, load, swap = inputs
         weights, results = [], []
-        for o in range(self.n):
+        for o in outputs:
             waiting = Signal(signed(8), reset_less=True)
             with m.If(load & (row == o)):
                 m.d.sync += waiting.eq(weight)
