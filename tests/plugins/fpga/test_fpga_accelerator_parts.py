@@ -85,10 +85,10 @@ def test_a_pointer_follows_its_loops(last, data):
 
 
 @pytest.mark.parametrize('paired', [False, True])
-@pytest.mark.parametrize('signed', [False, True])
-def test_the_array_multiplies_while_the_next_tile_is_loaded(signed, paired):
-    n, tiles, places = 4, 3, 6
-    rng, array, found = np.random.default_rng(0), MacArray(4, paired), []
+@pytest.mark.parametrize(('n', 'signed'), [(4, False), (4, True), (12, True)])
+def test_the_array_multiplies_while_the_next_tile_is_loaded(n, signed, paired):
+    tiles, places = 3, n + 2
+    rng, array, found = np.random.default_rng(0), MacArray(n, paired), []
     weights = rng.integers(-128, 128, (tiles + 1, n, n))
     x = rng.integers(-128 if signed else 0, 128 if signed else 256, (tiles, places, n))
     x[0, 0], weights[0, 0] = (-128, -128) if signed else (255, 127)  # the largest sums

@@ -140,6 +140,13 @@ def test_two_products_of_a_multiplier_change_no_value_and_no_cycle(tmp_path, sim
     assert checked == check_program(simulator, network_program(net, SIZES), image(1))
 
 
+def test_an_array_with_several_groups_of_output_channels(tmp_path):
+    net, sizes = odd_network(), replace(SIZES, n=8)
+    compiled, x = network_program(net, sizes), image(1)
+    cycles = total_cycles(compiled.program(x).instructions, sizes.n)
+    assert check_program(Simulator(sizes, tmp_path), compiled, x).cycles == cycles
+
+
 @given(case=conv_cases(), stalls=st.integers(1, 90), latency=st.integers(1, 60), seed=st.integers(0, 2**31 - 2))
 @settings(max_examples=25)
 def test_a_memory_that_stalls_changes_no_value(simulator, case, stalls, latency, seed):
