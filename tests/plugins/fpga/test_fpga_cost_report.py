@@ -17,8 +17,9 @@ from plugins.fpga.cost.bundle_report import write_bundle_report  # noqa: E402
 from plugins.fpga.cost.layers import FORMS, conv_layer, layers_of  # noqa: E402
 from plugins.fpga.cost.network import costs_of, network_cost  # noqa: E402
 from plugins.fpga.cost.report import layer_table, shape_of, write_report  # noqa: E402
-from plugins.fpga.cost.resources import Resources  # noqa: E402
+from plugins.fpga.cost.resources import FAMILIES, Resources  # noqa: E402
 from plugins.fpga.cost.roofline import point, roof, roofline_figure  # noqa: E402
+from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
 from plugins.fpga.integers.integer_network import Add, Format, IntegerNetwork, MaxPool  # noqa: E402
 
 NETWORK = IntegerNetwork(
@@ -90,3 +91,8 @@ def test_a_bundle_has_a_report_with_what_was_measured_for_the_same_verilog(tmp_p
     assert '50 %' not in (tmp_path / 'b' / 'report.html').read_text()
     with pytest.raises(UserError, match='board: none'):
         write_bundle_report(tmp_path / 'c', NETWORK, 'none', SIZES)
+
+
+def test_the_measured_resources_are_of_the_hardware_as_it_is():
+    """After a change of the hardware run benchmarks/fpga_resources.py: bundles' reports would show no resources."""
+    assert set(bundle_report.measured_resources(Sizes(4))) == set(FAMILIES)
