@@ -118,12 +118,13 @@ class Compression:
             UserError: no ranks are so small.
         """
         shares = share if isinstance(share, Mapping) else {kind: share}
-        budgets = []
-        for kind, fraction in shares.items():
-            cost = self.cost(kind)
-            budgets.append(Budget(kind, cost, fraction * cost(self.start)))
-        scores = self.scores(selector)
-        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, self.start)
+        return self.allocated(selector, self.scores(selector), shares, self.start)
+
+    def allocated(self, selector: str, scores: Mapping, shares: Mapping[str, float], most: Ranks) -> Ranks:
+        """Ranks by the selector's ``scores``, none above those in ``most``; see :meth:`ranks`."""
+        costs = {kind: self.cost(kind) for kind in shares}
+        budgets = [Budget(kind, cost, shares[kind] * cost(self.start)) for kind, cost in costs.items()]
+        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, most)
 
     def build(self, ranks: Ranks, init: str = 'activation') -> nn.Module:
         """A copy of the model with chains of these ranks.

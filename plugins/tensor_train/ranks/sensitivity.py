@@ -46,6 +46,8 @@ class Cut(NamedTuple):
 class SensitivityRanks(WaterFillingRanks):
     """As :class:`WaterFillingRanks`, a layer's loss is the measured change of the watched maps."""
 
+    measures_cuts = True
+
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Prices]:
         lost = self.lost(model, layers, data)
         cuts = layer_cuts(model, layers, data, lost)
