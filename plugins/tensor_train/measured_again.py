@@ -19,7 +19,6 @@ from .compressed import Ranks
 from .decomposition import kernel_from_chain
 from .ranks.selectors import SELECTORS
 from .ranks.sensitivity import other_kernel
-from .whitening import chain_from_kernel_and_moments
 
 
 def check_measures(selector: str) -> None:
@@ -49,12 +48,8 @@ def ranks_measured_again(work: Compression, selector: str, shares: Mapping[str, 
     check_measures(selector)
     work.ranks(selector, shares)  # refuses what cannot be reached before the second measurement
     halfway = work.ranks(selector, {kind: (1 + share) / 2 for kind, share in shares.items()})
-    moments = work.data.moments(work.model, halfway)
     modules = dict(work.model.named_modules())
-    kernels = {
-        name: kernel_from_chain(chain_from_kernel_and_moments(modules[name].weight.detach(), ranks, *moments[name]))
-        for name, ranks in halfway.items()
-    }
+    kernels = {name: kernel_from_chain(chain) for name, chain in work.kernels(halfway, 'activation').items()}
     with other_kernels(modules, kernels):
         scores = SELECTORS[selector]().scores(work.model, work.layers, replace(work.data, _moments={}))
     return work.allocated(selector, scores, shares, halfway), scores

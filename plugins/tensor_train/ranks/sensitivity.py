@@ -74,7 +74,7 @@ def layer_cuts(model: nn.Module, layers: Layers, data: CalibrationData, lost: Lo
         for share in SHARES:
             ranks = tuple(smallest_rank(bond, share) for bond in lost[name])
             cuts[name].energies.append(energy_lost(lost[name], ranks))
-            chain = chain_from_kernel_and_moments(weight, ranks, *moments[name])
+            chain = chain_from_kernel_and_moments(weight, ranks, *moments[name][:2])
             cuts[name].kernels.append(kernel_from_chain(chain))
     return cuts
 
