@@ -1,9 +1,11 @@
 """Tensor-Train against what a user would take instead: same data, steps and dense teacher, equal parameters or MACs.
 
 METHODs at RATIO, the kept share of the dense detector's parameters (``_macs``: at most the MACs of ``tt_sensitivity``):
-tt_SELECTION   chains, ranks by a selection; ``tt_joint`` fits parameters and half of the MACs; EVBMF is in evbmf.py
+tt_SELECTION   chains, ranks by a selection; EVBMF is in evbmf.py; ``tt_joint``: sensitivity, fits parameters and half
+               of the MACs; ``tt_measured_again``: sensitivity, measured again after half of the cut
 narrow, sliced plain YOLOv5 of a smaller width, from scratch or from every n-th channel of the trained one
 pruned         Torch-Pruning, group magnitude, global (requirements/benchmarks.txt)
+larger         YOLOv5s by chains to the size of the others, see larger.py: what it starts from is in ``official_start``
 blocks         compress --method block_influence; only where removing blocks reaches the ratio
 dense          the dense detector with the same steps; ``_int8`` of dense and tt_sensitivity: their onnx-int8 bundles
 Chains are distilled by neck and head, the others by the head alone: their necks have other widths.
@@ -27,6 +29,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import larger
 import tt_rivals
 from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
@@ -40,9 +43,10 @@ DATA = {'bccd': 'yolov5n_bccd', 'bccd7': 'yolov5n_bccd7', 'malaria': 'yolov5n_ma
 RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125}
 METHODS = (
     'dense', 'narrow', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'narrow_macs', 'pruned_macs', 'tt_joint',
-    'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq', 'tt_evbmf', 'blocks', 'dense_int8',
-    'tt_sensitivity_int8',
+    'larger', 'larger_macs', 'tt_measured_again', 'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq',
+    'tt_evbmf', 'blocks', 'dense_int8', 'tt_sensitivity_int8',
 )  # fmt: skip
+LARGER = ('larger', 'larger_macs')
 FINALISTS = ('dense', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'pruned_macs')  # more seeds, ratios, data
 STEPS = 600
 FOLDER = Path('work_dirs/benchmarks/tt_baselines')
@@ -91,7 +95,10 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
         source = method.removesuffix('_int8')
         config = root / ratio / source / 'start' / 'distill.py'
         return tt_rivals.int8_figures(config, root / ratio / source / f'seed{seed}' / 'best.pth', root / ratio / method)
-    config = tt_rivals.make(method, RATIOS.get(ratio, 1.0), dense, root / ratio)
+    if method in LARGER:
+        config = larger.make(method, RATIOS[ratio], dense, root / ratio, schedule(2) if smoke else [])
+    else:
+        config = tt_rivals.make(method, RATIOS.get(ratio, 1.0), dense, root / ratio)
     folder = root / ratio / method / f'seed{seed}'
     if not (ROOT / folder / 'metrics.json').exists():
         options = ['--cfg-options', *schedule(2 if smoke else STEPS)]
@@ -99,7 +106,8 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
     best, row = folder / 'best.pth', json.loads((ROOT / folder / 'metrics.json').read_text())
     tested = test_checkpoint(str(config), best, folder / 'test', [])
     sizes = tt_rivals.sizes(config, best, root / ratio / method / 'onnx')
-    return {'val_map': row['map'], 'minutes': row['minutes']} | tested | sizes
+    start = larger.start_of(root) if method in LARGER else {}
+    return {'val_map': row['map'], 'minutes': row['minutes']} | start | tested | sizes
 
 
 def attempt(run: Run, smoke: bool) -> dict:

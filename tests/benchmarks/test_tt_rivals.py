@@ -10,6 +10,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'benchmarks'))
 
 from evbmf import evbmf_rank  # noqa: E402
+from larger import widened  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
 from narrow import OfShapes, sliced, widest, width_options  # noqa: E402
 from tt_baselines import FINALISTS, METHODS, queue  # noqa: E402
@@ -44,6 +45,23 @@ def test_slices_of_the_same_width_are_the_detector_and_of_half_are_every_second_
     torch.testing.assert_close(found['conv.weight'], 2 * wide[::2, ::2])
     assert found['bn.bias'].tolist() == [0, 2, 4, 6] and found['count'] == 7
     assert all(torch.equal(own, state[name]) for name, own in sliced(state, state).items())
+
+
+def test_a_widened_detector_computes_the_same_and_its_halves_learn_different_things():
+    torch.manual_seed(0)
+    channels = [2 * count for count in CHANNELS]
+    parts = {key: MODEL[key] | dict(in_channels=channels) for key in ('neck', 'bbox_head')}
+    wide = MODELS.build(MODEL | parts | dict(backbone=MODEL['backbone'] | dict(width=0.25))).eval()
+    narrow = MODELS.build(MODEL).eval()
+    for norm in (x for x in narrow.modules() if isinstance(x, torch.nn.BatchNorm2d)):
+        norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2), torch.nn.init.normal_(norm.weight)
+    wide.load_state_dict(widened(narrow, wide))
+    images = torch.rand(2, 3, 64, 64)
+    for own, other in zip(Raw(wide)(images), Raw(narrow)(images), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)
+    Raw(wide)(images)[0].square().sum().backward()
+    gradient = wide.backbone.stage2[0].conv.weight.grad
+    assert not torch.allclose(gradient[::2], gradient[1::2], rtol=1e-2)
 
 
 def test_the_widest_that_fits():
