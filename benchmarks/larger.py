@@ -8,17 +8,18 @@ from the fine-tuning, so that such a row is no more than a lower bound of what t
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from finetuning import ROOT, run_tool
+from mmdet.registry import MODELS
 from narrow import sliced, width_options
-from torch import Tensor, nn
+from torch import Tensor
 from tt_rivals import Dense, build, head_alone, limit_of, whole_cost
 
 from detplug.cli.config import load_config
-from detplug.cli.detector import build_detector
-from detplug.engine.checkpoint import save_atomic
+from detplug.engine.checkpoint import load_file, save_atomic
 
 WIDTH = 0.5  # of YOLOv5s; depth is that of YOLOv5n
 OFFICIAL = ROOT.parent / 'shared' / 'weights' / 'yolov5s.pt'
@@ -55,24 +56,24 @@ def fine_tuned(dense: Dense, folder: Path, options: list[str]) -> Dense:
         run_tool('convert_weights', 'yolov5', str(OFFICIAL), str(weights))
     elif not weights.exists():
         print(f'{OFFICIAL.name}: not there; YOLOv5s starts from YOLOv5n, widened', flush=True)
-        narrow = build_detector(load_config(ROOT / dense[0]), ROOT / load_config(ROOT / dense[0]).load_from)
-        save_atomic({'meta': {}, 'state_dict': widened(narrow, build(str(config), []))}, weights)
+        saved, wide = load_file(ROOT / load_config(ROOT / dense[0]).load_from), load_config(ROOT / config).model
+        wide.bbox_head.num_classes = len(saved['meta']['dataset_meta']['classes'])
+        save_atomic(saved | {'state_dict': widened(saved['state_dict'], MODELS.build(wide).state_dict())}, weights)
     if not (ROOT / folder / 'dense' / 'metrics.json').exists():
         words = ['--work-dir', str(folder / 'dense'), '--seed', '0', '--resume']
         run_tool('train', str(config), *words, *(['--cfg-options', *options] if options else []))
     return str(config), folder / 'dense' / 'best.pth'
 
 
-def widened(narrow: nn.Module, wide: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """State of ``wide``, each channel of which is there twice, that computes what ``narrow`` computes.
+def widened(narrow: Mapping[str, Tensor], wide: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    """State of the shapes of ``wide``, each channel there twice, of a detector that computes what ``narrow`` computes.
 
     The two halves of a channel share its kernel by a share that is drawn for each output: equal halves would have equal
     gradients for ever.
     """
-    generator, sizes = torch.Generator().manual_seed(seed), {name: x.shape for name, x in narrow.state_dict().items()}
-    state = sliced(narrow.state_dict(), wide.state_dict())
+    generator, state = torch.Generator().manual_seed(seed), sliced(narrow, wide)
     for name, kernel in state.items():
-        if kernel.dim() == 4 and kernel.shape[1] == 2 * sizes[name][1]:
+        if kernel.dim() == 4 and kernel.shape[1] == 2 * narrow[name].shape[1]:
             drawn = torch.rand(kernel.shape[0], kernel.shape[1] // 2, 1, 1, generator=generator)
             kernel *= 2 * torch.stack([drawn, 1 - drawn], 2).flatten(1, 2)
     return state

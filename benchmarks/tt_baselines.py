@@ -10,6 +10,11 @@ blocks         compress --method block_influence; only where removing blocks rea
 dense          the dense detector with the same steps; ``_int8`` of dense and tt_sensitivity: their onnx-int8 bundles
 Chains are distilled by neck and head, the others by the head alone: their necks have other widths.
 
+DATA: bccd (3 cell types), bccd7, malaria; eggs: generated, 8 species, whose dense detector is trained from scratch;
+coco: the 80 classes of coco_tiny with the official weights, **without any training**, on val: ``kept`` is val_map over
+the dense one's. Chains keep what a cut leaves of a trained detector; channels that are sliced or pruned away need the
+training that they do not get here, so that those rows say nothing about trained networks.
+
 Rows of runs: results/tt_baselines_runs.jsonl. DATA.RATIO.METHOD.NAME: map (test, once; of int8 bundles val_map alone),
 params, macs, bytes (int8 weights), ort_ms_THREADS, cycles (N = 8; absent where the accelerator cannot run it), means
 over seeds. results/tt_baselines_bootstrap.json: mAP of tt_sensitivity less the best rival's, paired 95 % intervals
@@ -31,16 +36,25 @@ from pathlib import Path
 
 import larger
 import tt_rivals
-from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
+from finetuning import ROOT, WEIGHTS, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
 
+from detplug.cli.config import load_config
 from detplug.engine.history import read_history
 from detplug.errors import UserError
 from detplug.evaluation.compare import paired_bootstrap
 from detplug.evaluation.results_file import load_results
+from plugins.samples.parasites import generate
 
-DATA = {'bccd': 'yolov5n_bccd', 'bccd7': 'yolov5n_bccd7', 'malaria': 'yolov5n_malaria'}
-RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125}
+DATA = {
+    'bccd': 'yolov5n_bccd',
+    'eggs': 'yolov5n_parasite-samples',
+    'bccd7': 'yolov5n_bccd7',
+    'malaria': 'yolov5n_malaria',
+    'coco': 'yolov5n_coco-tiny',
+}
+UNTRAINED = 'coco'
+RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125, '1.25x': 0.8}
 METHODS = (
     'dense', 'narrow', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'narrow_macs', 'pruned_macs', 'tt_joint',
     'larger', 'larger_macs', 'tt_measured_again', 'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq',
@@ -55,12 +69,17 @@ Run = tuple[str, str, str, int]  # data, ratio, method, seed
 
 
 def queue() -> Iterator[Run]:
-    """All runs, what tells most first: 4x on BCCD with one seed, then the finalists' seeds, ratios and data."""
+    """All runs, what tells most first: 4x on BCCD with one seed, then the finalists' data, seeds and ratios."""
     runs = [('bccd', '4x', method, 0) for method in METHODS]
+    runs += [('eggs', '4x', method, 0) for method in FINALISTS]
+    runs += [(UNTRAINED, ratio, method, 0) for ratio in ('1.25x', '2x') for method in FINALISTS]
     runs += [('bccd', '4x', method, seed) for seed in (1, 2) for method in FINALISTS]
     runs += [('bccd', ratio, method, 0) for ratio in ('8x', '2x') for method in FINALISTS]
     runs += [
-        (data, ratio, method, 0) for data in ('bccd7', 'malaria') for ratio in ('4x', '8x') for method in FINALISTS
+        (data, ratio, method, 0)
+        for data in ('eggs', 'bccd7', 'malaria')
+        for ratio in ('4x', '8x')
+        for method in FINALISTS
     ]
     # the dense detector has no ratio
     return iter(dict.fromkeys((d, '1x' if m.startswith('dense') else r, m, s) for d, r, m, s in runs))
@@ -69,6 +88,10 @@ def queue() -> Iterator[Run]:
 def trained(data: str, smoke: bool) -> Path:
     """Checkpoint of the dense detector of a data set."""
     convert_weights('../shared/weights/yolov5n.pt')
+    if data == UNTRAINED:
+        return WEIGHTS.relative_to(ROOT)
+    if data == 'eggs':
+        generate(ROOT / 'data' / 'parasite_samples')
     config, folder = f'configs/yolov5/{DATA[data]}.py', Path(f'work_dirs/benchmarks/yolov5_{data}/seed0')
     options = []
     if smoke:
@@ -99,6 +122,8 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
         config = larger.make(method, RATIOS[ratio], dense, root / ratio, schedule(2) if smoke else [])
     else:
         config = tt_rivals.make(method, RATIOS.get(ratio, 1.0), dense, root / ratio)
+    if data == UNTRAINED:
+        return untrained(config, root / ratio / method)
     folder = root / ratio / method / f'seed{seed}'
     if not (ROOT / folder / 'metrics.json').exists():
         options = ['--cfg-options', *schedule(2 if smoke else STEPS)]
@@ -108,6 +133,16 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
     sizes = tt_rivals.sizes(config, best, root / ratio / method / 'onnx')
     start = larger.start_of(root) if method in LARGER else {}
     return {'val_map': row['map'], 'minutes': row['minutes']} | start | tested | sizes
+
+
+def untrained(config: Path, folder: Path) -> dict[str, float]:
+    """A small detector as it begins, on val; ``kept`` where the dense one has its row."""
+    weights = Path(load_config(ROOT / config).load_from)
+    tested = test_checkpoint(str(config), weights, folder / 'val', [], 'val')
+    figures = {f'val_{name}': value for name, value in tested.items()}
+    dense = known_rows().get((UNTRAINED, '1x', 'dense', 0), {}).get('val_map')
+    kept = {'kept': figures['val_map'] / dense} if dense else {}
+    return figures | kept | tt_rivals.sizes(config, weights, folder / 'onnx')
 
 
 def attempt(run: Run, smoke: bool) -> dict:

@@ -13,7 +13,7 @@ from evbmf import evbmf_rank  # noqa: E402
 from larger import widened  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
 from narrow import OfShapes, sliced, widest, width_options  # noqa: E402
-from tt_baselines import FINALISTS, METHODS, queue  # noqa: E402
+from tt_baselines import DATA, FINALISTS, METHODS, UNTRAINED, queue  # noqa: E402
 from tt_rivals import Raw, prune  # noqa: E402
 
 import plugins.yolov5.register  # noqa: F401, E402
@@ -55,7 +55,7 @@ def test_a_widened_detector_computes_the_same_and_its_halves_learn_different_thi
     narrow = MODELS.build(MODEL).eval()
     for norm in (x for x in narrow.modules() if isinstance(x, torch.nn.BatchNorm2d)):
         norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2), torch.nn.init.normal_(norm.weight)
-    wide.load_state_dict(widened(narrow, wide))
+    wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
     images = torch.rand(2, 3, 64, 64)
     for own, other in zip(Raw(wide)(images), Raw(narrow)(images), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)
@@ -91,3 +91,9 @@ def test_the_queue_has_every_run_once_and_the_first_ratio_with_every_method_firs
     assert len(runs) == len(set(runs))
     assert {method for *_, method, _ in runs[: len(METHODS)]} == set(METHODS)
     assert {run[2] for run in runs[len(METHODS) :]} == set(FINALISTS)
+    assert {run[0] for run in runs} == set(DATA)
+
+
+def test_of_the_untrained_the_dense_detector_comes_first():
+    runs = [run[1:3] for run in queue() if run[0] == UNTRAINED]
+    assert runs[0] == ('1x', 'dense') and len(runs) == 1 + 2 * (len(FINALISTS) - 1)
