@@ -196,7 +196,7 @@ def sizes(config_file: Path, checkpoint: Path, folder: Path) -> dict[str, float]
         found['cycles'] = whole_cost('cycles', copy.deepcopy(model), ROOT / config_file)
     except UserError as error:
         print(f'cycles: {error}', flush=True)
-    try:  # an export that cannot be compared, as after the two steps of a smoke run, has no time
+    try:  # untrained or just pruned: rounding decides which boxes stay, so nothing is compared, and there is no time
         bundle = export('onnx', ExportRequest(model, config, input_side(config, None)), ROOT / folder)
     except UserError as error:
         print(f'ort_ms: {error}', flush=True)
