@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from detplug.errors import UserError
 
 POSITIONS = 4096  # of a layer and batch that are looked at; drawn where there are more
-PATCHES = 1024  # likewise, of whole patches
+PATCHES = 8192  # of a layer, over all batches, whose moment is taken; drawn where there are more
 LARGEST = 2304  # values of a patch whose moment is taken: 256 channels of a 3x3 kernel, 42 MB
 
 
@@ -56,14 +56,14 @@ class Sums:
         return self.total / self.count if self.count else None
 
 
-def patches(conv: nn.Conv2d, maps: Tensor, size: Sequence[int], generator: torch.Generator) -> Tensor:
+def patches(conv: nn.Conv2d, maps: Tensor, size: Sequence[int], most: int, generator: torch.Generator) -> Tensor:
     """(I kh kw, P) what a kernel sees of (N, I, H, W) maps at the positions of its (H', W') output.
 
-    At most PATCHES of them; those at the border see zeros.
+    At most ``most`` of them; those at the border see zeros.
     """
     padded = F.pad(maps.detach(), padding_of(conv))
     count = len(maps) * size[0] * size[1]
-    index = torch.arange(count) if count <= PATCHES else torch.randint(count, (PATCHES,), generator=generator)
+    index = torch.arange(count) if count <= most else torch.randint(count, (most,), generator=generator)
     index = index.to(maps.device)
     image, y, x = index // (size[0] * size[1]), index // size[1] % size[0], index % size[1]
     ys, xs = (
@@ -103,7 +103,8 @@ def layer_moments(
     Raises:
         UserError: no image, or a layer that no image reaches.
     """
-    modules = dict(model.named_modules())
+    modules, batches = dict(model.named_modules()), list(batches)
+    most = -(-PATCHES // max(len(batches), 1))
     generator, patch_generator = (torch.Generator().manual_seed(seed) for _ in range(2))
     sums = {name: (Sums(), Sums(), Sums()) for name in names}
 
@@ -113,7 +114,7 @@ def layer_moments(
             for running, maps in zip(sums[name][:2], (inputs[0], output - bias), strict=True):
                 running.add(maps, generator)
             if has_patches(conv):
-                sums[name][2].add_points(patches(conv, inputs[0], output.shape[2:], patch_generator))
+                sums[name][2].add_points(patches(conv, inputs[0], output.shape[2:], most, patch_generator))
 
         return note
 

@@ -34,29 +34,30 @@ def chain_for_images(weight: Tensor, ranks: Sequence[int], moments: Moments) -> 
     kernels = chain_from_kernel_and_moments(weight, ranks, moments.input, moments.output)
     if moments.patch is None or len(kernels) == 2:
         return kernels
-    return fit_to_patches(weight, kernels, moments.input, moments.patch)
+    return fit_to_patches(weight, kernels, moments)
 
 
-def fit_to_patches(weight: Tensor, kernels: Kernels, input_moment: Tensor, patch_moment: Tensor) -> Kernels:
+def fit_to_patches(weight: Tensor, kernels: Kernels, moments: Moments) -> Kernels:
     """Kernels of the same ranks that lose no more of the output for these patches; an exact chain stays as it is.
 
     Args:
         weight: (O, I, kh, kw) of the dense convolution; kernels: of its chain of three.
-        input_moment: (I, I) mean of x x^T of pixels, patch_moment: (I K, I K) of patches, channels outside.
     """
-    target, moment = weight.double().flatten(2), shrunk(patch_moment.double(), input_moment.double())
+    seen, pixels = moments.patch.double(), moments.input.double()
+    target, moment = weight.double().flatten(2), shrunk(seen, pixels)
+    beyond = moments.output.double() - outputs_of(target, seen)
     first, last = kernels[0].double()[..., 0, 0], kernels[2].double()[..., 0, 0]
     rest, rank = torch.einsum('os,srk->ork', last, kernels[1].double().flatten(2)), last.shape[1]
-    before = lost(target - product(rest, first), patch_moment)
-    if before <= EXACT * lost(target, patch_moment):
+    before = outputs_of(target - product(rest, first), seen).trace()
+    if before <= EXACT * outputs_of(target, seen).trace():
         return kernels
-    rest, last = fit_others(target, rest, first, moment, rank)
+    rest, last = fit_others(target, rest, first, moment, beyond, rank)
     for _ in range(ROUNDS):
         first = fit_first(torch.tensordot(last, target, ([0], [0])), first, fold(rest, last), moment)
-        root, inverse = roots(first @ input_moment.double() @ first.T)
+        root, inverse = roots(first @ pixels @ first.T)
         first, rest = inverse @ first, torch.einsum('ork,rs->osk', rest, root)
-        rest, last = fit_others(target, rest, first, moment, rank)
-    if not lost(target - product(rest, first), patch_moment) < before:
+        rest, last = fit_others(target, rest, first, moment, beyond, rank)
+    if not outputs_of(target - product(rest, first), seen).trace() < before:
         return kernels
     middle = fold(rest, last).permute(1, 2, 0)  # (r1, K, r2)
     return as_kernels(first.T, middle, last.T, weight.shape[2:], weight)
@@ -79,28 +80,34 @@ def fold(rest: Tensor, last: Tensor) -> Tensor:
     return torch.tensordot(last, rest, ([0], [0]))
 
 
-def lost(difference: Tensor, moment: Tensor) -> float:
-    """Mean square, summed over the outputs, of what a difference (O, I, K) of kernels changes."""
-    flat = difference.flatten(1)
-    return ((flat @ moment.double()) * flat).sum().item()
+def outputs_of(kernel: Tensor, moment: Tensor) -> Tensor:
+    """(O, O) moment of what a kernel (O, I, K) puts out; its trace is the mean square, summed over the outputs."""
+    flat = kernel.flatten(1)
+    return flat @ moment @ flat.T
 
 
-def fit_others(target: Tensor, rest: Tensor, first: Tensor, moment: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def fit_others(
+    target: Tensor, rest: Tensor, first: Tensor, moment: Tensor, beyond: Tensor, rank: int
+) -> tuple[Tensor, Tensor]:
     """``rest`` and ``last`` that lose least with this first core, of ``rank``: reduced-rank regression.
 
     Least squares for what the chain does not explain yet, so that the ridge changes nothing where it explains all.
+
+    Args:
+        beyond: (O, O) the moment of the outputs less what the drawn patches make of it: more outputs were drawn.
     """
     (ranks, channels), positions = first.shape, rest.shape[2]
     missing = (target - product(rest, first)).flatten(1) @ moment
     missing = torch.einsum('oik,ri->ork', missing.unflatten(1, (channels, positions)), first).flatten(1)
-    seen = torch.einsum('ri,ikx->rkx', first, moment.unflatten(0, (channels, positions))).flatten(0, 1)
-    seen = torch.einsum('xik,ri->xrk', seen.unflatten(1, (channels, positions)), first).flatten(1)
-    seen.diagonal().add_(RIDGE * seen.diagonal().mean() + torch.finfo(seen.dtype).tiny)
-    rest = rest + torch.linalg.solve(seen, missing.T).T.unflatten(1, (ranks, positions))
-    kernel = product(rest, first).flatten(1)
-    outputs, white = kernel @ moment @ kernel.T, kernel @ kernel.T  # white inputs decide where the images say nothing
-    ridge = RIDGE * outputs.trace() / white.trace().clamp(min=torch.finfo(white.dtype).tiny)
-    last = torch.linalg.eigh(outputs + ridge * white)[1].flip(1)[:, :rank]
+    normal = torch.einsum('ri,ikx->rkx', first, moment.unflatten(0, (channels, positions))).flatten(0, 1)
+    normal = torch.einsum('xik,ri->xrk', normal.unflatten(1, (channels, positions)), first).flatten(1)
+    normal.diagonal().add_(RIDGE * normal.diagonal().mean() + torch.finfo(normal.dtype).tiny)
+    rest = rest + torch.linalg.solve(normal, missing.T).T.unflatten(1, (ranks, positions))
+    kernel = product(rest, first)
+    predicted, white = outputs_of(kernel, moment), kernel.flatten(1) @ kernel.flatten(1).T
+    ridge = RIDGE * predicted.trace() / white.trace().clamp(min=torch.finfo(white.dtype).tiny)
+    # white inputs decide where the images say nothing
+    last = torch.linalg.eigh(predicted + beyond + ridge * white)[1].flip(1)[:, :rank]
     return torch.einsum('os,srk->ork', last, fold(rest, last)), last
 
 

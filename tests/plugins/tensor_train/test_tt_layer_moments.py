@@ -81,6 +81,7 @@ def test_patches_are_drawn_by_a_seed_and_change_no_other_draw(net, monkeypatch):
     once, again, other = (layer_moments(net, net, [batch], ['0', '2'], seed) for seed in (0, 0, 1))
     assert torch.equal(once['0'].patch, again['0'].patch) and not torch.allclose(once['0'].patch, other['0'].patch)
     assert not torch.allclose(once['0'].patch, before['0'].patch)
+    assert module.patches(net[0], batch, (8, 8), 4, torch.Generator()).shape == (27, 4)
     assert torch.equal(once['2'].input, before['2'].input)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plugins.tensor_train.decomposition import kernel_from_chain, max_ranks
 from plugins.tensor_train.layer_moments import Moments, layer_moments
-from plugins.tensor_train.patch_fit import chain_for_images, fit_others, lost, product
+from plugins.tensor_train.patch_fit import chain_for_images, fit_others, outputs_of, product
 from plugins.tensor_train.whitening import chain_from_kernel_and_moments
 
 INTO, OUT = 10, 8
@@ -80,13 +80,13 @@ def test_the_last_two_cores_are_the_best_for_a_given_first():
     conv, maps, moments = setting(5)
     first, rank = draw(3, INTO, seed=9), 4
     target = conv.weight.detach().flatten(2)
-    rest, last = fit_others(target, torch.zeros(OUT, 3, 9).double(), first, moments.patch, rank)
+    rest, last = fit_others(target, torch.zeros(OUT, 3, 9).double(), first, moments.patch, torch.zeros(OUT, OUT), rank)
     seen = F.unfold(torch.einsum('nihw,ri->nrhw', maps, first), 3).transpose(0, 1).flatten(1).T.numpy()
     outputs = conv(maps).detach().transpose(0, 1).flatten(1).T.numpy()
     predicted = seen @ np.linalg.lstsq(seen, outputs, rcond=None)[0]
     values = np.linalg.svd(predicted, compute_uv=False)[rank:]
     best = (((outputs - predicted) ** 2).sum() + (values**2).sum()) / len(outputs)
-    assert lost(target - product(rest, first), moments.patch) == pytest.approx(best, rel=1e-4)
+    assert outputs_of(target - product(rest, first), moments.patch).trace() == pytest.approx(best, rel=1e-4)
     torch.testing.assert_close(last.T @ last, torch.eye(rank).double())
 
 
