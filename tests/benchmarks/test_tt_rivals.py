@@ -9,6 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'benchmarks'))
 
+import tt_rivals  # noqa: E402
 from evbmf import evbmf_rank  # noqa: E402
 from larger import widened  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
@@ -92,6 +93,24 @@ def test_the_queue_has_every_run_once_and_the_first_ratio_with_every_method_firs
     assert {method for *_, method, _ in runs[: len(METHODS)]} == set(METHODS)
     assert {run[2] for run in runs[len(METHODS) :]} == set(FINALISTS)
     assert {run[0] for run in runs} == set(DATA)
+
+
+def test_the_detector_of_every_data_set_is_a_config():
+    root = Path(__file__).resolve().parents[2]
+    assert all((root / 'configs' / 'yolov5' / f'{name}.py').is_file() for name in DATA.values())
+
+
+@pytest.mark.parametrize(
+    ('selection', 'ranks'),
+    [('measured_again', ['sensitivity', '--measure-again']), ('joint', ['sensitivity']), ('lwiq', ['lwiq'])],
+)
+def test_what_chains_are_asked_for(monkeypatch, selection, ranks):
+    asked = []
+    monkeypatch.setattr(tt_rivals, 'run_tool', lambda *words: asked.extend(words))
+    tt_rivals.compress_chains(selection, 0.25, ('config.py', Path('best.pth')), Path('start'))
+    place = asked.index('--ranks') + 1
+    assert asked[place : asked.index('--out')] == ranks
+    assert asked[asked.index('--budget') + 1] == ('params=0.25,macs=0.5' if selection == 'joint' else '0.25')
 
 
 def test_of_the_untrained_the_dense_detector_comes_first():
