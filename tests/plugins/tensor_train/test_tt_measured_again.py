@@ -8,6 +8,7 @@ from torch import nn
 
 from detplug.errors import UserError
 from plugins.tensor_train.compress import Compression
+from plugins.tensor_train.compressed import replace_layers
 from plugins.tensor_train.measured_again import check_measures, ranks_measured_again
 from plugins.tensor_train.ranks import CalibrationData, SensitivityRanks
 
@@ -61,6 +62,16 @@ def test_the_budget_is_kept_and_no_rank_grows_back(work):
     assert halfway.keys() <= ranks.keys()
     assert all(own <= most for name in halfway for own, most in zip(ranks[name], halfway[name], strict=True))
     assert ranks != work.ranks('sensitivity', SHARES)
+
+
+def test_chains_that_a_model_has_grow_neither(work):
+    start = {'second': (10, 12), 'bypass': (4, 20)}
+    again = Compression(replace_layers(copy.deepcopy(work.model), start), work.data, modules='')
+    again.data = CalibrationData(again.model, work.data.images, torch.zeros(0), torch.zeros(0))
+    ranks, _ = ranks_measured_again(again, 'sensitivity', {'params': 0.6})
+    cost = again.cost('params')
+    assert cost(ranks) <= 0.6 * cost(start)
+    assert all(rank <= most for name in start for rank, most in zip(ranks[name], start[name], strict=True))
 
 
 def test_the_model_is_as_it_was(work):
