@@ -37,6 +37,17 @@ def init_table() -> str:
     return markdown(['ranks', *INITS.values()], rows)
 
 
+def patches_table() -> str:
+    """Relative error of each k x k layer's output; none trained."""
+    figures = read('tt_patches').get('figures', {})
+    ends = ('whitened', 'patches', 'whitened_val', 'patches_val')
+    layers = [key.removesuffix('.patches') for key in figures if key.endswith('.patches') and key != 'maps.patches']
+    rows = [[f'`{x}`', *(cell(figures, f'{x}.{end}') for end in ends)] for x in layers]
+    maps = [cell(figures, f'maps.{form}') if figures else '-' for form in ends[:2]]
+    rows.append(['all cut: the maps of neck and head, share of their squares', '', '', *maps])
+    return markdown(['', 'pixels', 'patches', 'pixels, val', 'patches, val'], rows)
+
+
 def latency_table() -> str:
     """Milliseconds of an image."""
     figures = read('tt_latency').get('figures', {})
@@ -63,4 +74,10 @@ def search_table() -> str:
     )
 
 
-TABLES = {'tt_bccd': bccd_table, 'tt_init': init_table, 'tt_latency': latency_table, 'tt_search': search_table}
+TABLES = {
+    'tt_bccd': bccd_table,
+    'tt_init': init_table,
+    'tt_latency': latency_table,
+    'tt_patches': patches_table,
+    'tt_search': search_table,
+}

@@ -1,12 +1,19 @@
 """Tensor-Train against what a user would take instead: same data, steps and dense teacher, equal parameters or MACs.
 
 METHODs at RATIO, the kept share of the dense detector's parameters (``_macs``: at most the MACs of ``tt_sensitivity``):
-tt_SELECTION   chains, ranks by a selection; ``tt_joint`` fits parameters and half of the MACs; EVBMF is in evbmf.py
+tt_SELECTION   chains, ranks by a selection; EVBMF is in evbmf.py; ``tt_joint``: sensitivity, fits parameters and half
+               of the MACs; ``tt_measured_again``: sensitivity, measured again after half of the cut
 narrow, sliced plain YOLOv5 of a smaller width, from scratch or from every n-th channel of the trained one
 pruned         Torch-Pruning, group magnitude, global (requirements/benchmarks.txt)
+larger         YOLOv5s by chains to the size of the others, see larger.py: what it starts from is in ``official_start``
 blocks         compress --method block_influence; only where removing blocks reaches the ratio
 dense          the dense detector with the same steps; ``_int8`` of dense and tt_sensitivity: their onnx-int8 bundles
 Chains are distilled by neck and head, the others by the head alone: their necks have other widths.
+
+DATA: bccd (3 cell types), bccd7, malaria; eggs: generated, 8 species, whose dense detector is trained from scratch;
+coco: the 80 classes of coco_tiny with the official weights, **without any training**, on val: ``kept`` is val_map over
+the dense one's. Chains keep what a cut leaves of a trained detector; channels that are sliced or pruned away need the
+training that they do not get here, so that those rows say nothing about trained networks.
 
 Rows of runs: results/tt_baselines_runs.jsonl. DATA.RATIO.METHOD.NAME: map (test, once; of int8 bundles val_map alone),
 params, macs, bytes (int8 weights), ort_ms_THREADS, cycles (N = 8; absent where the accelerator cannot run it), means
@@ -27,22 +34,33 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import larger
 import tt_rivals
-from finetuning import ROOT, convert_weights, run_tool, summary, test_checkpoint
+from finetuning import ROOT, WEIGHTS, convert_weights, run_tool, summary, test_checkpoint
 from record import RESULTS, commit, record
 
+from detplug.cli.config import load_config
 from detplug.engine.history import read_history
 from detplug.errors import UserError
 from detplug.evaluation.compare import paired_bootstrap
 from detplug.evaluation.results_file import load_results
+from plugins.samples.parasites import generate
 
-DATA = {'bccd': 'yolov5n_bccd', 'bccd7': 'yolov5n_bccd7', 'malaria': 'yolov5n_malaria'}
-RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125}
+DATA = {
+    'bccd': 'yolov5n_bccd',
+    'eggs': 'yolov5n_parasite-samples',
+    'bccd7': 'yolov5n_bccd7',
+    'malaria': 'yolov5n_malaria',
+    'coco': 'yolov5n_coco-tiny',
+}
+UNTRAINED = 'coco'
+RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125, '1.25x': 0.8}
 METHODS = (
     'dense', 'narrow', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'narrow_macs', 'pruned_macs', 'tt_joint',
-    'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq', 'tt_evbmf', 'blocks', 'dense_int8',
-    'tt_sensitivity_int8',
+    'larger', 'larger_macs', 'tt_measured_again', 'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq',
+    'tt_evbmf', 'blocks', 'dense_int8', 'tt_sensitivity_int8',
 )  # fmt: skip
+LARGER = ('larger', 'larger_macs')
 FINALISTS = ('dense', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'pruned_macs')  # more seeds, ratios, data
 STEPS = 600
 FOLDER = Path('work_dirs/benchmarks/tt_baselines')
@@ -51,12 +69,17 @@ Run = tuple[str, str, str, int]  # data, ratio, method, seed
 
 
 def queue() -> Iterator[Run]:
-    """All runs, what tells most first: 4x on BCCD with one seed, then the finalists' seeds, ratios and data."""
+    """All runs, what tells most first: 4x on BCCD with one seed, then the finalists' data, seeds and ratios."""
     runs = [('bccd', '4x', method, 0) for method in METHODS]
+    runs += [('eggs', '4x', method, 0) for method in FINALISTS]
+    runs += [(UNTRAINED, ratio, method, 0) for ratio in ('1.25x', '2x') for method in FINALISTS]
     runs += [('bccd', '4x', method, seed) for seed in (1, 2) for method in FINALISTS]
     runs += [('bccd', ratio, method, 0) for ratio in ('8x', '2x') for method in FINALISTS]
     runs += [
-        (data, ratio, method, 0) for data in ('bccd7', 'malaria') for ratio in ('4x', '8x') for method in FINALISTS
+        (data, ratio, method, 0)
+        for data in ('eggs', 'bccd7', 'malaria')
+        for ratio in ('4x', '8x')
+        for method in FINALISTS
     ]
     # the dense detector has no ratio
     return iter(dict.fromkeys((d, '1x' if m.startswith('dense') else r, m, s) for d, r, m, s in runs))
@@ -65,6 +88,10 @@ def queue() -> Iterator[Run]:
 def trained(data: str, smoke: bool) -> Path:
     """Checkpoint of the dense detector of a data set."""
     convert_weights('../shared/weights/yolov5n.pt')
+    if data == UNTRAINED:
+        return WEIGHTS.relative_to(ROOT)
+    if data == 'eggs':
+        generate(ROOT / 'data' / 'parasite_samples')
     config, folder = f'configs/yolov5/{DATA[data]}.py', Path(f'work_dirs/benchmarks/yolov5_{data}/seed0')
     options = []
     if smoke:
@@ -91,7 +118,12 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
         source = method.removesuffix('_int8')
         config = root / ratio / source / 'start' / 'distill.py'
         return tt_rivals.int8_figures(config, root / ratio / source / f'seed{seed}' / 'best.pth', root / ratio / method)
-    config = tt_rivals.make(method, RATIOS.get(ratio, 1.0), dense, root / ratio)
+    if method in LARGER:
+        config = larger.make(method, RATIOS[ratio], dense, root / ratio, schedule(2) if smoke else [])
+    else:
+        config = tt_rivals.make(method, RATIOS.get(ratio, 1.0), dense, root / ratio)
+    if data == UNTRAINED:
+        return untrained(config, root / ratio / method)
     folder = root / ratio / method / f'seed{seed}'
     if not (ROOT / folder / 'metrics.json').exists():
         options = ['--cfg-options', *schedule(2 if smoke else STEPS)]
@@ -99,7 +131,18 @@ def figures_of(run: Run, smoke: bool) -> dict[str, float]:
     best, row = folder / 'best.pth', json.loads((ROOT / folder / 'metrics.json').read_text())
     tested = test_checkpoint(str(config), best, folder / 'test', [])
     sizes = tt_rivals.sizes(config, best, root / ratio / method / 'onnx')
-    return {'val_map': row['map'], 'minutes': row['minutes']} | tested | sizes
+    start = larger.start_of(root) if method in LARGER else {}
+    return {'val_map': row['map'], 'minutes': row['minutes']} | start | tested | sizes
+
+
+def untrained(config: Path, folder: Path) -> dict[str, float]:
+    """A small detector as it begins, on val; ``kept`` where the dense one has its row."""
+    weights = Path(load_config(ROOT / config).load_from)
+    tested = test_checkpoint(str(config), weights, folder / 'val', [], 'val')
+    figures = {f'val_{name}': value for name, value in tested.items() if '/' not in name}  # not each of 80 classes
+    dense = known_rows().get((UNTRAINED, '1x', 'dense', 0), {}).get('val_map')
+    kept = {'kept': figures['val_map'] / dense} if dense else {}
+    return figures | kept | tt_rivals.sizes(config, weights, folder / 'onnx')
 
 
 def attempt(run: Run, smoke: bool) -> dict:

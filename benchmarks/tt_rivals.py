@@ -57,7 +57,8 @@ def make(method: str, share: float, dense: Dense, folder: Path) -> Path:
 def compress_chains(selection: str, share: float, dense: Dense, start: Path) -> None:
     """Chains by tools/compress.py; evbmf is a selection of this folder, which the config imports."""
     budget = f'params={share},macs={0.5}' if selection == 'joint' else str(share)
-    words = ['--budget', budget, '--ranks', 'sensitivity' if selection == 'joint' else selection, '--out', str(start)]
+    forms = {'joint': ['sensitivity'], 'measured_again': ['sensitivity', '--measure-again']}  # of sensitivity
+    words = ['--budget', budget, '--ranks', *forms.get(selection, [selection]), '--out', str(start)]
     if selection == 'evbmf':
         words += [
             '--cfg-options',
@@ -153,17 +154,23 @@ def write_config(
 ) -> None:
     """distill.py: a config of the small detector with the dense one as teacher of its head."""
     names = ['plugins.yolov5.register', 'plugins.tensor_train.register', *imports]
-    weights = dict(bbox_head=1.0)
     lines = [f"_base_ = '{ROOT / dense[0]}'", f'custom_imports = dict(imports={names}, allow_failed_imports=False)']
-    lines += [f'hook = dict(type={"DistillationHook"!r}, teacher={str(ROOT / dense[0])!r},']
-    lines += [f'            checkpoint={str(ROOT / dense[1])!r}, weights={weights})']
-    lines += ['custom_hooks = [*_base_.custom_hooks, hook]', f'load_from = {load_from and str(load_from)!r}']
+    lines += [*head_alone(dense), f'load_from = {load_from and str(load_from)!r}']
     if options:
         values = dict(option.removeprefix('model.').split('=') for option in options)
         parts = [f'{key.split(".")[0]}=dict({key.split(".")[1]}={value})' for key, value in values.items()]
         model = f'model = dict({", ".join(parts)})'
     (ROOT / start).mkdir(parents=True, exist_ok=True)
     (ROOT / start / 'distill.py').write_text('\n'.join([*lines, model]) + '\n')
+
+
+def head_alone(dense: Dense) -> list[str]:
+    """Lines of a config: the dense detector is the teacher of the head."""
+    return [
+        f"hook = dict(type='DistillationHook', teacher={str(ROOT / dense[0])!r},",
+        f'            checkpoint={str(ROOT / dense[1])!r}, weights=dict(bbox_head=1.0))',
+        'custom_hooks = [*_base_.custom_hooks, hook]',
+    ]
 
 
 def edit_weights(config: Path) -> None:
@@ -189,7 +196,7 @@ def sizes(config_file: Path, checkpoint: Path, folder: Path) -> dict[str, float]
         found['cycles'] = whole_cost('cycles', copy.deepcopy(model), ROOT / config_file)
     except UserError as error:
         print(f'cycles: {error}', flush=True)
-    try:  # an export that cannot be compared, as after the two steps of a smoke run, has no time
+    try:  # untrained or just pruned: rounding decides which boxes stay, so nothing is compared, and there is no time
         bundle = export('onnx', ExportRequest(model, config, input_side(config, None)), ROOT / folder)
     except UserError as error:
         print(f'ort_ms: {error}', flush=True)

@@ -3,12 +3,14 @@
 D detections, A anchors, K classes. Tolerances are those of float32 sums in another order, far below what a user sees.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
@@ -144,6 +146,41 @@ def compare(reference: TorchEngine, detector: Detector, paths: Sequence[str | Pa
             there = there.where(np.arange(len(there)) < limit)
             agreement.add(there, detector(path), nms['score_thr'], limit, nms.get('max_per_class'))
     return agreement
+
+
+def check_decided(
+    reference: TorchEngine, nudged_reference: TorchEngine, nms: Mapping, paths: Sequence[str | Path], what: str
+) -> None:
+    """Refuse a model whose own detections are others when its weights change in the last bit (:func:`nudged`).
+
+    Torch and the runtime sum in another order. Of overlapping boxes with equal scores, which a detector that is not
+    trained (or was pruned and not trained since) has by the dozen, rounding then says which one suppresses the others.
+
+    Raises:
+        UserError: nothing can be compared.
+    """
+    agreement, limit = Agreement(), nms['max_per_img']
+    for path in paths:
+        image = read_image(path, reference.window)
+        pair = (engine([image])[0] for engine in (reference, nudged_reference))
+        first, second = (each.where(np.arange(len(each)) < limit) for each in pair)
+        agreement.add(first, second, nms['score_thr'], limit, nms.get('max_per_class'))
+    if not agreement.passed:
+        raise UserError(
+            f"{what}: torch's own boxes are others when its weights change in the last bit ({agreement.unmatched} "
+            f'unmatched of {agreement.boxes}): scores of overlapping boxes are equal, as those of an untrained '
+            'detector are, so nothing can be compared; give a trained checkpoint'
+        )
+
+
+def nudged(model: nn.Module, seed: int = 0) -> nn.Module:
+    """A copy whose weights are up to two units in the last place larger or smaller."""
+    model, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            change = torch.empty(weight.shape).uniform_(-1, 1, generator=generator) * torch.finfo(torch.float32).eps
+            weight.mul_(1 + change.to(weight.device))
+    return model
 
 
 def require(agreement: Agreement, what: str) -> None:

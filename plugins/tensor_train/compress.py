@@ -21,12 +21,12 @@ from detplug.errors import UserError
 from .calibration import runner_of
 from .compressed import Ranks, activations_to_relu, check_ranks, compressible, replace_layers, replace_modules
 from .conv_layers import ConvLayer, all_convolutions, compiled, conv_layers
-from .decomposition import chain_from_kernel
+from .decomposition import Kernels, chain_from_kernel
 from .distillation import maps_of
+from .patch_fit import chain_for_images
 from .ranks import Budget, CalibrationData, LayerCost, allocate, layer_cost
 from .ranks.selectors import SELECTORS
 from .tt_conv import TTConv2d
-from .whitening import chain_from_kernel_and_moments
 
 FOLD_ERROR = 1e-3  # of an output's norm, rounding of float32 in deep networks included
 
@@ -118,12 +118,13 @@ class Compression:
             UserError: no ranks are so small.
         """
         shares = share if isinstance(share, Mapping) else {kind: share}
-        budgets = []
-        for kind, fraction in shares.items():
-            cost = self.cost(kind)
-            budgets.append(Budget(kind, cost, fraction * cost(self.start)))
-        scores = self.scores(selector)
-        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, self.start)
+        return self.allocated(selector, self.scores(selector), shares, self.start)
+
+    def allocated(self, selector: str, scores: Mapping, shares: Mapping[str, float], most: Ranks) -> Ranks:
+        """Ranks by the selector's ``scores``, none above those in ``most``; see :meth:`ranks`."""
+        costs = {kind: self.cost(kind) for kind in shares}
+        budgets = [Budget(kind, cost, shares[kind] * cost(self.start)) for kind, cost in costs.items()]
+        return allocate(SELECTORS[selector](), scores, self.layers, budgets, self.rank_multiple, most)
 
     def build(self, ranks: Ranks, init: str = 'activation') -> nn.Module:
         """A copy of the model with chains of these ranks.
@@ -139,19 +140,22 @@ class Compression:
             if name not in self.layers:
                 raise UserError(f'ranks: {name!r} is no layer that may change; mend its name, or see --modules')
         check_ranks(self.model, ranks)
+        kernels = self.kernels(ranks, init)
         model = copy.deepcopy(self.model)
         if self.relu and not activations_to_relu(model):
             raise UserError('--relu: the detector has no activation that ReLU may stand for; leave it out')
-        modules = dict(model.named_modules())
-        moments = self.data.moments(self.model, ranks) if init == 'activation' else {}
-        kernels = {}
-        for name, layer_ranks in ranks.items():
-            weight = modules[name].weight.detach()
-            if init == 'activation':
-                kernels[name] = chain_from_kernel_and_moments(weight, layer_ranks, *moments[name])
-            else:
-                kernels[name] = chain_from_kernel(weight, layer_ranks)
         return replace_layers(model, ranks, kernels)
+
+    def kernels(self, ranks: Ranks, init: str) -> dict[str, Kernels]:
+        """Kernels of the chain of each layer, see :meth:`build`."""
+        modules = dict(self.model.named_modules())
+        weights = {name: modules[name].weight.detach() for name in ranks}
+        if init == 'svd':
+            return {name: chain_from_kernel(weights[name], layer_ranks) for name, layer_ranks in ranks.items()}
+        moments = self.data.moments(self.model, ranks)
+        return {
+            name: chain_for_images(weights[name], layer_ranks, moments[name]) for name, layer_ranks in ranks.items()
+        }
 
 
 def folded(model: nn.Module, images: Tensor) -> nn.Module:

@@ -18,6 +18,7 @@ from .calibration import calibration_data
 from .compress import Compression, chain_ranks, has_convolutions
 from .compressed import compressible
 from .fine_tuning_configs import HERE, write_configs
+from .measured_again import check_measures, ranks_measured_again
 from .ranks.selectors import SELECTORS
 from .ranks_file import read_ranks, write_ranks
 from .report import COLUMNS, layer_rows, write_report
@@ -28,6 +29,9 @@ RANKS, INIT = 'sensitivity', 'activation'  # where the command line says nothing
 def add_options(parser: ArgumentParser) -> None:
     """What only this compressor takes."""
     parser.add_argument('--ranks', help=f'selector, or FILE.csv of an earlier run; default {RANKS}')
+    parser.add_argument(
+        '--measure-again', action='store_true', help='measure the layers again after half of the cut; sensitivity alone'
+    )
     parser.add_argument('--init', choices=('svd', 'activation'), help=f'how kept weights begin; default {INIT}')
     parser.add_argument('--modules', help='pattern of the layers that may change; default backbone and neck')
     parser.add_argument('--images', type=int, help='of the training split, for calibration; default 64')
@@ -47,18 +51,21 @@ def why_no_budget(settings: Mapping) -> str:
 def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float | str]:
     """Write compressed.pth, config.py, distill.py, ranks.csv, report.html into ``folder``.
 
-    Settings: ``ranks`` (name of a selector, or FILE.csv), ``init`` (how kept weights begin), ``modules`` (pattern of
-    layer names), ``images`` (of calibration), ``fold_bn``, ``relu``, ``rank_multiple``, ``threads`` (for a budget of
-    latency).
+    Settings: ``ranks`` (name of a selector, or FILE.csv), ``measure_again`` (ranks in two stages), ``init`` (how kept
+    weights begin), ``modules`` (pattern of layer names), ``images`` (of calibration), ``fold_bn``, ``relu``,
+    ``rank_multiple``, ``threads`` (for a budget of latency).
 
     A detector that a compression made is compressed further: config.py says the new ranks of the same dense type, and
     what distill.py already learns from stays the teacher.
 
     Raises:
-        UserError: a model without convolutions, a budget that no ranks reach, a file of ranks that do not fit.
+        UserError: a model without convolutions, a budget that no ranks reach, a file of ranks that do not fit, a
+            selection that cannot measure again.
     """
     settings = dict(request.settings)
-    choice, init = settings.pop('ranks', RANKS), settings.pop('init', INIT)
+    choice, init, again = settings.pop('ranks', RANKS), settings.pop('init', INIT), settings.pop('measure_again', False)
+    if again:
+        check_measures(choice)
     if not request.shares:
         table = read_ranks(Path(choice))
     else:
@@ -77,6 +84,8 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     work = Compression(request.model, data, cfg=request.cfg, **settings)
     if not request.shares:
         ranks, scores = table, {}
+    elif again:
+        ranks, scores = ranks_measured_again(work, choice, request.shares)
     else:
         ranks, scores = work.ranks(choice, request.shares), work.scores(choice)
     model = work.build(ranks, init)
@@ -88,14 +97,15 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
         cost = work.cost(kind)
         facts |= {f'{kind} before': cost(work.start), f'{kind} after': cost(ranks)}
     write_ranks(folder / 'ranks.csv', [*rows, *other_rows(work)])
-    write_report(folder, request, {'ranks': choice, 'init': init}, rows, facts)
+    asked = {'ranks': choice, 'init': init} | ({'measure_again': True} if again else {})
+    write_report(folder, request, {name: str(value) for name, value in asked.items()}, rows, facts)
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
     flags |= {name: True for name in ('fold_bn', 'relu') if settings.get(name)}
     chains = {'type': 'TTCompressed', 'of': dense['type'], 'ranks': f'{HERE}/ranks.csv', **flags}
     write_configs(request, folder, dense | chains)
-    asked = {'budget': request.budget, 'budget_kind': request.budget_kind, 'ranks': choice, 'init': init}
-    write_manifest(folder, {'format': 'tensor_train', **asked, **facts})
+    budget = {'budget': request.budget, 'budget_kind': request.budget_kind}
+    write_manifest(folder, {'format': 'tensor_train', **budget, **asked, **facts})
     return facts
 
 

@@ -8,6 +8,7 @@ A moment is the mean of x x^T over images and positions, uncentred: ``input_mome
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,26 +44,52 @@ def output_directions(weight: Tensor, output_moment: Tensor) -> Tensor:
     return reach @ torch.linalg.eigh(seen + (RIDGE * energy if energy > 0 else 1) * white)[1].flip(1)
 
 
+class WhitenedKernel(NamedTuple):
+    """A kernel in the directions of its images, most important first; a chain of any ranks is cut out of it.
+
+    ``first`` (I, R) and ``rest`` (R, kh kw, O), whose product it is; ``last`` (O, R2), orthonormal, None of 1x1.
+    """
+
+    weight: Tensor
+    first: Tensor
+    rest: Tensor
+    last: Tensor | None
+
+    def chain(self, ranks: Sequence[int]) -> Kernels:
+        """Kernels of the chain, shapes as in :func:`chain_from_kernel`; full ranks give the kernel itself.
+
+        Raises:
+            ValueError: not as many ranks as bonds, or one below 1 or above the full rank.
+        """
+        check_ranks(self.weight, ranks)
+        first, rest = self.first[:, : ranks[0]], self.rest[: ranks[0]]
+        if self.last is None:
+            return tuple(x.to(self.weight)[..., None, None] for x in (first.T, rest[:, 0].T))
+        last = self.last[:, : ranks[1]]
+        return as_kernels(first, rest @ last, last.T, self.weight.shape[2:], self.weight)
+
+
+def whitened_kernel(weight: Tensor, input_moment: Tensor, output_moment: Tensor) -> WhitenedKernel:
+    """The kernel in the directions of the whitened input and the principal components of the output."""
+    out, into, kh, kw = weight.shape
+    root, inverse = roots(input_moment)
+    tensor = weight.double().reshape(out, into, kh * kw).permute(1, 2, 0)  # (I, kh kw, O)
+    left, _, _ = torch.linalg.svd(root @ tensor.flatten(1), full_matrices=False)
+    rest = ((left.T @ root) @ tensor.flatten(1)).unflatten(1, tensor.shape[1:])
+    last = None if kh * kw == 1 else output_directions(weight, output_moment)
+    return WhitenedKernel(weight, inverse @ left, rest, last)  # first: x -> coordinates of the whitened input
+
+
 def chain_from_kernel_and_moments(
     weight: Tensor, ranks: Sequence[int], input_moment: Tensor, output_moment: Tensor
 ) -> Kernels:
-    """Kernels of the chain, shapes as in :func:`chain_from_kernel`; full ranks give the kernel itself.
+    """Kernels of one chain of a :func:`whitened_kernel`.
 
     Raises:
         ValueError: not as many ranks as bonds, or one below 1 or above the full rank.
     """
     check_ranks(weight, ranks)
-    out, into, kh, kw = weight.shape
-    root, inverse = roots(input_moment)
-    tensor = weight.double().reshape(out, into, kh * kw).permute(1, 2, 0)  # (I, kh kw, O)
-    left, _, _ = torch.linalg.svd(root @ tensor.flatten(1), full_matrices=False)
-    left = left[:, : ranks[0]]
-    first = inverse @ left  # (I, r1): x -> coordinates of the whitened input
-    rest = torch.einsum('ir,ij,jko->rko', left, root, tensor)  # (r1, kh kw, O)
-    if kh * kw == 1:
-        return tuple(x.to(weight)[..., None, None] for x in (first.T, rest[:, 0].T))
-    vectors = output_directions(weight, output_moment)[:, : ranks[1]]
-    return as_kernels(first, rest @ vectors, vectors.T, (kh, kw), weight)
+    return whitened_kernel(weight, input_moment, output_moment).chain(ranks)
 
 
 def activation_spectrum(weight: Tensor, input_moment: Tensor, output_moment: Tensor) -> tuple[Tensor, ...]:

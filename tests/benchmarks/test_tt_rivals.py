@@ -9,10 +9,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'benchmarks'))
 
+import tt_rivals  # noqa: E402
 from evbmf import evbmf_rank  # noqa: E402
+from larger import widened  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
 from narrow import OfShapes, sliced, widest, width_options  # noqa: E402
-from tt_baselines import FINALISTS, METHODS, queue  # noqa: E402
+from tt_baselines import DATA, FINALISTS, METHODS, UNTRAINED, queue  # noqa: E402
 from tt_rivals import Raw, prune  # noqa: E402
 
 import plugins.yolov5.register  # noqa: F401, E402
@@ -46,6 +48,23 @@ def test_slices_of_the_same_width_are_the_detector_and_of_half_are_every_second_
     assert all(torch.equal(own, state[name]) for name, own in sliced(state, state).items())
 
 
+def test_a_widened_detector_computes_the_same_and_its_halves_learn_different_things():
+    torch.manual_seed(0)
+    channels = [2 * count for count in CHANNELS]
+    parts = {key: MODEL[key] | dict(in_channels=channels) for key in ('neck', 'bbox_head')}
+    wide = MODELS.build(MODEL | parts | dict(backbone=MODEL['backbone'] | dict(width=0.25))).eval()
+    narrow = MODELS.build(MODEL).eval()
+    for norm in (x for x in narrow.modules() if isinstance(x, torch.nn.BatchNorm2d)):
+        norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2), torch.nn.init.normal_(norm.weight)
+    wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
+    images = torch.rand(2, 3, 64, 64)
+    for own, other in zip(Raw(wide)(images), Raw(narrow)(images), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)
+    Raw(wide)(images)[0].square().sum().backward()
+    gradient = wide.backbone.stage2[0].conv.weight.grad
+    assert not torch.allclose(gradient[::2], gradient[1::2], rtol=1e-2)
+
+
 def test_the_widest_that_fits():
     assert widest(lambda width: width <= 0.14) == 17 / 128
     assert width_options(0.125)[1] == 'model.neck.in_channels=[32,64,128]'
@@ -73,3 +92,27 @@ def test_the_queue_has_every_run_once_and_the_first_ratio_with_every_method_firs
     assert len(runs) == len(set(runs))
     assert {method for *_, method, _ in runs[: len(METHODS)]} == set(METHODS)
     assert {run[2] for run in runs[len(METHODS) :]} == set(FINALISTS)
+    assert {run[0] for run in runs} == set(DATA)
+
+
+def test_the_detector_of_every_data_set_is_a_config():
+    root = Path(__file__).resolve().parents[2]
+    assert all((root / 'configs' / 'yolov5' / f'{name}.py').is_file() for name in DATA.values())
+
+
+@pytest.mark.parametrize(
+    ('selection', 'ranks'),
+    [('measured_again', ['sensitivity', '--measure-again']), ('joint', ['sensitivity']), ('lwiq', ['lwiq'])],
+)
+def test_what_chains_are_asked_for(monkeypatch, selection, ranks):
+    asked = []
+    monkeypatch.setattr(tt_rivals, 'run_tool', lambda *words: asked.extend(words))
+    tt_rivals.compress_chains(selection, 0.25, ('config.py', Path('best.pth')), Path('start'))
+    place = asked.index('--ranks') + 1
+    assert asked[place : asked.index('--out')] == ranks
+    assert asked[asked.index('--budget') + 1] == ('params=0.25,macs=0.5' if selection == 'joint' else '0.25')
+
+
+def test_of_the_untrained_the_dense_detector_comes_first():
+    runs = [run[1:3] for run in queue() if run[0] == UNTRAINED]
+    assert runs[0] == ('1x', 'dense') and len(runs) == 1 + 2 * (len(FINALISTS) - 1)

@@ -11,7 +11,7 @@ from torch import nn
 
 from detplug.engine.torch_engine import TorchEngine
 from detplug.errors import UserError
-from detplug.export.compare import mutual_nearest
+from detplug.export.compare import check_decided, mutual_nearest, nudged
 from detplug.export.formats import export
 from detplug.export.pipeline import prediction_steps
 from detplug.images.reading import read_image
@@ -76,6 +76,32 @@ def test_a_graph_of_other_weights_is_refused_and_the_old_bundle_stays(reuse_raw_
     with pytest.raises(UserError, match='differs from the torch model'):
         export('onnx', replace(request_of(raw=True), model=other), out)
     assert (out / 'manifest.json').read_text() == 'old' and [x.name for x in tmp_path.iterdir()] == ['bundle']
+
+
+def test_boxes_that_rounding_decides_are_not_compared(monkeypatch, toy, drawn_config, val_images):
+    """Maps that are the same everywhere but for rounding, as of an untrained or pruned detector."""
+    nms = dict(score_thr=0.05, iou_threshold=0.2, max_per_img=400)
+    settings = dict(nms=dict(type='nms', iou_threshold=0.2), max_per_img=400)
+    monkeypatch.setattr(toy.bbox_head, 'test_cfg', toy.bbox_head.test_cfg | settings)
+    flat = copy.deepcopy(toy)
+    with torch.no_grad():
+        for conv in flat.down:
+            conv.weight *= 1e-7
+            conv.bias.uniform_(1, 2)
+    steps, errors = prediction_steps(drawn_config, SIDE), []
+    for model in (toy, flat):
+        engines = (TorchEngine(x, steps) for x in (model, nudged(model)))
+        try:
+            check_decided(*engines, nms, val_images, 'x.py: onnx')
+        except UserError as error:
+            errors.append((model, str(error)))
+    assert [model for model, _ in errors] == [flat]
+    assert 'change in the last bit' in errors[0][1] and errors[0][1].endswith('give a trained checkpoint')
+
+
+def test_nudged_weights_change_in_the_last_bit_alone(toy):
+    before, after = (torch.cat([x.flatten() for x in model.parameters()]) for model in (toy, nudged(toy)))
+    assert 0 < (before != after).float().mean() and ((before - after).abs() <= 2.0**-22 * before.abs()).all()
 
 
 def test_a_detector_without_dense_predictions_is_refused_in_one_line(request_of, tmp_path):

@@ -15,4 +15,4 @@ class ActivationEnergyRanks(EnergyRanks):
     def spectra(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Vectors:
         """Of each bond, see :func:`activation_spectrum`."""
         modules, moments = dict(model.named_modules()), data.moments(model, list(layers))
-        return {name: activation_spectrum(modules[name].weight.detach(), *moments[name]) for name in layers}
+        return {name: activation_spectrum(modules[name].weight.detach(), *moments[name][:2]) for name in layers}

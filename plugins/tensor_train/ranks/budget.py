@@ -101,7 +101,7 @@ def allocate(
     loses least by the selector's own measure is taken.
 
     Args:
-        start: ranks of the layers that are chains already; none of them grows.
+        start: ranks of the layers that are chains already, or were chosen to be; none of them grows.
 
     Raises:
         UserError: the smallest ranks everywhere cost more.

@@ -22,7 +22,7 @@ from detplug.errors import UserError
 from ..decomposition import kernel_from_chain
 from ..distillation import maps_of
 from ..replay import Recording, record, replayed
-from ..whitening import chain_from_kernel_and_moments
+from ..whitening import whitened_kernel
 from .budget import params_cost
 from .energy import smallest_rank
 from .selector import CalibrationData, Layers
@@ -46,6 +46,8 @@ class Cut(NamedTuple):
 class SensitivityRanks(WaterFillingRanks):
     """As :class:`WaterFillingRanks`, a layer's loss is the measured change of the watched maps."""
 
+    measures_cuts = True
+
     def scores(self, model: nn.Module, layers: Layers, data: CalibrationData) -> Mapping[str, Prices]:
         lost = self.lost(model, layers, data)
         cuts = layer_cuts(model, layers, data, lost)
@@ -68,12 +70,11 @@ def layer_cuts(model: nn.Module, layers: Layers, data: CalibrationData, lost: Lo
     """The cuts of each layer alone, at SHARES."""
     modules, moments, cuts = dict(model.named_modules()), data.moments(model, list(layers)), {}
     for name in layers:
-        weight, cuts[name] = modules[name].weight, Cut([], [])
+        kernel, cuts[name] = whitened_kernel(modules[name].weight.detach(), *moments[name][:2]), Cut([], [])
         for share in SHARES:
             ranks = tuple(smallest_rank(bond, share) for bond in lost[name])
             cuts[name].energies.append(energy_lost(lost[name], ranks))
-            chain = chain_from_kernel_and_moments(weight, ranks, *moments[name])
-            cuts[name].kernels.append(kernel_from_chain(chain))
+            cuts[name].kernels.append(kernel_from_chain(kernel.chain(ranks)))
     return cuts
 
 

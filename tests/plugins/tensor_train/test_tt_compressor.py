@@ -79,6 +79,15 @@ def test_the_report_shows_what_the_default_selection_found(compressed):
     assert 'Scores' in (compressed / 'report.html').read_text()
 
 
+def test_measured_again_is_in_the_manifest_and_chooses_other_ranks(compressed, trained, options, tmp_path):
+    assert run(compress.main, words(trained, tmp_path / 'again', options, '--measure-again')) == 0
+    facts = json.loads((tmp_path / 'again' / 'manifest.json').read_text())
+    assert facts['measure_again'] is True
+    assert 'measure_again' not in json.loads((compressed / 'manifest.json').read_text())
+    assert facts['params after'] <= 0.5 * facts['params before']
+    assert read_ranks(tmp_path / 'again' / 'ranks.csv') != read_ranks(compressed / 'ranks.csv')
+
+
 def test_a_file_of_ranks_takes_no_budget(compressed, trained, options, tmp_path, capsys):
     ranks, words = compressed / 'ranks.csv', ['--img-size', '64', '--images', '4', '--out', str(tmp_path / 'same')]
     assert run(compress.main, [CONFIG, trained, '--ranks', str(ranks), *words, *options]) == 0
@@ -233,6 +242,7 @@ def test_batch_norms_that_share_a_convolution_are_not_folded():
         (['--budget', 'params=0.5,macs=0'], '--budget 0.0: the share that is kept'),
         (['--budget', 'params=0.5,macs=0.01'], '--budget 0.01: the smallest that this selection can reach is'),
         (['--budget', 'macs=0.5', '--budget-kind', 'macs'], '--budget macs=0.5 names its kinds; leave one out'),
+        (['--measure-again', '--ranks', 'lwiq'], '--measure-again: --ranks lwiq does not measure what cuts change'),
         (['--threads', '2'], '--threads: counts for --budget-kind latency alone; leave it out'),
         (['--modules', '^nothing'], '--modules ^nothing: none of the'),
         (['--modules', '('], '--modules (: not a pattern'),

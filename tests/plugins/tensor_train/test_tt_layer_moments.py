@@ -42,6 +42,49 @@ def test_both_calls_of_a_shared_layer_count():
     torch.testing.assert_close(found['0'].input, brute([batch, batch[..., :1]]))
 
 
+@pytest.mark.parametrize(
+    'place',
+    [
+        dict(kernel_size=3, padding=1),
+        dict(kernel_size=3, padding=1, stride=2),
+        dict(kernel_size=(2, 5), padding=(1, 0), dilation=(2, 1)),
+        dict(kernel_size=(4, 3), padding='same'),
+        dict(kernel_size=3, padding='valid'),
+    ],
+    ids=str,
+)
+def test_a_moment_of_patches_says_what_any_kernel_puts_out(place):
+    """Padding, stride and dilation included: the mean square of a convolution is its kernel in that moment."""
+    torch.manual_seed(0)
+    conv, batches = nn.Conv2d(3, 4, **place), [torch.randn(2, 3, 9, 8), torch.randn(1, 3, 7, 7)]
+    patch = layer_moments(nn.Sequential(conv), conv, batches, ['0'])['0'].patch
+    assert patch.dtype == torch.float64 and not patch.requires_grad
+    nn.init.normal_(conv.weight)
+    with torch.no_grad():
+        points = torch.cat([(conv(x) - conv.bias[:, None, None]).transpose(0, 1).flatten(1) for x in batches], 1)
+    kernel = conv.weight.detach().double().flatten(1)
+    torch.testing.assert_close((kernel @ patch @ kernel.T).float(), points @ points.T / points.shape[1])
+
+
+def test_no_moment_of_patches_of_1x1_and_of_the_largest_layers(net, monkeypatch):
+    batch = [torch.rand(1, 3, 8, 8)]
+    assert [own.patch is None for own in layer_moments(net, net, batch, ['0', '2']).values()] == [False, True]
+    monkeypatch.setattr(module, 'LARGEST', 26)
+    assert layer_moments(net, net, batch, ['0'])['0'].patch is None
+
+
+def test_patches_are_drawn_by_a_seed_and_change_no_other_draw(net, monkeypatch):
+    batch = torch.randn(2, 3, 16, 16)
+    monkeypatch.setattr(module, 'POSITIONS', 10)
+    before = layer_moments(net, net, [batch], ['0', '2'])
+    monkeypatch.setattr(module, 'PATCHES', 10)
+    once, again, other = (layer_moments(net, net, [batch], ['0', '2'], seed) for seed in (0, 0, 1))
+    assert torch.equal(once['0'].patch, again['0'].patch) and not torch.allclose(once['0'].patch, other['0'].patch)
+    assert not torch.allclose(once['0'].patch, before['0'].patch)
+    assert module.patches(net[0], batch, (8, 8), 4, torch.Generator()).shape == (27, 4)
+    assert torch.equal(once['2'].input, before['2'].input)
+
+
 def test_positions_are_drawn_by_the_seed(net, monkeypatch):
     monkeypatch.setattr(module, 'POSITIONS', 10)
     batch = torch.randn(2, 3, 16, 16)
