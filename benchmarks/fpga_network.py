@@ -11,7 +11,7 @@ A report.html of each ratio lies in work_dirs/benchmarks/fpga_network.
 
 N = 16; figures of N = 8 begin with n8. ``weight_bytes_ratio_4x``: how many times fewer weight bytes the 4x smaller
 detector fetches, its kernels rebuilt on the chip, than the dense one. ``computing``: share of the cycles in which a
-`Compute` runs, whether all multipliers have work or not; the rest is what maps that stay on the chip could save at most.
+`Compute` runs, whether all multipliers have work or not; the rest is all that maps kept on the chip could save.
 
 python benchmarks/fpga_network.py [--ranks water_filling] [--untrained]
 """
