@@ -4,7 +4,8 @@ METHODs at RATIO, the kept share of the dense detector's parameters (``_macs``: 
 tt_SELECTION   chains, ranks by a selection; EVBMF is in evbmf.py; ``tt_joint``: sensitivity, fits parameters and half
                of the MACs; ``tt_measured_again``: sensitivity, measured again after half of the cut
 narrow, sliced plain YOLOv5 of a smaller width, from scratch or from every n-th channel of the trained one
-pruned         Torch-Pruning, group magnitude, global (requirements/benchmarks.txt)
+pruned         Torch-Pruning, group magnitude (requirements/benchmarks.txt), all layers together; ``pruned_layers``:
+               the same share of each
 larger         YOLOv5s by chains to the size of the others, see larger.py: what it starts from is in ``official_start``
 blocks         compress --method block_influence; only where removing blocks reaches the ratio
 dense          the dense detector with the same steps; ``_int8`` of dense and tt_sensitivity: their onnx-int8 bundles
@@ -56,12 +57,14 @@ DATA = {
 UNTRAINED = 'coco'
 RATIOS = {'4x': 0.25, '2x': 0.5, '8x': 0.125, '1.25x': 0.8}
 METHODS = (
-    'dense', 'narrow', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'narrow_macs', 'pruned_macs', 'tt_joint',
-    'larger', 'larger_macs', 'tt_measured_again', 'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq',
-    'tt_evbmf', 'blocks', 'dense_int8', 'tt_sensitivity_int8',
+    'dense', 'narrow', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'narrow_macs', 'pruned_macs',
+    'pruned_layers', 'pruned_layers_macs', 'tt_joint', 'larger', 'larger_macs', 'tt_measured_again',
+    'tt_water_filling', 'tt_imprinted_sensitivity', 'tt_lwiq', 'tt_evbmf', 'blocks', 'dense_int8',
+    'tt_sensitivity_int8',
 )  # fmt: skip
 LARGER = ('larger', 'larger_macs')
-FINALISTS = ('dense', 'sliced', 'tt_sensitivity', 'pruned', 'sliced_macs', 'pruned_macs')  # more seeds, ratios, data
+# more seeds, ratios, data
+FINALISTS = ('dense', 'sliced', 'tt_sensitivity', 'pruned_layers', 'sliced_macs', 'pruned_layers_macs')
 STEPS = 600
 FOLDER = Path('work_dirs/benchmarks/tt_baselines')
 ROWS = RESULTS / 'tt_baselines_runs.jsonl'
@@ -180,7 +183,7 @@ def differences(rows: dict[Run, dict]) -> dict[str, float]:
     figures = {}
     for data, ratio in dict.fromkeys(run[:2] for run in rows if run[1] in RATIOS):
         for kind, end in (('params', ''), ('macs', '_macs')):
-            rivals = [name + end for name in ('narrow', 'sliced', 'pruned')] + ['blocks'] * (not end)
+            rivals = [name + end for name in ('narrow', 'sliced', 'pruned', 'pruned_layers')] + ['blocks'] * (not end)
             runs = {name: rows[data, ratio, name, 0] for name in rivals if (data, ratio, name, 0) in rows}
             if not runs or (data, ratio, 'tt_sensitivity', 0) not in rows:
                 continue

@@ -48,7 +48,7 @@ def make(method: str, share: float, dense: Dense, folder: Path) -> Path:
     else:
         kind = 'macs' if method.endswith('_macs') else 'params'
         limit = limit_of(kind, share, dense, folder)
-        {'narrow': narrow, 'sliced': narrow, 'pruned': pruned}[method.removesuffix('_macs')](
+        {'narrow': narrow, 'sliced': narrow, 'pruned': pruned, 'pruned_layers': pruned}[method.removesuffix('_macs')](
             method, kind, limit, dense, start
         )
     return start / 'distill.py'
@@ -108,13 +108,14 @@ class Raw(nn.Module):
 
 
 def pruned(method: str, kind: str, limit: float, dense: Dense, start: Path) -> None:
-    """Torch-Pruning until the limit holds: whole channels with the least group magnitude, of all layers together."""
+    """Torch-Pruning until the limit holds: whole channels with the least group magnitude."""
     try:
         import torch_pruning
     except ImportError:
         sys.exit('torch_pruning: not installed; pip install --no-deps -r requirements/benchmarks.txt')
     model = build_detector(load_config(ROOT / dense[0]), ROOT / dense[1]).eval()
-    prune(model, torch_pruning, lambda own: whole_cost(kind, own, ROOT / dense[0]) <= limit)
+    together = not method.startswith('pruned_layers')
+    prune(model, torch_pruning, lambda own: whole_cost(kind, own, ROOT / dense[0]) <= limit, together)
     path = ROOT / start / 'pruned.pth'
     path.parent.mkdir(parents=True, exist_ok=True)
     save_atomic({'meta': {}, 'state_dict': model.state_dict()}, path)
@@ -123,15 +124,15 @@ def pruned(method: str, kind: str, limit: float, dense: Dense, start: Path) -> N
     write_config(start, dense, [], path, kept, ['narrow'])
 
 
-def prune(model: nn.Module, tool, fits: Callable[[nn.Module], bool], steps: int = 200) -> None:
-    """Prune in place, in small steps, until the model fits."""
+def prune(model: nn.Module, tool, fits: Callable[[nn.Module], bool], together: bool, steps: int = 200) -> None:
+    """Prune in place, in small steps, until the model fits; all layers ``together``, or the same share of each."""
     network = Raw(model).requires_grad_(True)
     outputs = [x for x in model.bbox_head.modules() if isinstance(x, nn.Conv2d)]
     pruner = tool.pruner.BasePruner(
         network,
         torch.rand(1, 3, 64, 64),
         importance=tool.importance.GroupMagnitudeImportance(p=2),
-        global_pruning=True,
+        global_pruning=together,
         pruning_ratio=0.98,
         max_pruning_ratio=0.9,
         iterative_steps=steps,

@@ -72,11 +72,12 @@ def test_the_widest_that_fits():
         widest(lambda width: False)
 
 
-def test_a_pruned_detector_is_rebuilt_from_its_checkpoint(tmp_path):
+@pytest.mark.parametrize('together', [True, False])
+def test_a_pruned_detector_is_rebuilt_from_its_checkpoint(tmp_path, together):
     tool = pytest.importorskip('torch_pruning', reason='pip install --no-deps -r requirements/benchmarks.txt')
     model = MODELS.build(MODEL).eval()
     count = sum(x.numel() for x in model.parameters())
-    prune(model, tool, lambda own: sum(x.numel() for x in own.parameters()) <= 0.5 * count)
+    prune(model, tool, lambda own: sum(x.numel() for x in own.parameters()) <= 0.5 * count, together)
     assert sum(x.numel() for x in model.parameters()) <= 0.5 * count
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'pruned.pth')
     again = OfShapes(MODEL['type'], str(tmp_path / 'pruned.pth'), **{k: v for k, v in MODEL.items() if k != 'type'})
