@@ -28,6 +28,17 @@ def _loss(figures: dict[str, float], name: str) -> str:
     return '-' if None in values else '{:.3f} ({:.3f} to {:.3f})'.format(*values)
 
 
+def baselines_table() -> str:
+    """Every method of tt_baselines.json; counts in thousands and millions, cycles at N = 8."""
+    figures, rows = read('tt_baselines').get('figures', {}), []
+    for name in dict.fromkeys(key.rpartition('.')[0] for key in figures if key.endswith('.map')):
+        cycles = f'{figures[f"{name}.cycles"] / 1e6:.2f}' if f'{name}.cycles' in figures else '-'
+        accuracy = [cell(figures, f'{name}.{key}') for key in ('map', 'map50', 'val_map')]
+        rows.append([f'`{name}`', *_sizes(figures, name), cycles, *accuracy, figures[f'{name}.seeds']])
+    heads = ['', 'parameters, k', 'MACs, M', 'cycles, M', 'mAP', 'mAP50', 'mAP on val', 'seeds']
+    return markdown(heads, rows)
+
+
 def init_table() -> str:
     """Share of the dense mAP that is kept without training, of each selection and beginning."""
     figures = read('tt_init').get('figures', {})
@@ -75,6 +86,7 @@ def search_table() -> str:
 
 
 TABLES = {
+    'tt_baselines': baselines_table,
     'tt_bccd': bccd_table,
     'tt_init': init_table,
     'tt_latency': latency_table,
