@@ -11,7 +11,7 @@ from ..cost.boards import read_board
 from ..hardware.sizes import Sizes
 
 ARRAYS = (4, 8, 16, 32, 64)
-MEMORIES = tuple(x.name for x in fields(Sizes) if x.name not in ('n', 'paired'))
+MEMORIES = tuple(x.name for x in fields(Sizes) if x.type is int and x.name != 'n')
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Its output is slow: whoever reads puts a register behind it. Nothing may rely on a word that is read in the cycle in
 which it is written (``no_rw_check``, an attribute that yosys and Lattice's tools know): blocks of memory do not promise
-the old one, so synthesis would put logic behind each output that compares addresses. ``poisoned`` proves it in
-simulation: such a word comes out inverted.
+the old one, so synthesis would put logic behind each output that compares addresses. With ``poisoned`` a
+simulation shows who does: such a word comes out inverted.
 """
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned

@@ -82,7 +82,7 @@ class MacArray(Component):
 
     @staticmethod
     def _each(m: Module, activation, waiting: list, swap) -> list:
-        """Products, each of a multiplier of its own, two cycles later."""
+        """Products, each of a multiplier of its own, a cycle later."""
         products = []
         for weight in waiting:
             active, product = Signal(signed(8), reset_less=True), Signal(signed(17), reset_less=True)

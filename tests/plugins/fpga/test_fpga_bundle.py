@@ -143,7 +143,8 @@ def test_depths_of_memories_are_settings():
     plain = Sizes()
     doubled = {name: 2 * getattr(plain, name) for name in ('activations', 'results', 'residuals')}
     assert sizes_of(settings) == Sizes(8, weights=65536, sums=1024, **doubled)
-    for memories, line in ((dict(n=8), 'no such memory'), (dict(sums=2**20), 'an address has 20 bits'),
+    for memories, line in ((dict(n=8), 'no such memory'), (dict(poisoned=1), 'no such memory'),
+                           (dict(sums=2**20), 'an address has 20 bits'),
                            (dict(biases=8192), 'room for 4096'), (dict(sums=2), 'give at least 16 words'),
                            (dict(sums=640), 'power of two')):  # fmt: skip
         with pytest.raises(UserError, match=f'fpga: memories: .*{line}'):
