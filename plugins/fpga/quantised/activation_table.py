@@ -31,6 +31,11 @@ def least_value(activation: nn.Module) -> float:
         return min(float(activation(x).min()), 0.0) if bounded else float('-inf')
 
 
+def gain_of(quarters: int | Tensor) -> float:
+    """2 ** (quarters / 4)."""
+    return 2.0 ** (int(quarters) / 4)
+
+
 class ActivationTable(nn.Module):
     """Rounds its input to int8, and the activation of that to 8 bits.
 
@@ -40,6 +45,7 @@ class ActivationTable(nn.Module):
 
     Attributes:
         before, after: quantisers of the input and of the output.
+        input_quarters, output_quarters: () int32, gains of the input and of the output in quarters of an octave.
         exact: look the output up; at calibration it is the activation itself, so that scales are chosen by it.
     """
 
@@ -50,21 +56,33 @@ class ActivationTable(nn.Module):
             self.activation.inplace = False
         self.before = QuantIdentity(act_quant=FrozenInt8)
         self.after = QuantIdentity(act_quant=FrozenOffsetUint8 if offset else FrozenInt8)
+        for name in ('input_quarters', 'output_quarters'):
+            self.register_buffer(name, torch.zeros((), dtype=torch.int32))
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """Without gains where none were saved."""
+        for name in ('input_quarters', 'output_quarters'):
+            state_dict.setdefault(f'{prefix}{name}', torch.zeros((), dtype=torch.int32))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def curve(self, x: Tensor) -> Tensor:
+        """The activation between both gains."""
+        return self.activation(x / gain_of(self.input_quarters)) * gain_of(self.output_quarters)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape; gradients are the activation's."""
         x = self.before(x)
         if not self.exact:
-            return self.after(self.activation(x))
+            return self.after(self.curve(x))
         index = (shifted(x.detach(), int(frac_of(self.before.act_quant))) + -LOW).long()
         found = self.values().to(x)[index]
-        return self.after(straight(self.activation(x), found) if x.requires_grad else found)
+        return self.after(straight(self.curve(x), found) if x.requires_grad else found)
 
     @torch.no_grad()
     def integers(self) -> Tensor:
         """(256,) float64 integers, less their zero point: the output of each input from -128 to 127."""
         x = torch.arange(LOW, HIGH + 1, dtype=torch.float64)
-        y = self.activation(shifted(x, -int(frac_of(self.before.act_quant))))
+        y = self.curve(shifted(x, -int(frac_of(self.before.act_quant))))
         after, zero = self.after.act_quant, zero_of(self.after.act_quant)
         return to_integers(y, int(frac_of(after)), zero is None, 0 if zero is None else int(zero))
 

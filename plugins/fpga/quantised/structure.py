@@ -153,7 +153,7 @@ class Reader:
             raise UserError(f'model: {name}: an activation that follows no convolution of its own; leave it out')
         self.makes[layer][name] = None
         if not isinstance(module, nn.ReLU | QuantReLU):
-            self.tables[name] = least_value(getattr(module, 'activation', module))
+            self.tables[name] = least_value(getattr(module, 'curve', module))
         return Value(map=name)
 
     def read_sum(self, node: fx.Node) -> Value:

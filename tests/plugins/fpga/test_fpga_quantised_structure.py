@@ -133,7 +133,7 @@ def test_maps_that_are_hardly_negative_and_no_sums_have_a_zero_point(act, change
     point, frac = zero_of(module.after.act_quant), int(frac_of(module.after.act_quant))
     assert (point is not None) == zero
     if zero:
-        least = min(float(act(torch.linspace(-9, 9, 999)).min()), 0)
+        least = min(float(module.curve(torch.linspace(-9, 9, 999)).min()), 0)
         assert int(point) - 1 < -least * 2**frac + 1e-3 and int(point) >= -least * 2**frac - 1e-3
     assert module.after.act_quant.is_signed != zero
 

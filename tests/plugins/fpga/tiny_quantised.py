@@ -103,7 +103,8 @@ def hand_activation(state: dict, name: str, act: type[nn.Module]) -> dict:
     if act is nn.ReLU:
         return dict(out=Format(frac(state, name, 'act'), signed=False))
     before, after = (frac(state, f'{name}.{part}', 'act') for part in ('before', 'after'))
-    values = act()(torch.arange(-128, 128, dtype=torch.float64) * 2.0**-before)
+    into, out_of = (2.0 ** (int(state[f'{name}.{end}_quarters']) / 4) for end in ('input', 'output'))
+    values = act()(torch.arange(-128, 128, dtype=torch.float64) * 2.0**-before / into) * out_of
     zero = state.get(f'{name}.after.act_quant.fused_activation_quant_proxy.tensor_quant.zero_point_impl.zero')
     out = Format(after, signed=True) if zero is None else Format(after, signed=False, zero=int(zero))
     q = rounded(values, after, out.low - out.zero, out.high - out.zero) + out.zero

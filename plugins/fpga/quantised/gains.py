@@ -1,0 +1,83 @@
+"""Maps that fill their 8 bits: a gain for each, put into the kernels before and behind it, so that scales stay shifts.
+
+Powers of two alone leave up to half of the range of a map unused. The kernels that make a map are multiplied by its
+gain, those that read it divided by it, and an activation by a table is looked up between two gains: what the network
+puts out stays the same. Cross-layer equalisation (Nagel et al., arXiv 1906.04721) does so for each channel behind a
+ReLU; that a map gets any scale in this way, also around the table of a SiLU, is ours.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .activation_table import gain_of
+from .fixed_point import candidates, squared_error, zero_point
+from .rebuilt_conv import RebuiltConv2d
+from .scales import before, map_groups, signed, steps
+from .structure import INPUT, Structure
+from .watching import in_float, ranges_of, run
+
+QUARTERS = range(4)  # of an octave, that a gain may have; a whole octave is a shift
+FRACS = 3  # the finest that clips nothing, and so many less one that clip
+HEAD = 'bbox_head.'
+
+
+def fixed_groups(network: nn.Module, structure: Structure) -> set[str]:
+    """Groups whose maps keep their values.
+
+    The image's; the maps that the head of a detector reads, because a distillation compares them with a teacher's; the
+    maps of a layer that several activations follow.
+    """
+    groups = {structure.shared.of(INPUT)}
+    for name, read in structure.reads.items():
+        if name.startswith(HEAD) and not read.startswith(HEAD):
+            groups.add(structure.shared.of(read))
+    for step in steps(network, structure):
+        if len(step.targets) > 1:
+            groups.update(step.targets)
+    return groups
+
+
+@torch.no_grad()
+def choose_gains(network: nn.Module, structure: Structure, batches: Sequence[Tensor]) -> dict[str, int]:
+    """Group -> its gain in quarters of an octave, with which 8 bits lose least of the float maps, or of what a table
+    makes of them."""
+    keep = fixed_groups(network, structure)
+    groups = {name: members for name, members in map_groups(network, structure).items() if name not in keep}
+    curves = {before(name): network.get_submodule(name).curve for name in structure.tables}
+    ranges = ranges_of(network, batches, groups)
+    errors: dict[str, dict[int, dict[int, float]]] = {name: {q: {} for q in QUARTERS} for name in groups}
+
+    def measure(name: str, x: Tensor) -> None:
+        sign, curve = signed(groups[name]), curves.get(name)
+        least = structure.least(name) if structure.offset(name) else 0.0
+        x = x if sign else x.clamp(min=least)
+        for quarters, losses in errors[name].items():
+            gain = gain_of(quarters)
+            for frac in candidates((ranges[name] - least) * gain, sign)[:FRACS]:
+                if curve is None:
+                    lost = squared_error(x * gain, frac, sign, zero=zero_point(least * gain, frac)) / gain**2
+                else:
+                    lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain))
+                losses[frac] = losses.get(frac, 0.0) + lost
+
+    with in_float(network, groups):
+        run(network, batches, groups, measure)
+    return {name: min(QUARTERS, key=lambda q, own=own: min(own[q].values())) for name, own in errors.items()}
+
+
+@torch.no_grad()
+def apply_gains(network: nn.Module, structure: Structure, gains: Mapping[str, int]) -> None:
+    """Multiply the maps of each group by 2 ** (its gain / 4), in place; a group without one keeps its values."""
+    for step in steps(network, structure):
+        cores = step.conv.cores if isinstance(step.conv, RebuiltConv2d) else [step.conv]
+        made = gain_of(gains.get(step.targets[0], 0) if step.targets else 0)
+        cores[0].weight.div_(gain_of(gains.get(step.source, 0)))
+        cores[-1].weight.mul_(made)
+        if step.conv.bias is not None:
+            step.conv.bias.mul_(made)
+    for name in structure.tables:
+        table = network.get_submodule(name)
+        table.input_quarters.add_(gains.get(before(name), 0))
+        table.output_quarters.add_(gains.get(structure.shared.of(name), 0))
