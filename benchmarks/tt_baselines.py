@@ -176,8 +176,10 @@ def summarise() -> None:
         figures |= {f'{name}.{x}': value for x, value in summary(own).items()} | {f'{name}.seeds': len(own)}
     seeds = sorted({run[3] for run in rows})
     record('tt_baselines', figures, seeds, 'python benchmarks/tt_baselines.py')
-    before = read('tt_baselines_bootstrap').get('figures', {})  # of runs whose boxes are no longer there
-    record('tt_baselines_bootstrap', before | differences(rows), seeds, 'python benchmarks/tt_baselines.py')
+    found, before = differences(rows), read('tt_baselines_bootstrap').get('figures', {})
+    again = {name.rpartition('.')[0] for name in found}
+    kept = {name: x for name, x in before.items() if name.rpartition('.')[0] not in again}  # their boxes are gone
+    record('tt_baselines_bootstrap', kept | found, seeds, 'python benchmarks/tt_baselines.py')
 
 
 def differences(rows: dict[Run, dict]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from .structure import read_structure
 from .trace import is_chain
 from .watching import activations_exact, ranges_of, run
 
-GAIN_BATCHES = 2  # that gains are chosen on: all 32 images choose no better ones and take twice as long
+GAIN_BATCHES = 2  # that gains are chosen on, for the time that each takes
 
 
 @torch.no_grad()

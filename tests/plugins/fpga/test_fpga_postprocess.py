@@ -98,9 +98,17 @@ def test_equal_scores_in_another_order_are_the_same_boxes(maps, tmp_path):
         (lambda boxes, scores, labels: (boxes + 1, scores, labels), 'boxes differ by 1 px'),
         (lambda boxes, scores, labels: (boxes, scores + np.float32(0.01), labels), r'scores by 0\.01'),
         (lambda boxes, scores, labels: (boxes, scores, labels + 1), '4 unmatched beside 2'),
+        (
+            lambda boxes, scores, labels: (
+                np.append(boxes, boxes[:1] + 99, 0),
+                np.append(scores, np.float32(0.30001)),
+                np.append(labels, labels[:1]),
+            ),
+            '0 unmatched beside 4 matched, 1 at the threshold',
+        ),
         (lambda boxes, scores, labels: (boxes[:1], scores[:1], labels[:1]), '1 unmatched beside 3'),
     ],
-    ids=['boxes', 'scores', 'labels', 'one missing'],
+    ids=['boxes', 'scores', 'labels', 'one more at the threshold', 'one missing'],
 )
 def test_other_boxes_are_refused(maps, tmp_path, change, line):
     manifest, found = swapped(maps)
