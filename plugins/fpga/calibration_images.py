@@ -1,4 +1,4 @@
-"""Images of a config's training split as its detector takes them: for the choice of scales."""
+"""Images of a split of a config, as its detector takes them: for the choice of scales."""
 
 import torch
 from mmdet.structures import DetDataSample
@@ -12,16 +12,16 @@ from detplug.images.reading import read_image
 BATCH = 8
 
 
-def calibration_images(model: nn.Module, cfg: Config, side: int, count: int) -> list[Tensor]:
-    """Batches (N, 3, side, side), 0 .. 1, of at most ``count`` training images, drawn without augmentation.
+def calibration_images(model: nn.Module, cfg: Config, side: int, count: int, split: str = 'train') -> list[Tensor]:
+    """Batches (N, 3, side, side), 0 .. 1, of at most ``count`` images of a split, drawn without augmentation.
 
     Raises:
-        UserError: no training split, or none of its pictures is there.
+        UserError: no such split, or none of its pictures is there.
     """
     fit = Letterbox(scale=(side, side), fixed=True, centre=True)
     pictures = [
         torch.from_numpy(fit.transform(dict(img=read_image(path)))['img'].transpose(2, 0, 1).copy())
-        for path in image_paths(cfg, 'train', count)
+        for path in image_paths(cfg, split, count)
     ]
     return [_preprocessed(model, pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
 

@@ -19,7 +19,7 @@ from .structure import INPUT, Structure
 from .watching import in_float, ranges_of, run
 
 QUARTERS = range(4)  # of an octave, that a gain may have; a whole octave is a shift
-FRACS = 3  # the finest that clips nothing, and so many less one that clip
+VALUES = 2**18  # of each map of a batch, evenly spaced, on which errors are measured
 HEAD = 'bbox_head.'
 
 
@@ -40,22 +40,29 @@ def fixed_groups(network: nn.Module, structure: Structure) -> set[str]:
 
 
 @torch.no_grad()
-def choose_gains(network: nn.Module, structure: Structure, batches: Sequence[Tensor]) -> dict[str, int]:
-    """Group -> its gain in quarters of an octave, with which 8 bits lose least of the float maps, or of what a table
-    makes of them."""
+def choose_gains(
+    network: nn.Module, structure: Structure, batches: Sequence[Tensor]
+) -> tuple[dict[str, int], dict[str, dict[int, float]]]:
+    """The gains with which 8 bits lose least of the float maps, or of what a table makes of them.
+
+    Returns:
+        group -> its gain in quarters of an octave, 0 of those that keep their values; and group -> frac -> sum of
+        squares of what is lost with that gain.
+    """
     keep = fixed_groups(network, structure)
-    groups = {name: members for name, members in map_groups(network, structure).items() if name not in keep}
+    groups = map_groups(network, structure)
     curves = {before(name): network.get_submodule(name).curve for name in structure.tables}
     ranges = ranges_of(network, batches, groups)
-    errors: dict[str, dict[int, dict[int, float]]] = {name: {q: {} for q in QUARTERS} for name in groups}
+    errors = {name: {quarters: {} for quarters in ((0,) if name in keep else QUARTERS)} for name in groups}
 
     def measure(name: str, x: Tensor) -> None:
+        x = x.flatten()[:: x.numel() // VALUES | 1]  # odd, so that all columns of a map are seen
         sign, curve = signed(groups[name]), curves.get(name)
         least = structure.least(name) if structure.offset(name) else 0.0
         x = x if sign else x.clamp(min=least)
         for quarters, losses in errors[name].items():
             gain = gain_of(quarters)
-            for frac in candidates((ranges[name] - least) * gain, sign)[:FRACS]:
+            for frac in candidates((ranges[name] - least) * gain, sign):
                 if curve is None:
                     lost = squared_error(x * gain, frac, sign, zero=zero_point(least * gain, frac)) / gain**2
                 else:
@@ -64,7 +71,8 @@ def choose_gains(network: nn.Module, structure: Structure, batches: Sequence[Ten
 
     with in_float(network, groups):
         run(network, batches, groups, measure)
-    return {name: min(QUARTERS, key=lambda q, own=own: min(own[q].values())) for name, own in errors.items()}
+    gains = {name: min(own, key=lambda quarters, own=own: min(own[quarters].values())) for name, own in errors.items()}
+    return gains, {name: errors[name][quarters] for name, quarters in gains.items()}
 
 
 @torch.no_grad()

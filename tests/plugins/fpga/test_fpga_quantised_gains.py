@@ -10,7 +10,7 @@ pytest.importorskip('brevitas', reason='the extra [fpga] is not installed')
 
 from tiny_quantised import quantised_tiny, random_images, random_tiny
 
-from plugins.fpga.quantised import calibration
+from plugins.fpga.quantised import calibration, gains
 from plugins.fpga.quantised.gains import QUARTERS, apply_gains, choose_gains, fixed_groups
 from plugins.fpga.quantised.replace import FORMS, quantise
 from plugins.fpga.quantised.scales import map_groups
@@ -31,15 +31,15 @@ def test_gains_leave_the_outputs_and_multiply_the_maps(form, act):
     network, images = quantise(random_tiny(0, act), form), random_images()
     structure, exact = read_structure(network), float_outputs(network, images)
     groups = [name for name in map_groups(network, structure) if name not in fixed_groups(network, structure)]
-    gains = {name: 1 + index % 3 for index, name in enumerate(groups)}
+    chosen = {name: 1 + index % 3 for index, name in enumerate(groups)}
     maps = []
     network.chain.conv.register_forward_hook(lambda *given: maps.append(given[2]))  # returns None: the map stays
     float_outputs(network, images)
-    apply_gains(network, structure, gains)
+    apply_gains(network, structure, chosen)
     for mine, theirs in zip(float_outputs(network, images), exact, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
     name = 'chain.activate' if act is nn.ReLU else 'chain.activate.before'
-    gain = 2 ** (gains[structure.shared.of(name) if act is nn.ReLU else name] / 4)
+    gain = 2 ** (chosen[structure.shared.of(name) if act is nn.ReLU else name] / 4)
     torch.testing.assert_close(maps[1], maps[0] * gain, rtol=1e-4, atol=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_with_gains_8_bits_lose_less_of_the_outputs(form, least, act, monkeypatc
     lost = {True: [], False: []}
     for with_gains, logarithms in lost.items():
         if not with_gains:
-            monkeypatch.setattr(calibration, 'choose_gains', lambda *args: {})
+            monkeypatch.setattr(gains, 'QUARTERS', (0,))
         for seed in range(4):
             network, images = quantise(random_tiny(seed, act), form), random_images(32, seed + 50)
             exact = float_outputs(network, images)
@@ -62,18 +62,19 @@ def test_with_gains_8_bits_lose_less_of_the_outputs(form, least, act, monkeypatc
 def test_the_gain_is_the_one_that_fills_the_range():
     network = quantise(random_tiny(), 'chain')
     structure = read_structure(network)
-    gains = choose_gains(network, structure, [random_images()])
-    assert set(gains.values()) <= set(QUARTERS) and len(set(gains.values())) > 1
-    apply_gains(network, structure, gains)
-    again = choose_gains(network, read_structure(network), [random_images()])
+    chosen, errors = choose_gains(network, structure, [random_images()])
+    assert set(chosen.values()) <= set(QUARTERS) and len(set(chosen.values())) > 1
+    apply_gains(network, structure, chosen)
+    again, left = choose_gains(network, read_structure(network), [random_images()])
     assert list(again.values()).count(0) > len(again) / 2  # what is left is of rounding, clipping, or the same range
+    assert errors.keys() == left.keys() == map_groups(network, structure).keys()
 
 
 def test_the_image_and_what_several_activations_read_keep_their_values():
     network = quantise(random_tiny(), 'chain')
     structure = read_structure(network)
     assert fixed_groups(network, structure) == {structure.shared.of('input')}
-    assert structure.shared.of('input') not in choose_gains(network, structure, [random_images()])
+    assert structure.shared.of('input') not in choose_gains(network, structure, [random_images()])[0]
 
 
 def test_a_checkpoint_from_before_maps_had_gains_is_read():

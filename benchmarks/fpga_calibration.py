@@ -1,0 +1,131 @@
+"""What each part of the int8 calibration does to the detections, on val: a measure of less noise than mAP.
+
+Every box that the float detector gives a score above .25 before suppression is compared with the int8 detector's from
+the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute change of the score, means over boxes.
+A variant leaves one part out: ``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums and
+``nearest``, which rounds kernels without any feedback (error_feedback.py); ``no_balance`` of Tensor-Train cores.
+``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
+
+DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over seeds), coco: the
+official YOLOv5n on coco_tiny, 640 px. Rows: results/fpga_calibration_runs.jsonl; a row that is there is not repeated.
+
+python benchmarks/fpga_calibration.py [--detectors dense tt4x coco] [--seeds 0 1 2]
+"""
+
+import argparse
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from unittest import mock
+
+import torch
+from finetuning import WEIGHTS, convert_weights, summary
+from fpga_accuracy import COCO, float_detector
+from record import RESULTS, commit, record
+from torch import Tensor, nn
+
+from detplug.cli.config import load_config
+from detplug.cli.detector import build_detector
+from detplug.engine.history import read_history
+from plugins.fpga.calibration_images import calibration_images
+from plugins.fpga.compressor import DEFAULTS
+from plugins.fpga.model import quantised_detector
+from plugins.fpga.quantised import calibration, error_feedback, gains
+from plugins.fpga.quantised.raw_network import RawNetwork
+
+DETECTORS = ('dense', 'tt4x', 'coco')
+SIDES = {'dense': 320, 'tt4x': 320, 'coco': 640}
+SCORE = 0.25
+ALL = 10**6  # images
+ROWS = RESULTS / 'fpga_calibration_runs.jsonl'
+
+
+def coarser(choose: Callable) -> Callable:
+    """``fitting_fracs`` whose maps have two bits less."""
+    return lambda *args: {name: frac - 2 for name, frac in choose(*args).items()}
+
+
+VARIANTS = {
+    'all': (),
+    'no_gains': ((gains, 'QUARTERS', (0,)),),
+    'no_move': ((error_feedback, 'moved', lambda weight, *_: weight.double()),),
+    'nearest': ((calibration, 'round_kernels', lambda *_: None),),
+    'no_balance': ((calibration, 'balance', lambda _: None),),
+    'two_bits_less': ((calibration, 'fitting_fracs', coarser(calibration.fitting_fracs)),),
+}
+
+
+def quantised(model: nn.Module, images: list[Tensor], variant: str) -> nn.Module:
+    """The int8 form of a float detector, calibrated without what the variant leaves out."""
+    made = quantised_detector(copy.deepcopy(model), DEFAULTS['form'])
+    with ExitStack() as stack:
+        for patch in VARIANTS[variant]:
+            stack.enter_context(mock.patch.object(*patch))
+        calibration.calibrate(RawNetwork(made), images)
+    return made
+
+
+@torch.no_grad()
+def detections(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes (N, A, 4) xyxy and scores (N, A, C) of all priors."""
+    return model.bbox_head.dense_predictions(model.extract_feat(images))
+
+
+def change(model: nn.Module, other: nn.Module, batches: list[Tensor]) -> dict[str, float]:
+    """``iou_lost`` and ``score_change`` of ``other``, and how many ``boxes`` were compared."""
+    lost, changed = [], []
+    for images in batches:
+        (boxes, scores), (others, other_scores) = detections(model, images), detections(other, images)
+        best, label = scores.max(-1)
+        keep = best > SCORE
+        a, b = boxes[keep].double(), others[keep].double()
+        inner = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+        areas = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
+        lost.append(1 - inner / (areas - inner))
+        changed.append((best - other_scores.gather(-1, label[..., None])[..., 0])[keep].abs())
+    lost, changed = torch.cat(lost), torch.cat(changed)
+    return dict(iou_lost=float(lost.mean()), score_change=float(changed.mean()), boxes=len(lost))
+
+
+def measured(detector: str, seed: int, variants: list[str]) -> Iterator[dict]:
+    """A row of each variant of one detector."""
+    if detector == 'coco':
+        convert_weights('../shared/weights/yolov5n.pt')
+        config, checkpoint = COCO, WEIGHTS
+    else:
+        config, checkpoint = float_detector('silu', detector, seed)
+    cfg = load_config(config)
+    model = build_detector(cfg, str(checkpoint)).eval()
+    images = calibration_images(model, cfg, SIDES[detector], DEFAULTS['images'])
+    batches = calibration_images(model, cfg, SIDES[detector], ALL, 'val')
+    for variant in variants:
+        figures = change(model, quantised(model, images, variant), batches)
+        yield dict(detector=detector, variant=variant, seed=seed, commit=commit(), figures=figures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--detectors', nargs='+', choices=DETECTORS, default=DETECTORS)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='of BCCD')
+    args = parser.parse_args()
+    for detector, seed in itertools.product(args.detectors, args.seeds):
+        done = {(row['detector'], row['variant'], row['seed']) for row in read_history(ROWS)}
+        variants = [x for x in VARIANTS if detector == 'tt4x' or x != 'no_balance']
+        missing = [variant for variant in variants if (detector, variant, seed) not in done]
+        if missing and (detector != 'coco' or seed == args.seeds[0]):
+            for row in measured(detector, seed, missing):
+                with ROWS.open('a') as file:
+                    file.write(json.dumps(row) + '\n')
+    rows, figures = read_history(ROWS), {}
+    for detector, variant in itertools.product(DETECTORS, VARIANTS):
+        found = [row['figures'] for row in rows if (row['detector'], row['variant']) == (detector, variant)]
+        if found:
+            figures |= {f'{detector}.{variant}.{name}': value for name, value in summary(found).items()}
+            figures[f'{detector}.{variant}.seeds'] = len(found)
+    record('fpga_calibration', figures, sorted({row['seed'] for row in rows}))
+
+
+if __name__ == '__main__':
+    main()
