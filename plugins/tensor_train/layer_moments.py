@@ -39,10 +39,13 @@ class Sums:
 
     def add(self, maps: Tensor, generator: torch.Generator) -> None:
         """Count the positions of (N, C, H, W) maps, at most POSITIONS of them."""
-        points = maps.detach().transpose(0, 1).flatten(1)
-        if points.shape[1] > POSITIONS:
-            chosen = torch.randint(points.shape[1], (POSITIONS,), generator=generator)
-            points = points[:, chosen.to(points.device)]
+        pixels = maps.detach().flatten(2)
+        count = len(pixels) * pixels.shape[2]
+        if count > POSITIONS:
+            chosen = torch.randint(count, (POSITIONS,), generator=generator).to(maps.device)
+            points = pixels[chosen // pixels.shape[2], :, chosen % pixels.shape[2]].T  # no copy of the whole map
+        else:
+            points = pixels.transpose(0, 1).flatten(1)
         self.add_points(points)
 
     def add_points(self, points: Tensor) -> None:
@@ -110,8 +113,8 @@ def layer_moments(
 
     def hook(name: str) -> Callable:
         def note(conv: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            bias = 0 if conv.bias is None else conv.bias[:, None, None]
-            for running, maps in zip(sums[name][:2], (inputs[0], output - bias), strict=True):
+            plain = output if conv.bias is None else output - conv.bias[:, None, None]
+            for running, maps in zip(sums[name][:2], (inputs[0], plain), strict=True):
                 running.add(maps, generator)
             if has_patches(conv):
                 sums[name][2].add_points(patches(conv, inputs[0], output.shape[2:], most, patch_generator))
