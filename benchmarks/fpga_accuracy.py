@@ -94,9 +94,11 @@ def detector(activation: str, variant: str, kind: str, seed: int) -> Detector:
     return config, made / 'compressed.pth'
 
 
-def runs(activations: Sequence[str], kinds: Sequence[str]) -> list[tuple[str, str, str]]:
+def runs(
+    activations: Sequence[str], kinds: Sequence[str], variants: Sequence[str] = tuple(VARIANTS)
+) -> list[tuple[str, str, str]]:
     """(activation, variant, kind); in float there is one tt4x."""
-    every = itertools.product(activations, VARIANTS, kinds)
+    every = itertools.product(activations, variants, kinds)
     return [run for run in every if run[1:] != ('tt4x_rebuild', 'float')]
 
 
@@ -166,9 +168,10 @@ def main() -> None:
     parser.add_argument('--activation', nargs='+', choices=ACTIVATIONS, default=['silu'], help='of bccd')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='of bccd')
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS, help='of bccd')
+    parser.add_argument('--variants', nargs='+', choices=tuple(VARIANTS), default=tuple(VARIANTS), help='of bccd')
     parser.add_argument('--no-test', action='store_true', help='print val figures of bccd, record nothing')
     args = parser.parse_args()
-    chosen = runs(args.activation, args.kinds)
+    chosen = runs(args.activation, args.kinds, args.variants)
     if args.data == 'coco_tiny':
         record('fpga_ptq_coco', coco_figures(), [])
     elif args.no_test:
