@@ -124,7 +124,7 @@ def main() -> None:
         if found:
             figures |= {f'{detector}.{variant}.{name}': value for name, value in summary(found).items()}
             figures[f'{detector}.{variant}.seeds'] = len(found)
-    record('fpga_calibration', figures, sorted({row['seed'] for row in rows}))
+    record('fpga_calibration', figures, sorted({row['seed'] for row in rows}), 'python benchmarks/fpga_calibration.py')
 
 
 if __name__ == '__main__':

@@ -24,6 +24,15 @@ COCO = {
     'ptq': ('int8, calibrated, a scale for each channel of a kernel', 3),
     'ptq_tensor': ('int8, calibrated, one scale a kernel', 3),
 }
+CALIBRATED = {'dense': 'BCCD, dense', 'tt4x': 'BCCD, 4x smaller, chains', 'coco': 'official weights, coco_tiny'}
+PARTS = {
+    'all': 'int8, calibrated',
+    'no_gains': 'without gains of maps',
+    'no_move': 'kernels are not moved towards their float sums',
+    'nearest': 'kernels are rounded to the nearest',
+    'no_balance': 'cores are not balanced',
+    'two_bits_less': 'planted: maps of 6 bits',
+}
 CSIM = {
     'qonnx_mismatches': ('mismatches, QONNX against brevitas', 0),
     'hls_mismatches': ('mismatches, C simulation against QONNX', 0),
@@ -73,6 +82,18 @@ def accuracy_table() -> str:
 def coco_table() -> str:
     """mAP of the official weights without training."""
     return plain_table('fpga_ptq_coco', COCO)
+
+
+def calibration_table() -> str:
+    """What each part of the calibration does to boxes and scores."""
+    figures = read('fpga_calibration').get('figures', {})
+    rows = []
+    for part, title in PARTS.items():
+        keys = [f'{detector}.{part}.{name}' for detector in CALIBRATED for name in ('iou_lost', 'score_change')]
+        if set(keys) & figures.keys():
+            rows.append([title, *(cell(figures, key, 4) for key in keys)])
+    heads = [f'{title}: {what}' for title in CALIBRATED.values() for what in ('1 - IoU', 'score')]
+    return markdown(['', *heads], rows)
 
 
 def plain_table(name: str, titles: dict[str, tuple[str, int]]) -> str:
@@ -159,6 +180,7 @@ def published_table() -> str:
 TABLES = {
     'fpga_accuracy': accuracy_table,
     'fpga_ptq_coco': coco_table,
+    'fpga_calibration': calibration_table,
     'fpga_csim': lambda: plain_table('fpga_csim', CSIM),
     'fpga_rtl': lambda: plain_table('fpga_rtl', RTL),
     'fpga_resources': resources_table,
