@@ -29,6 +29,7 @@ PARTS = {
     'all': 'int8, calibrated',
     'no_gains': 'without gains of maps',
     'no_move': 'kernels are not moved towards their float sums',
+    'little_ridge': 'kernels are moved with a ridge of .01',
     'nearest': 'kernels are rounded to the nearest',
     'no_balance': 'cores are not balanced',
     'two_bits_less': 'planted: maps of 6 bits',

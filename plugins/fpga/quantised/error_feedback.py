@@ -21,7 +21,7 @@ from .fixed_point import shifted, to_integers
 PIXELS = 16384  # of all images, that the correlation of inputs is taken from
 LARGEST = 4608  # inputs of one sum; 512 channels of 3x3. A matrix of more squared takes too long
 DAMPING = 0.01  # of the mean variance, GPTQ's
-RIDGE = 1.0  # of the mean variance: with .01 a detector of 80 classes, on 32 images, moves too far
+RIDGE = 1.0  # of the mean variance; benchmarks/fpga_calibration.py compares it with .01
 
 
 def round_with_feedback(weight: Tensor, correlation: Tensor, frac: int | Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def choose_gains(
     errors = {name: {quarters: {} for quarters in ((0,) if name in keep else QUARTERS)} for name in groups}
 
     def measure(name: str, x: Tensor) -> None:
-        x = x.flatten()[:: x.numel() // VALUES | 1]  # odd, so that all columns of a map are seen
+        x = x.flatten()[:: x.numel() // VALUES | 1]  # odd: an even step sees few columns of an even width
         sign, curve = signed(groups[name]), curves.get(name)
         least = structure.least(name) if structure.offset(name) else 0.0
         x = x if sign else x.clamp(min=least)
