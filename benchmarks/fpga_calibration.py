@@ -2,12 +2,11 @@
 
 Every box that the float detector gives a score above .25 before suppression is compared with the int8 detector's from
 the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute change of the score, means over boxes.
-A variant leaves one part out: ``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums and
-``nearest``, which rounds kernels without any feedback (error_feedback.py); ``little_ridge`` moves them farther; ``no_balance`` of Tensor-Train cores.
-``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
+A variant leaves one part out: ``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums,
+``little_ridge`` moves them farther; ``nearest`` rounds kernels without any feedback (error_feedback.py); ``no_balance``
+of Tensor-Train cores. ``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
 
-DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over
-seeds), coco: the
+DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over seeds), coco: the
 official YOLOv5n on coco_tiny, 640 px. Rows: results/fpga_calibration_runs.jsonl; a row that is there is not repeated.
 
 python benchmarks/fpga_calibration.py [--detectors dense tt4x coco] [--seeds 0]
