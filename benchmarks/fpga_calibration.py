@@ -2,9 +2,11 @@
 
 Every box that the float detector gives a score above .25 before suppression is compared with the int8 detector's from
 the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute change of the score, means over boxes.
-A variant leaves one part out: ``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums,
-``little_ridge`` moves them farther; ``nearest`` rounds kernels without any feedback (error_feedback.py); ``no_balance``
-of Tensor-Train cores. ``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
+A variant leaves one part out: ``narrow_index`` looks activations up by 8 bits in place of 10; ``signed_sums``: maps
+that are added have a sign in place of a zero point (zero_points.py); ``no_gains`` of maps (gains.py); ``no_move`` of
+kernels towards their float sums, ``little_ridge`` moves them farther; ``nearest`` rounds kernels without any feedback
+(error_feedback.py); ``no_balance`` of Tensor-Train cores. ``two_bits_less`` is planted: the maps lose two of their
+bits, which the measure has to show.
 
 DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over seeds), coco: the
 official YOLOv5n on coco_tiny, 640 px. Rows: results/fpga_calibration_runs.jsonl; a row that is there is not repeated.
@@ -32,7 +34,7 @@ from detplug.engine.history import read_history
 from plugins.fpga.calibration_images import calibration_images
 from plugins.fpga.compressor import DEFAULTS
 from plugins.fpga.model import quantised_detector
-from plugins.fpga.quantised import calibration, error_feedback, gains
+from plugins.fpga.quantised import activation_table, calibration, error_feedback, gains, quantisers, structure
 from plugins.fpga.quantised.raw_network import RawNetwork
 
 DETECTORS = ('dense', 'tt4x', 'coco')
@@ -49,6 +51,13 @@ def coarser(choose: Callable) -> Callable:
 
 VARIANTS = {
     'all': (),
+    'narrow_index': (
+        (gains, 'INDEX_BITS', 8),
+        (quantisers.FrozenIndex, 'bit_width', 8),
+        (activation_table, 'LOW', -128),
+        (activation_table, 'HIGH', 127),
+    ),
+    'signed_sums': ((structure, 'zero_multiples', lambda sums, same: None),),
     'no_gains': ((gains, 'QUARTERS', (0,)),),
     'no_move': ((error_feedback, 'moved', lambda weight, *_: weight.double()),),
     'little_ridge': ((error_feedback, 'RIDGE', 0.01),),
@@ -60,10 +69,10 @@ VARIANTS = {
 
 def quantised(model: nn.Module, images: list[Tensor], variant: str) -> nn.Module:
     """The int8 form of a float detector, calibrated without what the variant leaves out."""
-    made = quantised_detector(copy.deepcopy(model), DEFAULTS['form'])
     with ExitStack() as stack:
         for patch in VARIANTS[variant]:
             stack.enter_context(mock.patch.object(*patch))
+        made = quantised_detector(copy.deepcopy(model), DEFAULTS['form'])
         calibration.calibrate(RawNetwork(made), images)
     return made
 

@@ -27,6 +27,8 @@ COCO = {
 CALIBRATED = {'dense': 'BCCD, dense', 'tt4x': 'BCCD, 4x smaller, chains', 'coco': 'official weights, coco_tiny'}
 PARTS = {
     'all': 'int8, calibrated',
+    'narrow_index': 'activations looked up by 8 bits',
+    'signed_sums': 'maps that are added have a sign',
     'no_gains': 'without gains of maps',
     'no_move': 'kernels are not moved towards their float sums',
     'little_ridge': 'kernels are moved with a ridge of .01',

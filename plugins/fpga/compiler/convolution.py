@@ -130,6 +130,6 @@ def compute(job: Job, tile: Span, chunk: Span, at: tuple[int, int], **fields) ->
         in_rows=rows.end - window, in_cols=task.in_cols, top=window - begin, left=task.padding,
         kernel_rows=task.kernel[0], kernel_cols=task.kernel[1], in_blocks=job.into, terms=job.terms,
         rows=chunk.count, cols=task.cols, weights=weights, weights_block=job.terms * job.n, weights_step=job.n,
-        use_bias=1, signed_in=int(task.signed_in), signed_out=int(task.signed_out or task.look_up),
+        use_bias=1, signed_in=int(task.signed_in), signed_out=int(task.signed_out),
         look_up=int(task.look_up), table=job.table, outside=task.outside, **fields,
     )  # fmt: skip

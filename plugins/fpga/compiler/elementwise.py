@@ -4,7 +4,7 @@ A tile of N x N ones on the diagonal hands activations through the array; two ma
 a window as terms with ``largest`` are pooled, and stores that write each word twice double a map.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ class ElementTask:
         return {**inputs, 'weights': n, 'output': count * self.rows * self.cols * self.factor**2}
 
 
-def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -> tuple[ElementTask, ...]:
+def element_tasks(op: Op, sources: Sequence[Format], channels: int, rows: int, cols: int) -> tuple[ElementTask, ...]:
     """The tasks of an `Add`, `MaxPool` or `Upsample`, each of which reads what the one before made.
 
     The largest value of a square is the largest of its rows' largest: two passes of k instead of one of k * k, where
@@ -77,10 +77,10 @@ def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -
     Raises:
         UserError: a sum that would have to be multiplied, an upsampling by another factor than 2.
     """
-    size = op.name, channels, rows, cols
+    size, source = (op.name, channels, rows, cols), sources[0]
     signs = dict(signed_in=source.signed, signed_out=source.signed)
     if isinstance(op, Add):
-        residual = residual_of(op, source)
+        residual = residual_of(op, sources)
         return (ElementTask(*size, 2, shift=residual.shift, signed_in=source.signed, signed_out=residual.signed),)
     if isinstance(op, MaxPool) and op.stride > 1:
         window = dict(kernel=(op.kernel, op.kernel), stride=op.stride, edges=(op.edge, op.edge))
@@ -93,17 +93,18 @@ def element_tasks(op: Op, source: Format, channels: int, rows: int, cols: int) -
     return (ElementTask(*size, factor=getattr(op, 'factor', 1), **signs),)
 
 
-def residual_of(op: Add, source: Format) -> Residual:
-    """Shift and sign of an addition of maps of format ``source``.
+def residual_of(op: Add, sources: Sequence[Format]) -> Residual:
+    """Shift and sign of an addition of maps of two formats.
 
     Raises:
-        UserError: a finer result than the sum, or a zero point.
+        UserError: a finer result than the sum, or another zero point than the sum of both.
     """
-    if source.zero or op.out.zero:
-        raise UserError(f'{op.name}: zero point: {source.zero}; maps that are added must have none')
-    shift = source.frac - op.out.frac
+    shift = sources[0].frac - op.out.frac
     if not 0 <= shift <= MAX_SHIFT:
         raise UserError(f'{op.name}: shift: {shift} is not between 0 and {MAX_SHIFT}; choose other scales')
+    zero = sum(form.zero for form in sources) / (1 << shift)
+    if zero != op.out.zero:
+        raise UserError(f'{op.name}: zero point: {op.out.zero}; must be {zero:g}, that of the maps that are added')
     return Residual(shift, op.out.signed)
 
 

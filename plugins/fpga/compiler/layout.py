@@ -6,7 +6,7 @@ All functions return uint8 with N as the last axis; flattened over the axes befo
 
 import numpy as np
 
-from ..hardware.limits import BIAS_BITS
+from ..hardware.limits import BIAS_BITS, INDEX_BITS
 from ..integers.number_format import Table
 from ..integers.tt_kernel import TTKernel
 
@@ -64,8 +64,13 @@ def bias_words(bias: np.ndarray, shifts: np.ndarray, n: int) -> np.ndarray:
 
 
 def table_words(table: Table, n: int) -> np.ndarray:
-    """(256, N): the result of every byte, the same for all lanes."""
-    values = np.roll(table.values, -table.format.low).astype(np.int64) & 255  # byte 0 is the integer 0
+    """(2 ** INDEX_BITS, N): the result of every index, the same for all lanes; at 0 that of the integer 0.
+
+    A table of fewer bits goes on with its outermost results, as its index would be clipped.
+    """
+    half = 1 << (INDEX_BITS - 1)
+    index = np.roll(np.arange(-half, half), half).clip(table.format.low, table.format.high)
+    values = table.values[index - table.format.low].astype(np.int64) & 255
     return np.repeat(values.astype(np.uint8)[:, None], n, axis=1)
 
 

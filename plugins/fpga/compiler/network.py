@@ -8,7 +8,7 @@ import numpy as np
 
 from ..hardware.instructions import Instruction
 from ..hardware.sizes import Sizes
-from ..integers.integer_network import Add, Concat, Conv, IntegerNetwork, Op
+from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, Op
 from ..integers.map_shapes import map_shapes
 from .chip import Chip
 from .convolution import conv_instructions
@@ -42,11 +42,16 @@ def op_tasks(network: IntegerNetwork, op: Op, add: Add | None = None) -> tuple[T
     """
     if isinstance(op, Concat):
         return ()
-    name, source = op.sources[0], network.formats[op.sources[0]]
-    channels, rows, cols = map_shapes(network)[name]
+    sources, size = formats_of(network, op), map_shapes(network)[op.sources[0]]
     if not isinstance(op, Conv):
-        return element_tasks(op, source, channels, rows, cols)
-    return (conv_task(op, source, rows, cols, None if add is None else residual_of(add, op.out)),)
+        return element_tasks(op, sources, *size)
+    residual = None if add is None else residual_of(add, formats_of(network, add))
+    return (conv_task(op, sources[0], *size[1:], residual),)
+
+
+def formats_of(network: IntegerNetwork, op: Op) -> list[Format]:
+    """Of what an operation reads."""
+    return [network.formats[name] for name in op.sources]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from detplug.errors import UserError
 
 from ..hardware.instructions import TABLE_WORDS
-from ..hardware.limits import MAX_BIAS, MAX_SHIFT
+from ..hardware.limits import INDEX_BITS, MAX_BIAS, MAX_SHIFT
 from ..integers.integer_network import Conv, Format, sum_range
 from .layout import blocks
 
@@ -121,6 +121,7 @@ def conv_task(op: Conv, source: Format, in_rows: int, in_cols: int, residual: Re
         'bias': (np.abs(entry_bias(op, source)).max() <= MAX_BIAS, f'at most {MAX_BIAS}: choose other scales'),
         'zero point': (op.out is None or op.out.zero == 0 or op.table is not None, '0 without a table'),
         'bits': (source.bits == 8 and (op.out is None or op.out.bits == 8), '8'),
+        'bits of the index': (op.table is None or op.table.format.bits <= INDEX_BITS, f'at most {INDEX_BITS}'),
     }
     low, high = sum_range(op, source)
     checks['sums'] = (

@@ -17,6 +17,7 @@ from torch.nn.modules.utils import _pair
 from detplug.errors import UserError
 
 from ..extra import needs_extra
+from ..hardware.limits import INDEX_BITS
 from ..integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Op, Upsample
 from ..integers.number_format import Table
 from ..integers.pooling import pool_problem
@@ -24,7 +25,8 @@ from ..integers.tt_kernel import TTKernel
 from .layers import Layer, layers_of
 
 MAP = Format(0, signed=False)
-TABLE = Table(Format(0, signed=True), np.zeros(256, np.int64))
+INDEX = Format(0, signed=True, bits=INDEX_BITS)
+TABLE = Table(INDEX, np.zeros(1 << INDEX_BITS, np.int64))
 KEPT = (nn.BatchNorm2d, nn.Identity, nn.Dropout)
 
 

@@ -96,6 +96,7 @@ class ComputeUnit(Component):
             self.sum_to_bank.eq(tag.compute.bank),
             requantiser.sums.eq(self.new_sums),
             requantiser.signed.eq(term.compute.signed_out),
+            requantiser.wide.eq(term.compute.look_up),
             look_up.write.eq(self.table_write),
             look_up.to.eq(self.table_to),
             look_up.word.eq(self.table_word),
@@ -156,5 +157,5 @@ class ComputeUnit(Component):
             self.result_write[0].eq(results & (tag.compute.target == Memory.RESULTS)),
             self.result_write[1].eq(results & (tag.compute.target == Memory.WEIGHTS)),
             self.result_to.eq(tag.result),
-            self.result_word.eq(adder.results),
+            *(byte.eq(result[:8]) for byte, result in zip(self.result_word, adder.results, strict=True)),
         ]

@@ -11,12 +11,13 @@ entry of 32 bits holds its bias and, above it, its shift. The table of an activa
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 
+from .limits import INDEX_BITS
 from .sizes import ADDRESS_BITS
 
 DDR_BITS = 32
 AFTER_BITS = 12  # of a number of instructions that must have ended, modulo 2 ** AFTER_BITS
 TABLE = 1 << (ADDRESS_BITS - 1)  # of the tables of activations among the addresses of biases
-TABLE_WORDS, TABLES = 256, 2
+TABLE_WORDS, TABLES = 1 << INDEX_BITS, 2
 
 
 class Memory(IntEnum):
@@ -90,8 +91,8 @@ class Compute(Instruction):
 
     For every block of N output channels: the sum over (kernel row, kernel column, input block) of a weight tile times
     the N channels of every place, at (stride row + kernel row - top, stride column + kernel column - left) of the
-    source; ``outside`` beyond in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, the table. Then,
-    with ``add``, + residual, division by 2 ** add_shift, clip to 8 bits.
+    source; ``outside`` beyond in_rows x in_cols. Then + bias, division by 2 ** shift, clip to 8 bits, or to
+    INDEX_BITS and the table. Then, with ``add``, + residual, division by 2 ** add_shift, clip to 8 bits.
 
     Attributes:
         source: address of the source at output place (0, 0), kernel place (0, 0), which may lie outside.

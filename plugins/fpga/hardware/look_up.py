@@ -1,6 +1,6 @@
-"""Activations by a table: a result of 8 bits is the address of another one, 256 bytes for every lane. Ours.
+"""Activations by a table: a sum of INDEX_BITS is the address of its result, 1024 bytes for every lane. Ours.
 
-There are two tables, so that the next one is loaded while one is in use.
+There are two tables, so that the next one is loaded while one is in use; both fill one block memory of 18 Kbit.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
@@ -10,10 +10,11 @@ from amaranth.lib.wiring import Component, In, Out
 from .block_ram import block_ram
 from .delay import delayed
 from .instructions import TABLE_WORDS, TABLES
+from .limits import INDEX_BITS
 
 
 class LookUp(Component):
-    """``results`` are of ``source`` LATENCY = 2 cycles before: out of ``table``, or without ``enable`` as they are.
+    """``results`` are of ``source`` LATENCY = 2 cycles before: out of ``table``, without ``enable`` its lowest 8 bits.
 
     A word of N bytes is written to ``to``, a byte for each lane.
     """
@@ -30,7 +31,7 @@ class LookUp(Component):
                 'word': In(word),
                 'enable': In(1),
                 'table': In(range(TABLES)),
-                'source': In(word),
+                'source': In(ArrayLayout(unsigned(INDEX_BITS), n)),
                 'results': Out(word),
             }
         )
@@ -46,5 +47,5 @@ class LookUp(Component):
                 write.data.eq(self.word[lane]),
                 read.addr.eq(Cat(source, self.table)),
             ]
-            m.d.sync += result.eq(Mux(enable, word, delayed(m, source, 1)))
+            m.d.sync += result.eq(Mux(enable, word, delayed(m, source[:8], 1)))
         return m

@@ -1,15 +1,16 @@
-"""From sums to 8 bits: division by a power of two a lane, halves to the even neighbour, clip. Ours."""
+"""From sums to few bits: division by a power of two a lane, halves to the even neighbour, clip. Ours."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from .delay import delayed
+from .limits import INDEX_BITS
 
 
 class Requantiser(Component):
-    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shifts`` and ``signed`` come one
-    cycle before them."""
+    """n values at once; ``results`` are LATENCY = 3 cycles behind ``sums``; ``shifts``, ``signed`` and ``wide`` come
+    one cycle before them. Results have 8 bits, ``wide`` ones INDEX_BITS and a sign."""
 
     latency = 3  # shift, round, clip
 
@@ -20,14 +21,16 @@ class Requantiser(Component):
                 'sums': In(ArrayLayout(signed(bits), n)),
                 'shifts': In(ArrayLayout(unsigned(5), n)),
                 'signed': In(1),
-                'results': Out(ArrayLayout(unsigned(8), n)),
+                'wide': In(1),
+                'results': Out(ArrayLayout(unsigned(INDEX_BITS), n)),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        sign = delayed(m, self.signed, self.latency)
-        low, high = Mux(sign, -128, 0), Mux(sign, 127, 255)
+        sign, wide = delayed(m, self.signed, self.latency), delayed(m, self.wide, self.latency)
+        reach = 1 << (INDEX_BITS - 1)
+        low, high = Mux(wide, -reach, Mux(sign, -128, 0)), Mux(wide, reach - 1, Mux(sign, 127, 255))
         for total, early, result in zip(self.sums, self.shifts, self.results, strict=True):
             shift = Signal(5, reset_less=True)
             below_half = Signal(self.bits - 1, reset_less=True)  # bits of a sum below the first that is cut off

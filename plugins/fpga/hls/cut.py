@@ -71,7 +71,7 @@ def finish(network: IntegerNetwork, given: Mapping[str, np.ndarray]) -> dict[str
             needed |= set(op.sources) - set(given)
     maps = {name: value.astype(np.int64) for name, value in given.items()}
     for op in reversed(ops):
-        maps[op.name] = run_op(op, [maps[name] for name in op.sources], network.formats[op.sources[0]])
+        maps[op.name] = run_op(op, [maps[name] for name in op.sources], [network.formats[name] for name in op.sources])
     return {name: maps[name] for name in network.outputs}
 
 

@@ -8,7 +8,7 @@ N images, C channels, O output channels, I input channels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class Concat(Op):
 
 @dataclass(frozen=True)
 class Add(Op):
-    """The sum of two maps of one format, rounded to the format of the output."""
+    """The sum of two maps, whose formats differ in their zero points alone, rounded to the format of the output."""
 
     out: Format
 
@@ -166,7 +166,7 @@ class IntegerNetwork:
         maps = {self.input: x.astype(np.int64)}
         for op in self.ops:
             given = [maps[name] for name in op.sources]
-            maps[op.name] = run_op(op, given, self.formats[op.sources[0]])
+            maps[op.name] = run_op(op, given, [self.formats[name] for name in op.sources])
         return maps
 
     def values(self, maps: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -180,16 +180,18 @@ def format_of(op: Op, sources: Sequence[Format]) -> Format:
     Raises:
         ValueError: sources of several formats.
     """
-    if len(set(sources)) > 1:
+    compared = [replace(form, zero=0) for form in sources] if isinstance(op, Add) else sources
+    if len(set(compared)) > 1:
         raise ValueError(f'{op.name}: sources of several formats: {sources}; they must share one scale')
     return op.format(sources[0]) if isinstance(op, Conv) else op.out if isinstance(op, Add) else sources[0]
 
 
-def run_op(op: Op, given: Sequence[np.ndarray], source: Format) -> np.ndarray:
-    """The map that ``op`` makes of the maps ``given``, whose format is ``source``."""
+def run_op(op: Op, given: Sequence[np.ndarray], sources: Sequence[Format]) -> np.ndarray:
+    """The map that ``op`` makes of the maps ``given``, whose formats are ``sources``."""
+    source, zeros = sources[0], sum(form.zero for form in sources)
     run: dict[type, Callable[[], np.ndarray]] = {
         Conv: lambda: op.run(given[0], source),
-        Add: lambda: requantise(given[0] + given[1] - 2 * source.zero, source.frac - op.out.frac, op.out),
+        Add: lambda: requantise(given[0] + given[1] - zeros, source.frac - op.out.frac, op.out),
         Concat: lambda: np.concatenate(given, 1),
         MaxPool: lambda: op.run(given[0]),
         Upsample: lambda: op.run(given[0]),

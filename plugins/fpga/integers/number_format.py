@@ -30,23 +30,24 @@ class Format:
 
 
 def requantise(sums: np.ndarray, shift: int | np.ndarray, out: Format) -> np.ndarray:
-    """Integers divided by 2 ** shift, halves to the even neighbour, plus the zero point, clipped to ``out``; int64.
+    """Integers divided by 2 ** shift, plus the zero point, halves to the even neighbour, clipped to ``out``; int64.
 
     ``shift`` is one for all, or broadcasts with ``sums``; a negative one multiplies.
     """
-    sums, down = sums << np.maximum(-shift, 0), np.maximum(shift, 0)
+    down = np.maximum(shift, 0)
+    sums = (sums << np.maximum(-shift, 0)) + (out.zero << down)
     whole, rest, half = sums >> down, sums & ((1 << down) - 1), (1 << down) >> 1
     up = (rest > half) | ((rest == half) & (whole & 1 == 1) & (down > 0))
-    return np.clip(whole + up + out.zero, out.low, out.high)
+    return np.clip(whole + up, out.low, out.high)
 
 
 @dataclass(frozen=True)
 class Table:
-    """An activation of 256 numbers.
+    """An activation of 2 ** bits numbers.
 
     Attributes:
-        format: int8; sums are rounded to it and looked up.
-        values: (256,) integers of the output's format for -128 .. 127.
+        format: signed, of any ``bits``; sums are rounded to it and looked up.
+        values: (2 ** bits,) integers of the output's format, from the smallest integer on.
     """
 
     format: Format

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import NodeProto
 
+from ..hardware.limits import INDEX_BITS
 from ..integers.integer_network import Format
 from .graph import Graph, attributes
 
@@ -50,12 +51,17 @@ class Quantiser:
 
 
 def quantiser(
-    graph: Graph, node: NodeProto, bits: int, signed: bool | None = None, channels: int = 1, with_zero: bool = False
+    graph: Graph,
+    node: NodeProto,
+    bits: int | range,
+    signed: bool | None = None,
+    channels: int = 1,
+    with_zero: bool = False,
 ) -> Quantiser:
     """Of a Quant node.
 
     Args:
-        bits: that it must have.
+        bits: that it must have, one number or a range of them.
         signed: that it must be; None takes both.
         channels: how many scales it may have in place of one, along its first axis.
         with_zero: whether its integers, without a sign, may have a zero point.
@@ -73,26 +79,32 @@ def quantiser(
     mantissas, exponents = np.frexp(scale.astype(np.float64).reshape(-1))
     if wrong := np.flatnonzero(mantissas != 0.5).tolist():
         raise graph.refuse(node, f'scale {scale.flat[wrong[0]]:.9g} is no power of two', CURE)
-    has_zero = with_zero and not said.get('signed', 1) and zero.size == 1 and zero.item() in range(1 << bits)
+    has_zero = with_zero and not said.get('signed', 1) and zero.size == 1 and zero.item() in range(256)
     if np.any(zero != 0) and not has_zero:
         raise graph.refuse(node, f'zero point {zero.flat[0]:g}', CURE)
-    if width.size != 1 or width.item() != bits:
-        raise graph.refuse(node, f'{width.flat[0]:g} bits where {bits} are needed', f'use a quantiser of {bits} bits')
+    allowed = bits if isinstance(bits, range) else range(bits, bits + 1)
+    if width.size != 1 or width.item() not in allowed:
+        needed = ' to '.join(str(x) for x in dict.fromkeys((allowed[0], allowed[-1])))
+        raise graph.refuse(
+            node, f'{width.flat[0]:g} bits where {needed} are needed', f'use a quantiser of {needed} bits'
+        )
     if said.get('rounding_mode', 'ROUND') != 'ROUND':
         raise graph.refuse(node, f'rounding mode {said["rounding_mode"]}', 'use ROUND, half to even')
     if signed is not None and bool(said.get('signed', 1)) != signed:
         raise graph.refuse(node, f'{"un" * signed}signed integers', f'use a{" " if signed else "n un"}signed quantiser')
     fracs = 1 - exponents.astype(np.int64)
-    return Quantiser(fracs, bool(said.get('signed', 1)), bits, bool(said.get('narrow', 0)), int(zero.flat[0]))
+    return Quantiser(
+        fracs, bool(said.get('signed', 1)), int(width.item()), bool(said.get('narrow', 0)), int(zero.flat[0])
+    )
 
 
 def map_format(graph: Graph, node: NodeProto) -> Format:
-    """Of a map that a Quant node makes: 8 bits, all of them used.
+    """Of a map that a Quant node makes: 8 bits, those that are looked up in a table up to INDEX_BITS; all used.
 
     Raises:
         UserError: as :func:`quantiser`; a narrow range.
     """
-    made = quantiser(graph, node, bits=8, with_zero=True)
+    made = quantiser(graph, node, bits=range(8, INDEX_BITS + 1), with_zero=True)
     if made.narrow:
         raise graph.refuse(node, 'a narrow range for a map', 'use a quantiser with narrow_range=False')
     return made.format

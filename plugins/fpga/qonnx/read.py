@@ -84,6 +84,10 @@ class Reader:
                 known = ', '.join(self.read)
                 raise self.graph.refuse(node, 'no such operator here', f'use {known}, or cut the network before it')
             self.read[node.op_type](node)
+        for op in self.ops:
+            if isinstance(op, Conv | Add) and op.out.bits > 8:
+                problem = f'{op.out.bits} bits where 8 are needed'
+                raise self.graph.refuse(self.makers[op.name], problem, 'use more in front of a table alone')
         outputs = tuple(self.output(name) for name in self.graph.outputs)
         for waiting in self.sums.values():
             raise self.graph.refuse(waiting.node, 'its result is not used', 'remove the layer')
@@ -102,11 +106,11 @@ class Reader:
             raise UserError(f'{self.graph.path}: input: {problem}; export with write_qonnx')
         return shapes[0][1:]
 
-    def sources(self, node: NodeProto, count: int | None = None) -> tuple[str, ...]:
-        """Names of the maps that a node reads, of one format; the first ``count`` inputs.
+    def sources(self, node: NodeProto, count: int | None = None, alike: bool = True) -> tuple[str, ...]:
+        """Names of the maps that a node reads; the first ``count`` inputs.
 
         Raises:
-            UserError: an input that is not quantised; several formats.
+            UserError: an input that is not quantised; where they must be ``alike``, several formats.
         """
         names = list(node.input)[:count]
         for name in names:
@@ -114,7 +118,8 @@ class Reader:
                 cure = 'put a quantiser before it, and let nothing else read what is before the quantiser'
                 raise self.graph.refuse(node, f'its input {name} is not quantised', cure)
         maps = tuple(self.maps[name] for name in names)
-        one_format(self.graph, node, [self.formats[name] for name in maps])
+        if alike:
+            one_format(self.graph, node, [self.formats[name] for name in maps])
         return maps
 
     def add(self, op: Op, place: int | None = None) -> None:
@@ -136,9 +141,8 @@ class Reader:
         self.wait(node, read_conv(self.graph, node, self.makers, source, self.formats[source].frac))
 
     def read_add(self, node: NodeProto) -> None:
-        sources = self.sources(node)
-        if self.formats[sources[0]].zero:
-            raise self.graph.refuse(node, 'adds maps with a zero point', 'use signed quantisers before a sum')
+        sources = self.sources(node, alike=False)
+        one_format(self.graph, node, [replace(self.formats[name], zero=0) for name in sources])
         self.wait(node, Add('', sources, self.formats[sources[0]]))
 
     def read_quant(self, node: NodeProto) -> None:
@@ -155,8 +159,10 @@ class Reader:
             if sums.relu and made_format.signed:
                 raise self.graph.refuse(node, 'signed integers after a Relu', 'use an unsigned quantiser there')
             op = sums.op
-            if made_format.zero and sums.look_up is None:
-                raise self.graph.refuse(node, f'zero point {made_format.zero}', 'use one behind a table alone')
+            if made_format.zero and isinstance(op, Conv) and sums.look_up is None:
+                raise self.graph.refuse(node, f'zero point {made_format.zero}', 'use one behind a table or a sum alone')
+            if isinstance(op, Add):
+                self.check_zero(node, op, made_format)
             if sums.look_up is not None:
                 op = replace(op, table=sums.look_up.table(self.graph, op.out, made_format))
             self.add(replace(op, name=made, out=made_format), sums.place)
@@ -165,6 +171,12 @@ class Reader:
         else:
             problem = f'rounds {name} once more, to another scale'
             raise self.graph.refuse(node, problem, 'use one quantiser for each convolution or sum')
+
+    def check_zero(self, node: NodeProto, op: Add, made: Format) -> None:
+        """A sum has the zero points of its sources together, as far as it is not coarser."""
+        zero = sum(self.formats[name].zero for name in op.sources) * 2.0 ** (made.frac - op.out.frac)
+        if zero != made.zero:
+            raise self.graph.refuse(node, f'zero point {made.zero} of a sum', f'use {zero:g}, that of what is added')
 
     def read_input(self, node: NodeProto, made_format: Format) -> None:
         if made_format != INPUT_FORMAT:

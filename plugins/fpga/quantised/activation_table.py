@@ -1,7 +1,7 @@
-"""An activation as the accelerator runs it: sums rounded to int8, and a table of 256 int8 that has the result. Ours.
+"""An activation as the accelerator runs it: sums rounded to 10 bits, and a table that has the result in 8. Ours.
 
 SiLU, LeakyReLU and the like then need no training with ReLU in their place. The table follows from both scales and is
-exact in torch, QONNX and integers, because all look up the same 256 numbers.
+exact in torch, QONNX and integers, because all look up the same 1,024 numbers.
 """
 
 import copy
@@ -11,11 +11,12 @@ from brevitas.nn import QuantIdentity
 from mmcv.cnn.bricks.swish import Swish
 from torch import Tensor, nn
 
+from ..hardware.limits import INDEX_BITS
 from .fixed_point import limits, shifted, straight, to_integers
-from .quantisers import FrozenInt8, FrozenOffsetUint8, frac_of, zero_of
+from .quantisers import FrozenIndex, FrozenInt8, FrozenOffsetUint8, frac_of, zero_of
 
 KINDS = (nn.SiLU, Swish, nn.LeakyReLU, nn.Hardswish, nn.ReLU6)
-LOW, HIGH = limits(signed=True)
+LOW, HIGH = limits(signed=True, bits=INDEX_BITS)
 
 
 def is_table_activation(module: nn.Module) -> bool:
@@ -37,7 +38,7 @@ def gain_of(quarters: int | Tensor) -> float:
 
 
 class ActivationTable(nn.Module):
-    """Rounds its input to int8, and the activation of that to 8 bits.
+    """Rounds its input to INDEX_BITS with a sign, and the activation of that to 8 bits.
 
     Args:
         activation: module of one number, without parameters.
@@ -54,7 +55,7 @@ class ActivationTable(nn.Module):
         self.activation, self.exact = copy.deepcopy(activation), True
         if hasattr(self.activation, 'inplace'):
             self.activation.inplace = False
-        self.before = QuantIdentity(act_quant=FrozenInt8)
+        self.before = QuantIdentity(act_quant=FrozenIndex)
         self.after = QuantIdentity(act_quant=FrozenOffsetUint8 if offset else FrozenInt8)
         for name in ('input_quarters', 'output_quarters'):
             self.register_buffer(name, torch.zeros((), dtype=torch.int32))
@@ -80,12 +81,12 @@ class ActivationTable(nn.Module):
 
     @torch.no_grad()
     def integers(self) -> Tensor:
-        """(256,) float64 integers, less their zero point: the output of each input from -128 to 127."""
+        """(2 ** INDEX_BITS,) float64 integers, less their zero point: the output of each input from LOW to HIGH."""
         x = torch.arange(LOW, HIGH + 1, dtype=torch.float64)
         y = self.curve(shifted(x, -int(frac_of(self.before.act_quant))))
         after, zero = self.after.act_quant, zero_of(self.after.act_quant)
         return to_integers(y, int(frac_of(after)), zero is None, 0 if zero is None else int(zero))
 
     def values(self) -> Tensor:
-        """(256,) float64: the integers times the output's scale; constants for an exporter that traces."""
+        """(2 ** INDEX_BITS,) float64: the integers times the output's scale; constants for an exporter that traces."""
         return torch.tensor(shifted(self.integers(), -int(frac_of(self.after.act_quant))).tolist(), dtype=torch.float64)

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from .balance import balance
 from .choice import fitting_fracs, set_weight_fracs
 from .error_feedback import round_kernel
-from .fixed_point import zero_point
 from .gains import apply_gains, choose_gains
 from .quantisers import frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d
-from .scales import MapGroups, map_groups, set_bias_fracs, steps
-from .structure import read_structure
+from .scales import MapGroups, map_groups, map_quantisers, set_bias_fracs, steps
+from .structure import Structure, read_structure
 from .trace import is_chain
 from .watching import in_float
 
@@ -46,10 +45,10 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor], per_channel: bool =
     apply_gains(network, structure, gains)
     structure = read_structure(network)  # the smallest values have gains, too
     groups = map_groups(network, structure)
-    least = {name: structure.least(name) if structure.offset(name) else 0.0 for name in groups}
     order = list(steps(network, structure))
     set_weight_fracs(order, {name: max(losses) for name, losses in errors.items()}, per_channel)
-    set_map_fracs(groups, fitting_fracs(errors, order), least)
+    set_map_fracs(groups, fitting_fracs(errors, order))
+    set_zero_points(network, structure)
     set_bias_fracs(network, structure)
     round_kernels(network, groups, torch.cat(list(batches)))
 
@@ -84,10 +83,15 @@ def before_convolutions(network: nn.Module, see: Callable[[nn.Module, tuple[Tens
         yield
 
 
-def set_map_fracs(groups: MapGroups, fracs: dict[str, int], least: dict[str, float]) -> None:
-    """Give all quantisers of each group its frac, and the zero point with which they hold the ``least`` value."""
+def set_map_fracs(groups: MapGroups, fracs: dict[str, int]) -> None:
+    """Give all quantisers of each group its frac."""
     for name, members in groups.items():
         for proxy in members:
             frac_of(proxy).fill_(fracs[name])
-            if (zero := zero_of(proxy)) is not None:
-                zero.fill_(zero_point(least[name], fracs[name]))
+
+
+def set_zero_points(network: nn.Module, structure: Structure) -> None:
+    """Give each map without a sign the zero point with which it holds the least value of its activations."""
+    for name, proxy in map_quantisers(network):
+        if (zero := zero_of(proxy)) is not None:
+            zero.fill_(structure.zero(name, int(frac_of(proxy))))

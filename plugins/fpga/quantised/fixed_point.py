@@ -1,4 +1,4 @@
-"""Numbers q * 2 ** -frac with q an integer of 8 bits: rounding to them, and the choice of frac.
+"""Numbers q * 2 ** -frac with q an integer of few bits: rounding to them, and the choice of frac.
 
 The rounding is half to even, as torch.round and the integer network do it; gradients pass it straight through.
 """
@@ -13,9 +13,9 @@ CANDIDATES = 4  # the finest frac that clips nothing, and so many less one that 
 FRACS = (-24, 24)  # where a tensor of zeros or a huge one would leave every format
 
 
-def limits(signed: bool) -> tuple[int, int]:
-    """Smallest and largest integer of 8 bits."""
-    return (-128, 127) if signed else (0, 255)
+def limits(signed: bool, bits: int = 8) -> tuple[int, int]:
+    """Smallest and largest integer."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
 def scale_of(frac: Tensor) -> Tensor:
@@ -33,9 +33,9 @@ def shifted(x: Tensor, frac: int | Tensor) -> Tensor:
     return x * scale_of(-frac).to(x).view(-1, *(1,) * (x.dim() - 1))
 
 
-def to_integers(x: Tensor, frac: int | Tensor, signed: bool = True, zero: int = 0) -> Tensor:
+def to_integers(x: Tensor, frac: int | Tensor, signed: bool = True, zero: int = 0, bits: int = 8) -> Tensor:
     """The integers of ``x`` less their zero point, floating point; their gradient is that of :func:`shifted`."""
-    scaled, (low, high) = shifted(x, frac), limits(signed)
+    scaled, (low, high) = shifted(x, frac), limits(signed, bits)
     return straight(scaled, scaled.round().clamp(low - zero, high - zero))
 
 
@@ -45,25 +45,30 @@ def straight(x: Tensor, rounded: Tensor) -> Tensor:
 
 
 def squared_error(
-    x: Tensor, frac: int, signed: bool = True, curve: Callable[[Tensor], Tensor] | None = None, zero: int = 0
+    x: Tensor,
+    frac: int,
+    signed: bool = True,
+    curve: Callable[[Tensor], Tensor] | None = None,
+    zero: int = 0,
+    bits: int = 8,
 ) -> float:
-    """Sum of squares of what is lost by 8 bits with ``frac``; after ``curve`` where one is given."""
-    rounded = to_integers(x, frac, signed, zero) * 2.0**-frac
+    """Sum of squares of what is lost by ``bits`` with ``frac``; after ``curve`` where one is given."""
+    rounded = to_integers(x, frac, signed, zero, bits) * 2.0**-frac
     lost = rounded - x if curve is None else curve(rounded) - curve(x)
     return float(lost.double().square().sum())
 
 
-def candidates(largest: float, signed: bool = True) -> list[int]:
+def candidates(largest: float, signed: bool = True, bits: int = 8) -> list[int]:
     """Fracs worth trying for values up to ``largest``: the finest that clips nothing, then finer ones that clip."""
-    high = limits(signed)[1]
+    high = limits(signed, bits)[1]
     finest = math.floor(math.log2(high / largest)) if largest > 0 else high.bit_length()
     low, top = FRACS
     return sorted({min(max(finest + more, low), top) for more in range(CANDIDATES)})
 
 
-def zero_point(least: float, frac: int) -> int:
-    """Of integers without a sign that hold values from ``least``, at most 0, on."""
-    return min(math.ceil(-least * 2.0**frac), 255)
+def zero_point(least: float, frac: int, multiple: int = 1) -> int:
+    """Of integers without a sign that hold values from ``least``, at most 0, on, and sums of ``multiple`` of them."""
+    return multiple * math.ceil(-least * 2.0**frac)
 
 
 def best_frac(x: Tensor, signed: bool = True, among: Iterable[int] | None = None) -> int:

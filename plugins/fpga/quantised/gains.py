@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..hardware.limits import INDEX_BITS
 from .activation_table import gain_of
 from .fixed_point import candidates, squared_error, zero_point
 from .rebuilt_conv import RebuiltConv2d
@@ -58,15 +59,20 @@ def choose_gains(
     def measure(name: str, x: Tensor) -> None:
         x = x.flatten()[:: x.numel() // VALUES | 1]  # odd: an even step sees few columns of an even width
         sign, curve = signed(groups[name]), curves.get(name)
-        least = structure.least(name) if structure.offset(name) else 0.0
-        x = x if sign else x.clamp(min=least)
+        least, multiple = (structure.least(name) if structure.offset(name) else 0.0), structure.largest_multiple(name)
+        x = x if sign else x.clamp(min=multiple * least)
         for quarters, losses in errors[name].items():
             gain = gain_of(quarters)
-            for frac in candidates((ranges[name] - least) * gain, sign):
-                if curve is None:
-                    lost = squared_error(x * gain, frac, sign, zero=zero_point(least * gain, frac)) / gain**2
-                else:
-                    lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain))
+            largest = (ranges[name] - multiple * least) * gain
+            if curve is not None:
+                for frac in candidates(largest, sign, INDEX_BITS):
+                    lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain), bits=INDEX_BITS)
+                    losses[frac] = losses.get(frac, 0.0) + lost
+                continue
+            tried = candidates(largest, sign)
+            zeros = {frac: zero_point(least * gain, frac, multiple) for frac in (tried[0] - 1, *tried)}
+            for frac in [frac for frac in tried if zeros[frac] < 256] or [tried[0] - 1]:
+                lost = squared_error(x * gain, frac, sign, zero=zeros[frac]) / gain**2
                 losses[frac] = losses.get(frac, 0.0) + lost
 
     with in_float(network, groups):

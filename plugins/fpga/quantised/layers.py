@@ -9,6 +9,7 @@ from .quantisers import (
     FrozenInt8,
     FrozenInt8Weight,
     FrozenInt32Bias,
+    FrozenOffsetUint8,
     FrozenUint8,
     Quantiser,
     frac_of,
@@ -57,9 +58,9 @@ def quantised_activation(activation: nn.Module, signed: bool, offset: bool) -> n
     return ActivationTable(activation, offset)
 
 
-def quantiser(signed: bool = False) -> QuantIdentity:
-    """Rounds a map to uint8, or to int8 where it may be negative."""
-    return QuantIdentity(act_quant=FrozenInt8 if signed else FrozenUint8)
+def quantiser(signed: bool = False, offset: bool = False) -> QuantIdentity:
+    """Rounds a map to uint8; where it may be negative to int8, or, with ``offset``, to uint8 with a zero point."""
+    return QuantIdentity(act_quant=FrozenInt8 if signed else FrozenOffsetUint8 if offset else FrozenUint8)
 
 
 def input_quantiser() -> QuantIdentity:

@@ -6,20 +6,22 @@ from torch import Tensor, nn
 
 from .activation_table import LOW, ActivationTable
 from .fixed_point import limits, shifted, to_integers
-from .quantisers import frac_of
+from .quantisers import frac_of, zero_of
 from .rebuilt_conv import INT32, RebuiltConv2d
 
 
 class RoundTo(nn.Module):
-    """Rounds a map to integers of 8 bits times 2 ** -frac; not for training."""
+    """Rounds a map to integers times 2 ** -frac; not for training."""
 
     def __init__(self, proxy: nn.Module):
         super().__init__()
-        self.scale, self.limits = 2.0 ** int(frac_of(proxy)), limits(bool(proxy.is_signed))
+        self.scale, self.limits = 2.0 ** int(frac_of(proxy)), limits(bool(proxy.is_signed), int(proxy.bit_width()))
+        zero = zero_of(proxy)
+        self.zero = 0 if zero is None else int(zero)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return torch.round(x * self.scale).clamp(*self.limits) / self.scale
+        return (torch.round(x * self.scale + self.zero).clamp(*self.limits) - self.zero) / self.scale
 
 
 class LookUp(nn.Module):

@@ -14,6 +14,7 @@ from brevitas.quant.solver.bias import BiasQuantSolver
 from brevitas.quant.solver.weight import WeightQuantSolver
 from torch import Tensor, nn
 
+from ..hardware.limits import INDEX_BITS
 from .fixed_point import scale_of
 
 INPUT_FRAC = 8  # of the image, 0 .. 1
@@ -75,11 +76,17 @@ class FrozenUint8(Frozen, UintQuant, ActQuantSolver):
 
 
 class FrozenInt8(Frozen, IntQuant, ActQuantSolver):
-    """Of maps inside a Tensor-Train chain, before and after an activation by a table."""
+    """Of maps inside a Tensor-Train chain, and after an activation by a table."""
+
+
+class FrozenIndex(FrozenInt8):
+    """Of the sums that are looked up in a table."""
+
+    bit_width = INDEX_BITS
 
 
 class FrozenOffsetUint8(FrozenUint8):
-    """Of maps after an activation that has a smallest value, which are signed but hardly negative."""
+    """Of maps after an activation that has a smallest value, and of their sums: signed, but hardly negative."""
 
     zero_point_impl = FrozenZero
 

@@ -30,12 +30,12 @@ def quantise(network: nn.Module, form: str = 'chain') -> nn.Module:
     modules = dict(network.named_modules())
     for name, source in structure.reads.items():
         layer = quantised_layer(modules[name], form)
-        if source == structure.shared.of(INPUT):
+        if structure.shared.of(source) == structure.shared.of(INPUT):
             layer = nn.Sequential(OrderedDict(quant=input_quantiser(), layer=layer))
         network.set_submodule(name, layer)
     for name in structure.activations:
         network.set_submodule(name, quantised_activation(modules[name], structure.signed(name), structure.offset(name)))
     for name in sorted(structure.sums, key=lambda name: name.count('.'), reverse=True):  # the inner ones first
-        quant = quantiser(structure.signed(name))
+        quant = quantiser(structure.signed(name), structure.offset(name))
         network.set_submodule(name, nn.Sequential(OrderedDict(block=modules[name], quant=quant)))
     return network

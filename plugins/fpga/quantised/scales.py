@@ -30,19 +30,26 @@ def map_groups(network: nn.Module, structure: Structure) -> MapGroups:
     A map inside a Tensor-Train chain is a group of its own, and so are the rounded sums before a table.
     """
     groups: MapGroups = {}
-    inside = set()
-    for name, module in network.named_modules():
-        if isinstance(module, ActivationTable):
-            groups.setdefault(structure.shared.of(name), []).append(module.after.act_quant)
-            groups[before(name)] = [module.before.act_quant]
-            inside |= {module.before, module.after}
-        elif isinstance(module, QuantReLU | QuantIdentity) and module not in inside:
-            groups.setdefault(structure.shared.of(name), []).append(module.act_quant)
+    for name, proxy in map_quantisers(network):
+        groups.setdefault(structure.shared.of(name), []).append(proxy)
     groups.pop(structure.shared.of(INPUT), None)
+    for name in structure.tables:
+        groups[before(name)] = [network.get_submodule(name).before.act_quant]
     for name in structure.reads:
         for index, core in enumerate(convolutions(network.get_submodule(name))[:-1]):
             groups[f'{name}.cores.{index}'] = [core.output_quant]
     return groups
+
+
+def map_quantisers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Name of each activation, sum and image, and its quantiser (brevitas proxy)."""
+    inside = set()
+    for name, module in network.named_modules():
+        if isinstance(module, ActivationTable):
+            inside |= {module.before, module.after}
+            yield name, module.after.act_quant
+        elif isinstance(module, QuantReLU | QuantIdentity) and module not in inside:
+            yield name, module.act_quant
 
 
 def before(activation: str) -> str:
@@ -122,11 +129,12 @@ def check_scales(network: nn.Module) -> None:
     """
     structure = read_structure(network)
     for name, members in map_groups(network, structure).items():
-        for what, values in (('fracs', map(frac_of, members)), ('zero points', map(zero_of, members))):
-            several = sorted({0 if value is None else int(value) for value in values})
-            if len(several) > 1:
-                problem = f'its group of maps has the {what} {several}, not one'
-                raise UserError(f'model: {name}: {problem}; calibrate it again')
+        several = sorted({int(frac_of(proxy)) for proxy in members})
+        if len(several) > 1:
+            raise UserError(f'model: {name}: its group of maps has the fracs {several}, not one; calibrate it again')
+    for name, proxy in map_quantisers(network):
+        if (zero := zero_of(proxy)) is not None and int(zero) != structure.zero(name, int(frac_of(proxy))):
+            raise UserError(f'model: {name}: zero point {int(zero)}, which does not fit its scale; calibrate it again')
     fracs = map_fracs(network, structure)
     for step in steps(network, structure):
         sums = fracs[step.source] + weight_fracs(step.conv)

@@ -1,11 +1,12 @@
 """What a network computes, as far as its scales are concerned: which maps share one, and what every layer reads.
 
 A map is named: 'input', or by the module that makes it (an activation, a quantiser, a module that returns a sum). Maps
-that are added or concatenated, or read by one layer, share a scale; pooling and upsampling keep it.
+that are concatenated or read by one layer have one format; those that are added share a scale with their sum, but each
+may have a zero point of its own. Pooling and upsampling keep the format.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +19,10 @@ from detplug.errors import UserError
 
 from ..integers.pooling import CURE, pool_problem
 from .activation_table import KINDS, ActivationTable, least_value
+from .fixed_point import zero_point
 from .shared import Shared
 from .trace import is_chain, is_layer, trace
+from .zero_points import zero_multiples
 
 INPUT = 'input'
 ADDS = (operator.add, operator.iadd, torch.add)
@@ -34,15 +37,19 @@ class Structure:
         reads: name of each layer -> the map that it reads, in order of execution.
         makes: name of each layer -> names of the activations that follow it; none where its sums are a result.
         tables: those of the activations that are no ReLU, and the smallest value of each.
-        sums: names of the modules that return a sum of two maps.
+        sums: names of the modules that return a sum of two maps -> these, in order of execution.
         shared: which maps share a scale.
+        same: which of these have one format.
+        multiples: set of maps of one format -> its zero point in multiples of the least one; 1 where none is given.
     """
 
     reads: dict[str, str]
     makes: dict[str, tuple[str, ...]]
     tables: dict[str, float]
-    sums: tuple[str, ...]
+    sums: Mapping[str, tuple[str, str]]
     shared: Shared
+    same: Shared
+    multiples: Mapping[str, int]
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -53,11 +60,24 @@ class Structure:
         """The smallest value after the activations whose maps share a scale with this one."""
         return min(self._tables(name), default=0.0)
 
-    def offset(self, name: str) -> bool:
-        """Whether a map, and all that it shares its scale with, is made by tables, hardly negative and no sum."""
+    def multiple(self, name: str) -> int:
+        """Of the zero point of a map, 0 where no multiples fit."""
+        return self.multiples.get(self.same.of(name), 1)
+
+    def largest_multiple(self, name: str) -> int:
+        """Of the zero points of the maps that share a scale with this one."""
         group = self.shared.of(name)
-        tables, others = self._tables(name), {self.shared.of(x) for x in (INPUT, *self.sums)}
-        return bool(tables) and min(tables) > -1 and group not in others
+        return max((x for other, x in self.multiples.items() if self.shared.of(other) == group), default=1)
+
+    def offset(self, name: str) -> bool:
+        """Whether a map, and all that it shares its scale with, is made by tables or their sums and hardly negative."""
+        tables = self._tables(name)
+        fits = self.shared.of(name) != self.shared.of(INPUT) and self.multiple(name) > 0
+        return bool(tables) and min(tables) > -1 and fits
+
+    def zero(self, name: str, frac: int) -> int:
+        """The zero point of a map with an offset that has the scale 2 ** -frac."""
+        return zero_point(self.least(name), frac, self.multiple(name))
 
     def signed(self, name: str) -> bool:
         """Whether a map, or one that it shares its scale with, has a sign: tables that have no zero point."""
@@ -91,7 +111,9 @@ def read_structure(network: nn.Module) -> Structure:
             reader.values[node] = reader.read(node)
     reader.check_outputs(graph.output_node().all_input_nodes)
     makes = {name: tuple(found) for name, found in reader.makes.items()}
-    return Structure(reader.reads, makes, reader.tables, tuple(reader.sums), reader.shared)
+    return Structure(
+        reader.reads, makes, reader.tables, reader.sums, reader.shared, reader.same, reader.zero_multiples()
+    )
 
 
 class Reader:
@@ -103,8 +125,8 @@ class Reader:
         self.reads: dict[str, str] = {}
         self.makes: dict[str, dict[str, None]] = {}
         self.tables: dict[str, float] = {}
-        self.sums: dict[str, None] = {}
-        self.shared = Shared()
+        self.sums: dict[str, tuple[str, str]] = {}
+        self.shared, self.same = Shared(), Shared()
 
     def read(self, node: fx.Node) -> Value:
         """The value of a node whose sources were read before."""
@@ -115,7 +137,7 @@ class Reader:
         if node.target in ADDS:
             return self.read_sum(node)
         if node.target in (torch.cat, torch.concat):
-            return Value(map=self.shared.join(self.map_of(source) for source in node.all_input_nodes))
+            return Value(map=self.join([self.map_of(source) for source in node.all_input_nodes]))
         if node.target is F.interpolate:
             return self.kept(
                 node, node.kwargs.get('mode', 'nearest') == 'nearest', 'interpolates', "give mode='nearest'"
@@ -130,13 +152,13 @@ class Reader:
         if is_layer(module):
             check_layer(name, module)
             source = self.map_of(node.args[0])
-            self.reads[name] = self.shared.join([source, self.reads.get(name, source)])
+            self.reads[name] = self.join([source, self.reads.get(name, source)])
             self.makes.setdefault(name, {})
             return Value(layer=name)
         if isinstance(module, (nn.ReLU, QuantReLU, ActivationTable, *KINDS)):
             return self.read_activation(node, module)
         if isinstance(module, QuantIdentity):
-            return Value(map=self.shared.join([name, self.map_of(node.args[0])]))
+            return Value(map=self.join([name, self.map_of(node.args[0])]))
         if isinstance(module, nn.MaxPool2d):
             check_pool(name, module)
         if isinstance(module, nn.MaxPool2d | nn.Identity | nn.Dropout):
@@ -163,8 +185,25 @@ class Reader:
             raise UserError(f'model: {node.name}: adds a number to a map; only maps of one scale are added')
         if not self.returned.get(node):
             raise UserError(f'model: {node.name}: a sum that no module returns; make a module of it')
-        self.sums[self.returned[node]] = None
-        return Value(map=self.shared.join([self.returned[node], *map(self.map_of, sources)]))
+        name, one, other = self.returned[node], self.map_of(sources[0]), self.map_of(sources[-1])
+        self.sums[name] = one, other
+        self.shared.join([name, one, other])
+        return Value(map=name)
+
+    def join(self, names: Sequence[str]) -> str:
+        """Give maps one format; a name for all of them."""
+        self.shared.join(names)
+        return self.same.join(names)
+
+    def zero_multiples(self) -> dict[str, int]:
+        """`Structure.multiples`; 0 of sets for which none fit."""
+        found: dict[str, int] = {}
+        for group in dict.fromkeys(map(self.shared.of, self.sums)):
+            sums = {name: maps for name, maps in self.sums.items() if self.shared.of(name) == group}
+            sets = {self.same.of(x) for name, maps in sums.items() for x in (name, *maps)}
+            multiples = zero_multiples(sums, self.same)
+            found |= dict.fromkeys(sets, 0) if multiples is None else multiples
+        return found
 
     def kept(self, node: fx.Node, right: bool, problem: str, cure: str) -> Value:
         """The map of the source, if the operation leaves its values as they are."""

@@ -60,7 +60,8 @@ def conv_case(seed: int, into: int, out: int, size: tuple[int, int], **kind) -> 
     if kind.channel_scales and kind.form is not None:
         frac = rng.integers(5, 15, out)
     if kind.table and kind.form is not None:
-        table = Table(Format(4, True), rng.integers(kind.form.low, kind.form.high + 1, 256))
+        bits = int(rng.choice([8, 10]))
+        table = Table(Format(4, True, bits), rng.integers(kind.form.low, kind.form.high + 1, 1 << bits))
     op = Conv('conv', ('x',), weight, frac, bias, kind.stride, kind.padding, kind.form, cores, table)
     source = Format(8, kind.signed_in, zero=0 if kind.signed_in else kind.zero)
     return Case(op, rng.integers(source.low, source.high + 1, (into, *size)), source)

@@ -11,6 +11,7 @@ from plugins.fpga.compiler.program import Program, conv_program, output_of, plac
 from plugins.fpga.compiler.task import conv_task
 from plugins.fpga.hardware.sizes import Sizes
 from plugins.fpga.integers.integer_network import Add, Concat, Conv, Format, IntegerNetwork, MaxPool, Upsample
+from plugins.fpga.integers.number_format import Table
 from plugins.fpga.integers.tt_kernel import TTKernel
 
 
@@ -59,13 +60,13 @@ def conv_case(rng: np.random.Generator, sizes: Sizes) -> Case:
 
 def network_case(rng: np.random.Generator, sizes: Sizes) -> Case:
     """Layers that load what the one before has just stored: a residual, a pooling, an upsampling, a concatenation."""
-    channels = 4 * int(rng.integers(1, 3))
-    form = Format(4, False)
+    channels, zero = 4 * int(rng.integers(1, 3)), int(rng.choice([0, 7]))
+    form, coarser = Format(4, False, zero=zero), Format(3, False, zero=zero)
     ops = (
         random_conv(rng, 3, channels, 'a', 'x', 1, form),
         random_conv(rng, channels, channels, 'b', 'a', int(rng.choice([1, 3])), form),
-        Add('sum', ('b', 'a'), Format(3, False)),
-        random_conv(rng, channels, 4, 'c', 'sum', 1, Format(3, False)),
+        Add('sum', ('b', 'a'), coarser),
+        random_conv(rng, channels, 4, 'c', 'sum', 1, coarser),
         MaxPool('pool', ('c',), 3),
         Concat('cat', ('pool', 'sum')),
         Upsample('up', ('cat',)),
@@ -86,7 +87,7 @@ def network_case(rng: np.random.Generator, sizes: Sizes) -> Case:
 def random_conv(
     rng: np.random.Generator, into: int, out: int, name='conv', source='x', kernel=0, form=(), signed=False
 ) -> Conv:
-    """Any kernel and form where none is given."""
+    """Any kernel and form where none is given; a table where there is a zero point, and often elsewhere."""
     stride, padding = 1, kernel // 2
     if not kernel:
         kernel, stride = int(rng.choice([1, 2, 3])), int(rng.integers(1, 3))
@@ -99,7 +100,11 @@ def random_conv(
         cores = TTKernel(int8(rng, first, into), int8(rng, last, first, kernel, kernel), int8(rng, out, last), 8, 9)
         weight = cores.rebuild()
     bias = rng.integers(-30000, 30000, out).astype(np.int32)
-    return Conv(name, (source,), weight, 7, bias, stride, padding, form, cores)
+    table = None
+    if form is not None and (form.zero or rng.random() < 0.3):
+        bits = int(rng.choice([8, 10]))
+        table = Table(Format(2, True, bits), rng.integers(form.low, form.high + 1, 1 << bits))
+    return Conv(name, (source,), weight, 7, bias, stride, padding, form, cores, table)
 
 
 def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:

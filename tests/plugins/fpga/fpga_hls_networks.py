@@ -35,7 +35,7 @@ class Builder:
         """Append an operation; its map's name."""
         op = kind(f'{kind.__name__.lower()}.{len(self.ops)}', sources, **settings)
         self.ops.append(op)
-        self.maps[op.name] = run_op(op, [self.maps[name] for name in sources], self.formats[sources[0]])
+        self.maps[op.name] = run_op(op, [self.maps[name] for name in sources], [self.formats[name] for name in sources])
         self.formats[op.name] = format_of(op, [self.formats[name] for name in sources])
         return op.name
 

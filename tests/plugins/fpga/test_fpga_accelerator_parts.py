@@ -118,15 +118,16 @@ def test_the_array_multiplies_while_the_next_tile_is_loaded(n, signed, paired):
 FOUR_SUMS = st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4)
 
 
-@given(FOUR_SUMS, st.lists(st.integers(0, 31), min_size=4, max_size=4), st.booleans())
+@given(FOUR_SUMS, st.lists(st.integers(0, 31), min_size=4, max_size=4), *[st.booleans()] * 2)
 @settings(max_examples=60)
-def test_halves_go_to_the_even_neighbour_with_a_shift_for_each_lane(sums, shifts, signed):
+def test_halves_go_to_the_even_neighbour_with_a_shift_for_each_lane(sums, shifts, signed, wide):
     shift = shifts[0]
     sums[0] = max(-(2**31), min(2**31 - 1, (sums[0] >> shift << shift) + (1 << shift >> 1)))  # a half
     design, found = Requantiser(4), []
 
     async def bench(ctx):
         ctx.set(design.signed, signed)
+        ctx.set(design.wide, wide)
         for lane, own in enumerate(shifts):
             ctx.set(design.shifts[lane], own)
         await ctx.tick()  # shifts come one cycle before
@@ -138,9 +139,9 @@ def test_halves_go_to_the_even_neighbour_with_a_shift_for_each_lane(sums, shifts
         found.extend(ctx.get(design.results[lane]) for lane in range(4))
 
     simulate(design, bench)
-    low, high = (-128, 127) if signed else (0, 255)
+    low, high = (-512, 511) if wide else (-128, 127) if signed else (0, 255)
     rounded = [round(Fraction(x, 1 << own)) for x, own in zip(sums, shifts, strict=True)]
-    assert found == [min(max(x, low), high) & 255 for x in rounded]
+    assert found == [min(max(x, low), high) & 1023 for x in rounded]
 
 
 @pytest.mark.parametrize('kind', [dict(channel_scales=True, table=True), dict(ranks=(3, 5))], ids=['table', 'cores'])

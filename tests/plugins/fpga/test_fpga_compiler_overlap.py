@@ -124,4 +124,4 @@ def test_an_addition_of_maps_that_others_need_is_its_own(ops, outputs):
 
 def test_an_upsampling_by_three_is_refused():
     with pytest.raises(UserError, match='up: factor: 3'):
-        element_tasks(Upsample('up', ('x',), 3), FORM, 4, 8, 8)
+        element_tasks(Upsample('up', ('x',), 3), [FORM], 4, 8, 8)

@@ -109,20 +109,40 @@ def test_an_upsampling_by_scales_is_read(path):
     assert np.array_equal(network.run(pixels)[y], np.kron(pixels, np.ones((1, 1, 2, 2))))
 
 
-def test_a_table_and_a_scale_a_channel_are_read(path):
+@pytest.mark.parametrize('bits', [8, 9, 10])
+def test_a_table_and_a_scale_a_channel_are_read(path, bits):
+    half, values = 1 << bits - 1, RNG.integers(-128, 128, 1 << bits) / 2**4
     file, fracs = File(), np.array([7, 9, 4, 7])
     sums = file.conv(file.quant('images'), scale=2.0 ** -fracs.reshape(4, 1, 1, 1), bias=2.0 ** -(fracs + 8))
-    name = file.quant(look_up(file, file.quant(sums, 2**-5, signed=1)), 2**-4, signed=1)
+    index = file.quant(sums, 2**-5, signed=1, bits=float(bits))
+    name = file.quant(look_up(file, index, offset=float(half), values=values), 2**-4, signed=1)
     network = read_qonnx(file.save(path, name))
     (conv,) = network.ops
     assert conv.name == name and conv.weight_frac.tolist() == fracs.tolist() and conv.out == Format(4, signed=True)
-    assert conv.bias.tolist() == (2 ** (fracs + 8)).tolist() and conv.table.format == Format(5, signed=True)
-    assert conv.table.values.tolist() == (VALUES * 16).tolist()
+    assert conv.bias.tolist() == (2 ** (fracs + 8)).tolist() and conv.table.format == Format(5, True, bits)
+    assert conv.table.values.tolist() == (values * 16).tolist()
     image = np.array([200, 100, 50]).reshape(1, 3, 1, 1)
     units = 2.0 ** -(fracs + 8)
-    values = (np.tensordot(conv.weight[:, :, 0, 0], image[0, :, 0, 0], 1) + conv.bias) * units
-    rounded = np.clip(np.rint(values * 2**5), -128, 127).astype(int)
-    assert network.run(image)[name].ravel().tolist() == (VALUES * 16)[rounded + 128].tolist()
+    sums = (np.tensordot(conv.weight[:, :, 0, 0], image[0, :, 0, 0], 1) + conv.bias) * units
+    rounded = np.clip(np.rint(sums * 2**5), -half, half - 1).astype(int)
+    assert network.run(image)[name].ravel().tolist() == (values * 16)[rounded + half].tolist()
+
+
+def test_a_sum_has_the_zero_points_of_what_is_added(path):
+    file = File()
+    one, other = (table(zero=zero, out_signed=0)(file) for zero in (3.0, 5.0))
+    name = file.quant(file.add('Add', one, other), 2**-3, 4.0)
+    network = read_qonnx(file.save(path, layer(file, name, shape=(4, 4, 1, 1))))
+    maps = network.run(np.arange(108).reshape(1, 3, 6, 6) * 2)
+    total = (maps[one] + maps[other]) / 2
+    assert np.array_equal(maps[name], np.clip(np.rint(total), 0, 255)) and total.max() < 255 and np.ptp(total) > 9
+
+
+def test_wide_integers_are_refused_where_no_table_reads_them(path):
+    file = File()
+    wide = file.quant(file.conv(file.quant('images')), 2**-5, signed=1, bits=10.0)
+    with pytest.raises(UserError, match=f'{wide}.*: 10 bits where 8 are needed; use more in front of a table alone'):
+        read_qonnx(file.save(path, layer(file, wide)))
 
 
 def bad_quantiser(**settings):
@@ -167,8 +187,8 @@ REFUSED = {
     'broken zero point': (table(zero=2.5, out_signed=0), 'zero point 2.5'),
     'signed zero point': (table(zero=3.0), 'zero point 3; use the FixedPoint'),
     'sum with zero point': (
-        lambda file: file.quant(file.add('Add', *[table(zero=3.0, out_signed=0)(file)] * 2), signed=1),
-        'adds maps with a zero point',
+        lambda file: file.quant(file.add('Add', *[table(zero=3.0, out_signed=0)(file)] * 2), 2**-4, signed=1),
+        'zero point 0 of a sum; use 6, that of what is added',
     ),
     'channel scales': (bad_quantiser(scale=np.full((1, 4, 1, 1), 0.5)), '4 scales, one a channel'),
     'weight scales': (
@@ -194,7 +214,7 @@ REFUSED = {
         lambda file: look_up(file, file.quant(file.conv(file.quant('images')), 2**-5, signed=1)),
         'neither a quantised map',
     ),
-    'bits': (bad_quantiser(bits=4.0), '4 bits where 8 are needed'),
+    'bits': (bad_quantiser(bits=4.0), '4 bits where 8 to 10 are needed'),
     'rounding': (bad_quantiser(rounding_mode='FLOOR'), 'rounding mode FLOOR'),
     'narrow': (bad_quantiser(narrow=1, signed=1), 'a narrow range for a map'),
     'weight scale': (bad_conv(scale=0.01), 'is no power of two'),

@@ -104,11 +104,16 @@ def hand_activation(state: dict, name: str, act: type[nn.Module]) -> dict:
         return dict(out=Format(frac(state, name, 'act'), signed=False))
     before, after = (frac(state, f'{name}.{part}', 'act') for part in ('before', 'after'))
     into, out_of = (2.0 ** (int(state[f'{name}.{end}_quarters']) / 4) for end in ('input', 'output'))
-    values = act()(torch.arange(-128, 128, dtype=torch.float64) * 2.0**-before / into) * out_of
-    zero = state.get(f'{name}.after.act_quant.fused_activation_quant_proxy.tensor_quant.zero_point_impl.zero')
-    out = Format(after, signed=True) if zero is None else Format(after, signed=False, zero=int(zero))
+    values = act()(torch.arange(-512, 512, dtype=torch.float64) * 2.0**-before / into) * out_of
+    out = hand_format(state, f'{name}.after', after)
     q = rounded(values, after, out.low - out.zero, out.high - out.zero) + out.zero
-    return dict(out=out, table=Table(Format(before, signed=True), q))
+    return dict(out=out, table=Table(Format(before, signed=True, bits=10), q))
+
+
+def hand_format(state: dict, name: str, frac: int) -> Format:
+    """Of the map that the quantiser ``name`` of an activation that is no ReLU, or of a sum of such, makes."""
+    zero = state.get(f'{name}.act_quant.fused_activation_quant_proxy.tensor_quant.zero_point_impl.zero')
+    return Format(frac, signed=True) if zero is None else Format(frac, signed=False, zero=int(zero))
 
 
 def hand_conv(state: dict, name: str, layer: str, source: str, out: Format | None, **place) -> Conv:
@@ -154,7 +159,8 @@ def by_hand(network: Tiny, form: str, act: type[nn.Module] = nn.ReLU) -> Integer
         name: hand_activation(state, f'{name}.activate', act)
         for name in ('stem', 'block.block.conv', 'short', 'chain', 'pair')
     }
-    total = Format(frac(state, 'block.quant', 'act'), signed=act is not nn.ReLU)
+    total = frac(state, 'block.quant', 'act')
+    total = Format(total, signed=False) if act is nn.ReLU else hand_format(state, 'block.quant', total)
     ops = (
         hand_conv(state, 'stem', 'stem.conv.layer', 'input', **acts['stem'], stride=2, padding=2),
         hand_conv(state, 'inner', 'block.block.conv.conv', 'stem', **acts['block.block.conv'], padding=1),
