@@ -53,7 +53,7 @@ VARIANTS = {
     'all': (),
     'narrow_index': (
         (gains, 'INDEX_BITS', 8),
-        (quantisers.FrozenIndex, 'bit_width', 8),
+        (activation_table, 'FrozenIndex', quantisers.FrozenInt8),
         (activation_table, 'LOW', -128),
         (activation_table, 'HIGH', 127),
     ),
