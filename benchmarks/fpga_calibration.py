@@ -5,7 +5,7 @@ the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute c
 A variant leaves one part out: ``narrow_index`` looks activations up by 8 bits in place of 10; ``signed_sums``: maps
 that are added have a sign in place of a zero point (zero_points.py); ``no_gains`` of maps (gains.py); ``no_move`` of
 kernels towards their float sums, ``little_ridge`` moves them farther; ``nearest`` rounds kernels without any feedback
-(error_feedback.py); ``no_balance`` of Tensor-Train cores. ``two_bits_less`` is planted: the maps lose two of their
+(error_feedback.py); ``no_balance`` of maps inside of chains. ``two_bits_less`` is planted: the maps lose two of their
 bits, which the measure has to show.
 
 DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over seeds), coco: the
@@ -62,7 +62,7 @@ VARIANTS = {
     'no_move': ((error_feedback, 'moved', lambda weight, *_: weight.double()),),
     'little_ridge': ((error_feedback, 'RIDGE', 0.01),),
     'nearest': ((calibration, 'round_kernels', lambda *_: None),),
-    'no_balance': ((calibration, 'balance', lambda _: None),),
+    'no_balance': ((calibration, 'balance_chains', lambda *_: None),),
     'two_bits_less': ((calibration, 'fitting_fracs', coarser(calibration.fitting_fracs)),),
 }
 

@@ -33,7 +33,7 @@ PARTS = {
     'no_move': 'kernels are not moved towards their float sums',
     'little_ridge': 'kernels are moved with a ridge of .01',
     'nearest': 'kernels are rounded to the nearest',
-    'no_balance': 'cores are not balanced',
+    'no_balance': 'maps inside of chains are not mixed',
     'two_bits_less': 'planted: maps of 6 bits',
 }
 CSIM = {

@@ -1,6 +1,6 @@
 """Reads runs of words over AXI: several bursts at once, beats made into words. Ours."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib.data import StructLayout
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
@@ -33,7 +33,7 @@ class Reader(Component):
     """Ports.
 
     run, run_ready: a run of ``words`` + 1 words from byte ``address``, a multiple of a word, for ``owner``.
-    word, data, word_owner: of the runs in order; always taken.
+    word, data: of the runs in order; ``word`` has a bit for each owner; always taken.
     flush: drop everything; what the bus began is finished. idle: nothing is under way. error: an answer is not OKAY.
     ar..., r...: channels of AXI4.
     """
@@ -47,9 +47,8 @@ class Reader(Component):
                 'address': In(bus.address_bits),
                 'words': In(ADDRESS_BITS),
                 'owner': In(1),
-                'word': Out(1),
+                'word': Out(2),
                 'data': Out(8 * bus.word),
-                'word_owner': Out(1),
                 'flush': In(1),
                 'idle': Out(1),
                 'error': Out(1),
@@ -134,10 +133,10 @@ class Reader(Component):
         with m.If(self.flush):
             m.d.sync += [index.eq(0), self.word.eq(0)]
         with m.Else():
-            m.d.sync += self.word.eq(done)
+            m.d.sync += self.word.eq(Mux(done, 1 << run.owner, 0))
             with m.If(done):
                 m.d.sync += index.eq(index + 1)
             with m.If(runs.r_en):
                 m.d.sync += index.eq(0)
         m.d.comb += runs.r_en.eq(done & last)
-        m.d.sync += [self.data.eq(word), self.word_owner.eq(run.owner)]
+        m.d.sync += self.data.eq(word)

@@ -1,6 +1,6 @@
 """From sums to few bits: division by a power of two a lane, halves to the even neighbour, clip. Ours."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import Component, In, Out
 
@@ -29,8 +29,6 @@ class Requantiser(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         sign, wide = delayed(m, self.signed, self.latency), delayed(m, self.wide, self.latency)
-        reach = 1 << (INDEX_BITS - 1)
-        low, high = Mux(wide, -reach, Mux(sign, -128, 0)), Mux(wide, reach - 1, Mux(sign, 127, 255))
         for total, early, result in zip(self.sums, self.shifts, self.results, strict=True):
             shift = Signal(5, reset_less=True)
             below_half = Signal(self.bits - 1, reset_less=True)  # bits of a sum below the first that is cut off
@@ -41,5 +39,19 @@ class Requantiser(Component):
             m.d.sync += [whole.eq(shifted >> 1), half.eq(shifted[0]), rest.eq((total & below_half).any())]
             rounded = Signal(signed(self.bits + 1), reset_less=True)
             m.d.sync += rounded.eq(whole + (half & (rest | whole[0])))
-            m.d.sync += result.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
+            m.d.sync += result.eq(clipped(rounded, sign, wide))
         return m
+
+
+def clipped(x: Signal, sign: Value, wide: Value) -> Value:
+    """``x`` within INDEX_BITS where it is ``wide``, otherwise within 8 bits, with or without ``sign``.
+
+    A few gates in place of comparisons with bounds: whether the bits above the result are all alike. The bits above the
+    8 of a result that is not wide mean nothing.
+    """
+    negative, middle, top = x[-1], x[7 : INDEX_BITS - 1], x[INDEX_BITS - 1 : -1]
+    over = ~negative & (top.any() | ~wide & (middle[1:].any() | sign & middle[0]))
+    under = negative & (~top.all() | ~wide & ~(sign & middle.all()))
+    low = Cat(*[0] * 7, ~wide & sign, *[0] * (INDEX_BITS - 9), wide)
+    high = Cat(*[1] * 7, wide | ~sign, *[1] * (INDEX_BITS - 9), ~wide)
+    return Mux(over, high, Mux(under, low, x[:INDEX_BITS]))

@@ -1,4 +1,4 @@
-"""Tensor-Train cores of even numbers: 8 bits a core want entries of one size, which TT-SVD does not give.
+"""Tensor-Train cores of even numbers, of which a kernel is rebuilt: 8 bits a core want entries of one size.
 
 A chain stays the same when the rows of a core are mixed by an invertible matrix and the columns of the next one by its
 inverse. Here both sides of each bond get the same Gram matrix, diag(s), and are then rotated at random, so that no

@@ -8,6 +8,7 @@ from brevitas.nn import QuantConv2d
 from torch import Tensor, nn
 
 from .balance import balance
+from .chain_balance import balance_chains
 from .choice import fitting_fracs, set_weight_fracs
 from .error_feedback import round_kernel
 from .gains import apply_gains, choose_gains
@@ -15,7 +16,6 @@ from .quantisers import frac_of, zero_of
 from .rebuilt_conv import RebuiltConv2d
 from .scales import MapGroups, map_groups, map_quantisers, set_bias_fracs, steps
 from .structure import Structure, read_structure
-from .trace import is_chain
 from .watching import in_float
 
 
@@ -24,10 +24,10 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor], per_channel: bool =
     """Choose the scales of a network that :func:`quantise` made and round its kernels, in place.
 
     Tensor-Train cores are balanced and maps get gains first, which leaves what the network puts out as it is.
-    The images pass four times: in float, for the range of each map; in float, for the gain and the frac of least
-    squared error over all maps that share them; all at once, in float and then layer after layer, to round each kernel
-    for inputs that are rounded already, towards its float sums. Kernels that are rebuilt from cores are rounded to the
-    nearest.
+    The images pass five times: in float for the maps inside of chains, then for the range of each map, then for the
+    gain and the frac of least squared error over all maps that share them; all at once, in float and then layer after
+    layer, to round each kernel for inputs that are rounded already, towards its float sums. Kernels that are rebuilt
+    from cores are rounded to the nearest.
 
     Args:
         batches: images (N, 3, H, W), 0 .. 1, at least one; the float maps of all together must fit into memory.
@@ -38,9 +38,10 @@ def calibrate(network: nn.Module, batches: Sequence[Tensor], per_channel: bool =
         UserError: no scales hold the kernels and biases of a layer.
     """
     for module in network.modules():
-        if is_chain(module) or isinstance(module, RebuiltConv2d):
+        if isinstance(module, RebuiltConv2d):
             balance(module.cores)
     structure = read_structure(network)
+    balance_chains(network, structure, batches)
     gains, errors = choose_gains(network, structure, batches)
     apply_gains(network, structure, gains)
     structure = read_structure(network)  # the smallest values have gains, too
