@@ -1,12 +1,13 @@
 """What each part of the int8 calibration does to the detections, on val: a measure of less noise than mAP.
 
 Every box that the float detector gives a score above .25 before suppression is compared with the int8 detector's from
-the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute change of the score, means over boxes.
+the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute change of the score, ``score_bias`` the
+change with its sign; means over the boxes of a class, then over classes of 20 boxes and more.
 A variant leaves one part out: ``narrow_index`` looks activations up by 8 bits in place of 10; ``signed_sums``: maps
-that are added have a sign in place of a zero point (zero_points.py); ``no_gains`` of maps (gains.py); ``no_move`` of
-kernels towards their float sums, ``little_ridge`` moves them farther; ``nearest`` rounds kernels without any feedback
-(error_feedback.py); ``no_balance`` of maps inside of chains. ``two_bits_less`` is planted: the maps lose two of their
-bits, which the measure has to show.
+that are added have a sign in place of a zero point (zero_points.py); ``clipped``: maps hold half of their range;
+``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums, ``little_ridge`` moves them farther;
+``nearest`` rounds kernels without any feedback (error_feedback.py); ``no_balance`` of maps inside of chains
+(chain_balance.py). ``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
 
 DETECTOR.VARIANT.NAME: dense and tt4x of benchmarks/fpga_accuracy.py (BCCD, SiLU, 320 px, means over seeds), coco: the
 official YOLOv5n on coco_tiny, 640 px. Rows: results/fpga_calibration_runs.jsonl; a row that is there is not repeated.
@@ -40,13 +41,14 @@ from plugins.fpga.quantised.raw_network import RawNetwork
 DETECTORS = ('dense', 'tt4x', 'coco')
 SIDES = {'dense': 320, 'tt4x': 320, 'coco': 640}
 SCORE = 0.25
+LEAST = 20  # boxes of a class
 ALL = 10**6  # images
 ROWS = RESULTS / 'fpga_calibration_runs.jsonl'
 
 
-def coarser(choose: Callable) -> Callable:
-    """``fitting_fracs`` whose maps have two bits less."""
-    return lambda *args: {name: frac - 2 for name, frac in choose(*args).items()}
+def finer(choose: Callable, bits: int) -> Callable:
+    """``fitting_fracs`` whose maps have finer steps and a smaller range; or, with bits below 0, the reverse."""
+    return lambda *args: {name: frac + bits for name, frac in choose(*args).items()}
 
 
 VARIANTS = {
@@ -58,12 +60,13 @@ VARIANTS = {
         (activation_table, 'HIGH', 127),
     ),
     'signed_sums': ((structure, 'zero_multiples', lambda sums, same: None),),
+    'clipped': ((calibration, 'fitting_fracs', finer(calibration.fitting_fracs, 1)),),
     'no_gains': ((gains, 'QUARTERS', (0,)),),
     'no_move': ((error_feedback, 'moved', lambda weight, *_: weight.double()),),
     'little_ridge': ((error_feedback, 'RIDGE', 0.01),),
     'nearest': ((calibration, 'round_kernels', lambda *_: None),),
     'no_balance': ((calibration, 'balance_chains', lambda *_: None),),
-    'two_bits_less': ((calibration, 'fitting_fracs', coarser(calibration.fitting_fracs)),),
+    'two_bits_less': ((calibration, 'fitting_fracs', finer(calibration.fitting_fracs, -2)),),
 }
 
 
@@ -84,8 +87,8 @@ def detections(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def change(model: nn.Module, other: nn.Module, batches: list[Tensor]) -> dict[str, float]:
-    """``iou_lost`` and ``score_change`` of ``other``, and how many ``boxes`` were compared."""
-    lost, changed = [], []
+    """``iou_lost``, ``score_change`` and ``score_bias`` of ``other``, and how many ``boxes`` were compared."""
+    lost, changed, labels = [], [], []
     for images in batches:
         (boxes, scores), (others, other_scores) = detections(model, images), detections(other, images)
         best, label = scores.max(-1)
@@ -94,9 +97,13 @@ def change(model: nn.Module, other: nn.Module, batches: list[Tensor]) -> dict[st
         inner = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
         areas = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
         lost.append(1 - inner / (areas - inner))
-        changed.append((best - other_scores.gather(-1, label[..., None])[..., 0])[keep].abs())
-    lost, changed = torch.cat(lost), torch.cat(changed)
-    return dict(iou_lost=float(lost.mean()), score_change=float(changed.mean()), boxes=len(lost))
+        changed.append((other_scores.gather(-1, label[..., None])[..., 0] - best)[keep])
+        labels.append(label[keep])
+    lost, changed, labels = torch.cat(lost), torch.cat(changed), torch.cat(labels)
+    classes = [labels == label for label in labels.unique() if (labels == label).sum() >= LEAST]
+    found = dict(iou_lost=lost, score_change=changed.abs(), score_bias=changed)
+    means = {name: float(torch.stack([x[mine].mean() for mine in classes]).mean()) for name, x in found.items()}
+    return means | dict(boxes=len(lost))
 
 
 def measured(detector: str, seed: int, variants: list[str]) -> Iterator[dict]:

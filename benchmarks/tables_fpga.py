@@ -29,6 +29,7 @@ PARTS = {
     'all': 'int8, calibrated',
     'narrow_index': 'activations looked up by 8 bits',
     'signed_sums': 'maps that are added have a sign',
+    'clipped': 'maps clip the upper half of their range',
     'no_gains': 'without gains of maps',
     'no_move': 'kernels are not moved towards their float sums',
     'little_ridge': 'kernels are moved with a ridge of .01',

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..hardware.limits import INDEX_BITS
 from .activation_table import gain_of
-from .fixed_point import candidates, squared_error, zero_point
+from .fixed_point import finest_frac, squared_error, zero_point
 from .rebuilt_conv import RebuiltConv2d
 from .scales import before, map_groups, signed, steps
 from .structure import INPUT, Structure
@@ -44,7 +44,10 @@ def fixed_groups(network: nn.Module, structure: Structure) -> set[str]:
 def choose_gains(
     network: nn.Module, structure: Structure, batches: Sequence[Tensor]
 ) -> tuple[dict[str, int], dict[str, dict[int, float]]]:
-    """The gains with which 8 bits lose least of the float maps, or of what a table makes of them.
+    """The gains with which 8 bits lose least of the float maps, or of what a table makes of them, and clip nothing.
+
+    The largest values of a map are its rare ones, as of a small class: to clip them would lose less of the map, but
+    more of what it is for.
 
     Returns:
         group -> its gain in quarters of an octave, 0 of those that keep their values; and group -> frac -> sum of
@@ -64,16 +67,14 @@ def choose_gains(
         for quarters, losses in errors[name].items():
             gain = gain_of(quarters)
             largest = (ranges[name] - multiple * least) * gain
+            frac = finest_frac(largest, sign, 8 if curve is None else INDEX_BITS)
             if curve is not None:
-                for frac in candidates(largest, sign, INDEX_BITS):
-                    lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain), bits=INDEX_BITS)
-                    losses[frac] = losses.get(frac, 0.0) + lost
-                continue
-            tried = candidates(largest, sign)
-            zeros = {frac: zero_point(least * gain, frac, multiple) for frac in (tried[0] - 1, *tried)}
-            for frac in [frac for frac in tried if zeros[frac] < 256] or [tried[0] - 1]:
-                lost = squared_error(x * gain, frac, sign, zero=zeros[frac]) / gain**2
-                losses[frac] = losses.get(frac, 0.0) + lost
+                lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain), bits=INDEX_BITS)
+            else:
+                frac -= zero_point(least * gain, frac, multiple) > 255
+                zero = zero_point(least * gain, frac, multiple)
+                lost = squared_error(x * gain, frac, sign, zero=zero) / gain**2
+            losses[frac] = losses.get(frac, 0.0) + lost
 
     with in_float(network, groups):
         run(network, batches, groups, measure)
