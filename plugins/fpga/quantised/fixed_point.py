@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-CANDIDATES = 4  # for weights the finest frac that clips nothing, and so many less one that clip
+CANDIDATES = 4  # the finest frac that clips nothing, and so many less one that clip
 FRACS = (-24, 24)  # where a tensor of zeros or a huge one would leave every format
 
 
@@ -65,9 +65,9 @@ def finest_frac(largest: float, signed: bool = True, bits: int = 8) -> int:
     return min(max(finest, FRACS[0]), FRACS[1])
 
 
-def candidates(largest: float, signed: bool = True) -> list[int]:
-    """Fracs worth trying for weights up to ``largest``: the finest that clips nothing, then finer ones that clip."""
-    finest = finest_frac(largest, signed)
+def candidates(largest: float, signed: bool = True, bits: int = 8) -> list[int]:
+    """Fracs worth trying for values up to ``largest``: the finest that clips nothing, then finer ones that clip."""
+    finest = finest_frac(largest, signed, bits)
     return sorted({min(finest + more, FRACS[1]) for more in range(CANDIDATES)})
 
 

@@ -6,14 +6,14 @@ puts out stays the same. Cross-layer equalisation (Nagel et al., arXiv 1906.0472
 ReLU; that a map gets any scale in this way, also around the table of a SiLU, is ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..hardware.limits import INDEX_BITS
 from .activation_table import gain_of
-from .fixed_point import finest_frac, squared_error, zero_point
+from .fixed_point import candidates, finest_frac, limits, squared_error, zero_point
 from .rebuilt_conv import RebuiltConv2d
 from .scales import before, map_groups, signed, steps
 from .structure import INPUT, Structure
@@ -56,6 +56,7 @@ def choose_gains(
     keep = fixed_groups(network, structure)
     groups = map_groups(network, structure)
     curves = {before(name): network.get_submodule(name).curve for name in structure.tables}
+    after = {before(name): structure.shared.of(name) for name in structure.tables}
     ranges = ranges_of(network, batches, groups)
     errors = {name: {quarters: {} for quarters in ((0,) if name in keep else QUARTERS)} for name in groups}
 
@@ -67,19 +68,33 @@ def choose_gains(
         for quarters, losses in errors[name].items():
             gain = gain_of(quarters)
             largest = (ranges[name] - multiple * least) * gain
-            frac = finest_frac(largest, sign, 8 if curve is None else INDEX_BITS)
             if curve is not None:
-                lost = squared_error(x * gain, frac, sign, lambda y, gain=gain: curve(y / gain), bits=INDEX_BITS)
-            else:
-                frac -= zero_point(least * gain, frac, multiple) > 255
-                zero = zero_point(least * gain, frac, multiple)
-                lost = squared_error(x * gain, frac, sign, zero=zero) / gain**2
+                for frac in candidates(largest, bits=INDEX_BITS):
+                    lost = table_error(x, gain, frac, curve, ranges[after[name]])
+                    losses[frac] = losses.get(frac, 0.0) + lost
+                continue
+            frac = finest_frac(largest, sign)
+            frac -= zero_point(least * gain, frac, multiple) > 255
+            lost = squared_error(x * gain, frac, sign, zero=zero_point(least * gain, frac, multiple)) / gain**2
             losses[frac] = losses.get(frac, 0.0) + lost
 
     with in_float(network, groups):
         run(network, batches, groups, measure)
     gains = {name: min(own, key=lambda quarters, own=own: min(own[quarters].values())) for name, own in errors.items()}
     return gains, {name: errors[name][quarters] for name, quarters in gains.items()}
+
+
+def table_error(x: Tensor, gain: float, frac: int, curve: Callable[[Tensor], Tensor], largest: float) -> float:
+    """Sum of squares of what a table loses for the index; infinite where the index clips what its results show.
+
+    Args:
+        x: what the activation ``curve`` is given, without its gain.
+        largest: value of the results, of which they have 255 steps.
+    """
+    low, high = (limit * 2.0**-frac / gain for limit in limits(signed=True, bits=INDEX_BITS))
+    if x.numel() and float((curve(x.clamp(low, high)) - curve(x)).abs().max()) > largest / 255:
+        return float('inf')
+    return squared_error(x * gain, frac, True, lambda y: curve(y / gain), bits=INDEX_BITS)
 
 
 @torch.no_grad()
