@@ -24,7 +24,7 @@ from plugins.fpga.axi.register_map import IDENTITY, Control, Error, Register, St
 from plugins.fpga.hardware.sizes import Sizes
 from plugins.fpga.simulation.cycles import total_cycles
 
-MEMORY_BYTES = 1 << 16
+MEMORY_BYTES = 1 << 17  # three tables of 16 lanes take 48 KiB
 PATIENCE = 400  # times the cycles of the model, and that many cycles: then a program hangs
 KINDS = ('plain', 'reset', 'abort', 'fault', 'instruction')
 
