@@ -2,8 +2,8 @@
 
 The channels of such a map may be mixed by any invertible matrix that the next core undoes. With one step of rounding a
 channel the error of the sums is, up to a constant, the sum over channels of (mean square of the channel) times (squared
-size of the kernel that reads it). Here both get the same diagonal, which is the least that the sum can be in one basis
-for both, and are then rotated at random, which makes all channels alike and the sum less still. Ours; `balance.py` does
+size of the kernel that reads it). By the inequality of Cauchy and Schwarz it is least where both are the same and all
+channels are alike: both get the same diagonal and are then rotated at random, which comes near. Ours; `balance.py` does
 the same without images for kernels that are rebuilt; rotation before rounding is known from QuIP (Chee et al., arXiv
 2307.13304).
 

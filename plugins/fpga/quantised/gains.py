@@ -46,8 +46,7 @@ def choose_gains(
 ) -> tuple[dict[str, int], dict[str, dict[int, float]]]:
     """The gains with which 8 bits lose least of the float maps, or of what a table makes of them, and clip nothing.
 
-    The largest values of a map are its rare ones, as of a small class: to clip them would lose less of the map, but
-    more of what it is for.
+    What a smaller range does to boxes and scores of all classes is measured by benchmarks/fpga_calibration.py.
 
     Returns:
         group -> its gain in quarters of an octave, 0 of those that keep their values; and group -> frac -> sum of
