@@ -5,7 +5,7 @@ bits that are no instruction, or ABORT end it too: everything but the bus is res
 what still comes is dropped. So nothing is taken for an answer of the next program, and no transaction is broken off.
 """
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetInserter, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
@@ -40,12 +40,13 @@ class AxiAccelerator(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.domains.sync = ClockDomain(local=True)
-        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
+        m.domains.core = ClockDomain(local=True)
+        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn), ClockSignal('core').eq(self.aclk)]
         m.submodules.registers = registers = Registers(self.bus)
         m.submodules.reader, m.submodules.writer = reader, writer = Reader(self.bus), Writer(self.bus)
         fetcher, core, flush = Fetcher(self.bus), Accelerator(self.sizes), Signal(init=1)
-        m.submodules.fetcher = ResetInserter(flush)(fetcher)
-        m.submodules.accelerator = ResetInserter(flush)(core)
+        m.submodules.fetcher = DomainRenamer('core')(fetcher)
+        m.submodules.accelerator = DomainRenamer('core')(core)
         self._control(m, registers, fetcher, core, (reader, writer, flush))
         self._read(m, registers, fetcher, core, reader)
         self._write(m, registers, core, writer)
@@ -53,27 +54,32 @@ class AxiAccelerator(Component):
         return m
 
     def _control(self, m: Module, registers: Registers, fetcher: Fetcher, core: Accelerator, bus_side) -> None:
-        """``flush`` from an error, an ABORT or a reset until the bus and the pipeline of the array are empty."""
+        """``flush`` from an error, an ABORT or a reset until the bus and the pipeline of the array are empty.
+
+        The core is reset a cycle later, by a register of its own that can lie beside it.
+        """
         reader, writer, flush = bus_side
-        running, ended, flushed = Signal(), Signal(), Signal()
-        wait = drain_cycles(self.sizes.n) + 1  # results that a reset does not stop are written then
+        running, ended, flushed, quiet = Signal(), Signal(), Signal(), Signal(init=1)
+        wait = drain_cycles(self.sizes.n) + 2  # results that a reset does not stop are written then
         draining = Signal(range(wait + 1), init=wait)
         errors = Cat(reader.error, writer.error, fetcher.bad, registers.abort)  # the bits of `Error`
         m.d.comb += [
             registers.errors.eq(Mux(running & ~flush, errors, 0)),
             registers.running.eq(running),
-            registers.start_ready.eq(~flush),
-            registers.taken.eq(fetcher.valid & core.instruction_ready),
+            ResetSignal('core').eq(quiet),
+            registers.start_ready.eq(~flush & ~quiet),
+            registers.taken.eq(fetcher.valid & core.instruction_ready & ~flush),
             reader.flush.eq(flush),
             writer.flush.eq(flush),
             ended.eq(~fetcher.busy & core.idle & writer.idle & ~errors.any()),
             flushed.eq((draining == 0) & reader.idle & writer.idle),
             registers.finish.eq(running & Mux(flush, flushed, ended)),
-            fetcher.start.eq(registers.start & ~flush),
+            fetcher.start.eq(registers.start & registers.start_ready),
             core.begin.eq(fetcher.start),
             fetcher.base.eq(registers.code),
             fetcher.count.eq(registers.count),
         ]
+        m.d.sync += quiet.eq(flush)
         with m.If(flush & (draining != 0)):
             m.d.sync += draining.eq(draining - 1)
         with m.Elif(flush & flushed):

