@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib.data import StructLayout
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
@@ -69,7 +69,7 @@ class Reader(Component):
         lanes = max(bus.beat // bus.word, 1)
         expected = StructLayout({'owner': 1, 'words': ADDRESS_BITS, 'lane': exact_log2(lanes)})
         m.submodules.cutter = cutter = BurstCutter(bus)
-        runs = SyncFIFO(width=expected.size, depth=RUNS)
+        runs = SyncFIFOBuffered(width=expected.size, depth=RUNS)  # its word in a register; bursts take longer to begin
         m.submodules.runs = ResetInserter(self.flush)(runs)
         accepted, queued = self.run & self.run_ready, expected(runs.w_data)
         m.d.comb += [
@@ -102,7 +102,7 @@ class Reader(Component):
             self.error.eq(self.rvalid & self.rresp[1] & ~self.flush),
         ]
 
-    def _words(self, m: Module, runs: SyncFIFO, run, lanes: int) -> None:
+    def _words(self, m: Module, runs: SyncFIFOBuffered, run, lanes: int) -> None:
         """A register with the next word; a run ends with its last beat, whatever else is in it."""
         bus, index, done, last = self.bus, Signal(ADDRESS_BITS), Signal(), Signal()  # done: a word is complete
         m.d.comb += last.eq(index == run.words)

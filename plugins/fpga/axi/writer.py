@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib.data import StructLayout
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
@@ -56,7 +56,8 @@ class Writer(Component):
     def elaborate(self, platform) -> Module:
         m, bus = Module(), self.bus
         m.submodules.cutter = cutter = BurstCutter(bus)
-        words, lengths = SyncFIFO(width=8 * bus.word, depth=WORDS), SyncFIFO(width=8, depth=bus.outstanding)
+        words = SyncFIFO(width=8 * bus.word, depth=WORDS)
+        lengths = SyncFIFOBuffered(width=8, depth=bus.outstanding)
         m.submodules.words, m.submodules.lengths = ResetInserter(self.flush)(words), lengths
         room = self._beats(m, words)
         m.d.comb += [
@@ -136,7 +137,7 @@ class Writer(Component):
             m.d.sync += [self._filled.eq(0), self._strobes.eq(0), begun.eq(0), index.eq(0)]
         return runs.w_rdy
 
-    def _send(self, m: Module, lengths: SyncFIFO) -> None:
+    def _send(self, m: Module, lengths: SyncFIFOBuffered) -> None:
         """The beats of the bursts whose addresses were taken, in a register until the bus takes them."""
         index, go = Signal(8), Signal()
         m.d.comb += [
