@@ -5,7 +5,8 @@ the same prior: ``iou_lost`` is 1 - IoU of both, ``score_change`` the absolute c
 change with its sign; means over the boxes of a class, then over classes of 20 boxes and more.
 A variant leaves one part out: ``narrow_index`` looks activations up by 8 bits in place of 10; ``signed_sums``: maps
 that are added have a sign in place of a zero point (zero_points.py); ``clipped``: maps hold half of their range;
-``no_gains`` of maps (gains.py); ``no_move`` of kernels towards their float sums, ``little_ridge`` moves them farther;
+``no_gains`` of maps (gains.py), ``no_neck_gains`` of those that the head reads; ``no_move`` of kernels towards their
+float sums, ``little_ridge`` moves them farther;
 ``nearest`` rounds kernels without any feedback (error_feedback.py); ``no_balance`` of maps inside of chains
 (chain_balance.py). ``two_bits_less`` is planted: the maps lose two of their bits, which the measure has to show.
 
@@ -37,10 +38,12 @@ from plugins.fpga.compressor import DEFAULTS
 from plugins.fpga.model import quantised_detector
 from plugins.fpga.quantised import activation_table, calibration, error_feedback, gains, quantisers, structure
 from plugins.fpga.quantised.raw_network import RawNetwork
+from plugins.fpga.quantised.structure import Structure
 
 DETECTORS = ('dense', 'tt4x', 'coco')
 SIDES = {'dense': 320, 'tt4x': 320, 'coco': 640}
 SCORE = 0.25
+HEAD = 'bbox_head.'
 LEAST = 20  # boxes of a class
 ALL = 10**6  # images
 ROWS = RESULTS / 'fpga_calibration_runs.jsonl'
@@ -49,6 +52,16 @@ ROWS = RESULTS / 'fpga_calibration_runs.jsonl'
 def finer(choose: Callable, bits: int) -> Callable:
     """``fitting_fracs`` whose maps have finer steps and a smaller range; or, with bits below 0, the reverse."""
     return lambda *args: {name: frac + bits for name, frac in choose(*args).items()}
+
+
+def neck_as_it_is(choose: Callable) -> Callable:
+    """``fixed_groups`` that also keep the maps which the head reads."""
+
+    def fixed(network: nn.Module, structure: Structure) -> set[str]:
+        read = {x for name, x in structure.reads.items() if name.startswith(HEAD) and not x.startswith(HEAD)}
+        return choose(network, structure) | {structure.shared.of(name) for name in read}
+
+    return fixed
 
 
 VARIANTS = {
@@ -62,6 +75,7 @@ VARIANTS = {
     'signed_sums': ((structure, 'zero_multiples', lambda sums, same: None),),
     'clipped': ((calibration, 'fitting_fracs', finer(calibration.fitting_fracs, 1)),),
     'no_gains': ((gains, 'QUARTERS', (0,)),),
+    'no_neck_gains': ((gains, 'fixed_groups', neck_as_it_is(gains.fixed_groups)),),
     'no_move': ((error_feedback, 'moved', lambda weight, *_: weight.double()),),
     'little_ridge': ((error_feedback, 'RIDGE', 0.01),),
     'nearest': ((calibration, 'round_kernels', lambda *_: None),),

@@ -31,6 +31,7 @@ PARTS = {
     'signed_sums': 'maps that are added have a sign',
     'clipped': 'maps clip the upper half of their range',
     'no_gains': 'without gains of maps',
+    'no_neck_gains': 'without gains of the maps that the head reads',
     'no_move': 'kernels are not moved towards their float sums',
     'little_ridge': 'kernels are moved with a ridge of .01',
     'nearest': 'kernels are rounded to the nearest',

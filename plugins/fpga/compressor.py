@@ -52,9 +52,11 @@ def compress_detector(request: CompressRequest, folder: Path) -> dict[str, float
     calibrate(RawNetwork(model), images, per_channel=settings['scales'] == 'channel')
     saved = load_file(request.checkpoint)
     save_atomic({'meta': saved.get('meta', {}), 'state_dict': model.state_dict()}, folder / 'compressed.pth')
-    write_config(request.cfg, settings['form'], folder)
+    left_out = write_config(request.cfg, settings['form'], folder)
     facts: dict[str, float | str] = weight_bytes(model) | {'images': sum(map(len, images))}
     facts |= {name: settings[name] for name in ('form', 'scales')}
+    if left_out:
+        facts['distillation without'] = f'{", ".join(left_out)}: in int8 these maps have gains'
     write_manifest(folder, {'format': 'fpga-quantised', **facts})
     return facts
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .model import Quantised
+from .model import DISTILLABLE, Quantised
 
 HERE = '{{ fileDirname }}'  # mmengine puts the folder of the config file here
 STEPS, WARM_UP, INTERVAL = 300, 30, 100
 LR_FACTOR = 0.1  # of the float training's
 
 
-def write_config(cfg: Config, form: str, folder: Path) -> None:
+def write_config(cfg: Config, form: str, folder: Path) -> list[str]:
     """config.py in ``folder``, beside compressed.pth: trains quantisation-aware, evaluates and exports.
 
-    Files of the model that lie in the folder of the given config, as ranks.csv, are copied.
+    Files of the model that lie in the folder of the given config, as ranks.csv, are copied. Returns the parts that a
+    distillation of the given config compares and this one does not, because their maps have gains in int8.
     """
     config = Config(cfg.to_dict())
     dense = with_files(cfg.model.to_dict(), Path(cfg.filename).parent, folder)
@@ -27,7 +28,24 @@ def write_config(cfg: Config, form: str, folder: Path) -> None:
     config.custom_imports = imports
     if 'optim_wrapper' in config:
         shorten(config)
+    left_out = compare_outputs_alone(config)
     (folder / 'config.py').write_text(config.pretty_text)
+    return left_out
+
+
+def compare_outputs_alone(config: Config) -> list[str]:
+    """Leave what has another scale in int8 out of distillations, in place; its parts."""
+    left_out, kept = [], []
+    for hook in config.get('custom_hooks') or []:
+        if hook['type'] == 'DistillationHook':
+            left_out += [part for part in hook['weights'] if part not in DISTILLABLE]
+            hook['weights'] = {part: x for part, x in hook['weights'].items() if part in DISTILLABLE}
+            if not hook['weights']:
+                continue
+        kept.append(hook)
+    if left_out:
+        config.custom_hooks = kept
+    return left_out
 
 
 def shorten(config: Config) -> None:

@@ -9,6 +9,8 @@ from detplug.errors import UserError
 
 from .extra import needs_extra
 
+DISTILLABLE = ('bbox_head',)  # parts whose outputs have the float detector's scale; other maps have gains
+
 
 @MODELS.register_module()
 def Quantised(base: str, form: str = 'chain', **settings) -> nn.Module:
@@ -38,6 +40,7 @@ def quantised_detector(model: nn.Module, form: str = 'chain') -> nn.Module:
         from .quantised.replace import quantise
     check_preprocessing(model)
     quantise(RawNetwork(model), form)
+    model.distillable_parts = DISTILLABLE
     model.prepare_export = MethodType(make_plain, model)  # of the host's exporters, which know no brevitas
     return model
 

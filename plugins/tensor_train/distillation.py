@@ -4,7 +4,7 @@ Distillation is an option of the issue's recipe, not the papers'; the form of th
 of every map over the teacher's mean square, so that maps of any scale weigh the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from mmdet.registry import HOOKS, MODELS
@@ -37,6 +37,7 @@ class DistillationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Build the teacher and listen to both models."""
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        check_parts(student, self.weights)
         device = next(student.parameters()).device
         teacher = MODELS.build(self.config).to(device).eval().requires_grad_(False)
         load_weights(teacher, self.checkpoint)
@@ -62,6 +63,21 @@ class DistillationHook(Hook):
         vars(self.student).pop('loss')
         for part in self.listening:
             vars(part).pop('forward')
+
+
+def check_parts(student: nn.Module, names: Iterable[str]) -> None:
+    """Refuse parts that a student whose maps have scales of their own does not name in ``distillable_parts``.
+
+    Raises:
+        UserError: the part is named.
+    """
+    parts = getattr(student, 'distillable_parts', None)
+    for name in names:
+        if parts is not None and name not in parts:
+            raise UserError(
+                f'config: DistillationHook: weights: {name!r}: the maps of an int8 detector have gains there; '
+                f'leave that part out, {", ".join(parts)} can be compared'
+            )
 
 
 def check_shapes(name: str, student: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:

@@ -21,19 +21,14 @@ from .watching import in_float, ranges_of, run
 
 QUARTERS = range(4)  # of an octave, that a gain may have; a whole octave is a shift
 VALUES = 2**18  # of each map of a batch, evenly spaced, on which errors are measured
-HEAD = 'bbox_head.'
 
 
 def fixed_groups(network: nn.Module, structure: Structure) -> set[str]:
     """Groups whose maps keep their values.
 
-    The image's; the maps that the head of a detector reads, because a distillation compares them with a teacher's; the
-    maps of a layer that several activations follow.
+    The image's; the maps of a layer that several activations follow.
     """
     groups = {structure.shared.of(INPUT)}
-    for name, read in structure.reads.items():
-        if name.startswith(HEAD) and not read.startswith(HEAD):
-            groups.add(structure.shared.of(read))
     for step in steps(network, structure):
         if len(step.targets) > 1:
             groups.update(step.targets)

@@ -36,6 +36,17 @@ model = dict(
 )
 fpga = dict(board='ZCU104', array=16, memories=dict(sums=512, weights=16384))
 """
+DISTILLED = """
+_base_ = 'config.py'
+custom_hooks = [
+    dict(
+        type='DistillationHook',
+        teacher='{folder}/config.py',
+        checkpoint='{folder}/float.pth',
+        weights=dict(neck=1, bbox_head=2),
+    )
+]
+"""
 RANKS = 'layer,ranks\nbackbone.stage0.0.conv,3 4\nneck.halve.0.conv,8 8\nneck.reduce.0.conv,6\n'
 
 
@@ -100,6 +111,33 @@ def test_it_evaluates_trains_and_keeps_its_scales(source, quantised, tmp_path):
     for mine, exported in zip(RawNetwork(model)(images), raw_network(model)(images), strict=True):
         torch.testing.assert_close(mine, exported)
     assert sum(x is not None for x in rebuilt_kernels(model)) == 3
+
+
+def test_a_distillation_compares_what_has_the_scale_of_the_teacher(source, tmp_path, capsys):
+    """The maps of the neck have gains in int8: its training compares the head alone, and the screen says so."""
+    (source / 'distilled.py').write_text(DISTILLED.format(folder=source))
+    config, *more = words(source, tmp_path / 'int8')
+    assert run(compress.main, [str(source / 'distilled.py'), *more]) == 0
+    assert 'neck: in int8 these maps have gains' in capsys.readouterr().out
+    written = load_config(tmp_path / 'int8/config.py')
+    assert [hook['weights'] for hook in written.custom_hooks if hook['type'] == 'DistillationHook'] == [
+        {'bbox_head': 2}
+    ]
+    config = tmp_path / 'int8/config.py'
+    assert run(train.main, [str(config), '--work-dir', str(tmp_path / 'work'), '--smoke']) == 0
+    before = config.with_name('before.py')  # as it was written when the maps of the neck had no gains
+    before.write_text(config.read_text().replace('weights=dict(bbox_head=2)', 'weights=dict(bbox_head=2, neck=1)'))
+    assert run(train.main, [str(before), '--work-dir', str(tmp_path / 'again'), '--smoke']) == 2
+    assert "'neck': the maps of an int8 detector have gains" in capsys.readouterr().err
+    model = build_detector(load_config(source / 'distilled.py'), str(source / 'float.pth')).eval()
+    small = build_detector(written, str(tmp_path / 'int8/compressed.pth')).eval()
+    images = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        ratios = [
+            float((mine * theirs).sum() / theirs.square().sum())
+            for mine, theirs in zip(small.extract_feat(images), model.extract_feat(images), strict=True)
+        ]
+    assert max(ratios) > 1.1  # what they have in float, times a gain
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,15 @@ def test_a_part_that_is_not_there(teacher):
         losses(copy.deepcopy(model), path, dict(roi_head=1.0))
 
 
+def test_maps_with_scales_of_their_own_are_not_compared(teacher):
+    model, path = teacher
+    student = copy.deepcopy(model).eval()
+    student.distillable_parts = ('bbox_head',)
+    assert 'loss_distill_bbox_head' in losses(student, path, dict(bbox_head=1.0))
+    with pytest.raises(UserError, match="DistillationHook: weights: 'neck': the maps of an int8 detector have gains"):
+        losses(student, path, WEIGHTS)
+
+
 def test_distance_is_relative_and_the_mean_of_the_maps():
     ones, twos = torch.ones(1, 2, 3, 3), torch.full((1, 2, 3, 3), 2.0)
     assert map_distance([twos, ones], [ones, ones]) == 0.5
