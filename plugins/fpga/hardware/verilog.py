@@ -21,6 +21,7 @@ def verilog(sizes: Sizes) -> str:
 def verilog_of(design: Component, name: str, platform=None) -> str:
     """A design as module ``name`` and its parts; memories without a non-zero word start at any value.
 
+    ``platform`` is amaranth's, given to every part: multiplier.py knows one.
     Elements of arrays are called NAME.3: yosys takes NAME[3], as amaranth calls them, for a bit of the signal NAME.
     """
     with patch.object(rtlil.ModuleEmitter, 'emit_memory', _emit_memory):
