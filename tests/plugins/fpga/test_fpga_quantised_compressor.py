@@ -126,7 +126,9 @@ def test_a_distillation_compares_what_has_the_scale_of_the_teacher(source, tmp_p
     config = tmp_path / 'int8/config.py'
     assert run(train.main, [str(config), '--work-dir', str(tmp_path / 'work'), '--smoke']) == 0
     before = config.with_name('before.py')  # as it was written when the maps of the neck had no gains
-    before.write_text(config.read_text().replace('weights=dict(bbox_head=2)', 'weights=dict(bbox_head=2, neck=1)'))
+    (hook,) = (hook for hook in written.custom_hooks if hook['type'] == 'DistillationHook')
+    hook['weights'] = {'bbox_head': 2, 'neck': 1}
+    before.write_text(written.pretty_text)
     assert run(train.main, [str(before), '--work-dir', str(tmp_path / 'again'), '--smoke']) == 2
     assert "'neck': the maps of an int8 detector have gains" in capsys.readouterr().err
     model = build_detector(load_config(source / 'distilled.py'), str(source / 'float.pth')).eval()
