@@ -2,8 +2,8 @@
 
 Column i of the array holds the weights of input channel i and receives everything i cycles later than column 0, so that
 the sum of an output channel runs through the columns, one addition each, as the DSP blocks of an FPGA are wired. Each
-GROUP of output channels receives everything a cycle later than the one before. Inputs and products are in registers
-inside of the multiplier blocks (multiplier.py).
+GROUP of output channels receives everything a cycle later than the one before. The registers around a multiplier are
+in multiplier.py.
 
 ``paired``: a DSP block with a multiplier of 25 x 18 bits makes two products, of the weights of two output channels with
 one activation, as Xilinx' white paper WP486 packs them; its additions are then logic. Known from there; the numbers of

@@ -1,7 +1,7 @@
-"""A multiplier of 9 x 8 bits with a register before each input and one behind it. Ours.
+"""A multiplier of 9 bits and 8, or more, with a register before each input and one behind it. Ours.
 
-FPGAs have these registers inside of their multiplier blocks. Vendors' tools find them there; yosys does not for the
-ECP5, where the block is named (Lattice, FPGA-TN-02205) if ``platform`` of amaranth is `ECP5`.
+FPGAs have these registers inside of their multiplier blocks. yosys leaves those of an ECP5 outside, so its block is
+named (Lattice, FPGA-TN-02205) if ``platform`` of amaranth is `ECP5`.
 """
 
 from amaranth.hdl import ClockSignal, Instance, Module, Signal, signed
@@ -12,7 +12,11 @@ ECP5_BITS = 18  # of each input of its block
 
 
 class Multiplier(Component):
-    """``product`` of ``activation`` and of the last ``weight`` that came with ``take``, two cycles later."""
+    """``product`` of ``activation`` and of the last ``weight`` that came with ``take``, two cycles later.
+
+    Raises:
+        ValueError: on elaboration, for an ECP5: a weight of more bits than its block takes.
+    """
 
     def __init__(self, bits: int = 8):
         self.bits = bits
@@ -39,6 +43,8 @@ class Multiplier(Component):
         return m
 
     def _ecp5(self) -> Instance:
+        if self.bits > ECP5_BITS:
+            raise ValueError(f'paired: a weight of {self.bits} bits; the multiplier of an ECP5 takes {ECP5_BITS}')
         parts = {f'p_REG_{name}_CLK': 'CLK0' for name in ('INPUTA', 'INPUTB', 'OUTPUT')}
         parts |= {'p_REG_INPUTB_CE': 'CE1', 'i_CE0': 1, 'i_CE1': self.take, 'i_RST0': 0, 'i_CLK0': ClockSignal()}
         parts |= {'i_SIGNEDA': 1, 'i_SIGNEDB': 1}

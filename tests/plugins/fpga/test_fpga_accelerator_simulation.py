@@ -154,6 +154,11 @@ def test_multiplier_blocks_of_an_ecp5_change_no_value_and_no_cycle(tmp_path, sim
     assert blocks == check_program(simulator, compiled, image(1))
 
 
+def test_two_products_of_a_multiplier_do_not_fit_into_the_block_of_an_ecp5():
+    with pytest.raises(ValueError, match='paired: a weight of 25 bits; the multiplier of an ECP5 takes 18'):
+        verilog_of(Accelerator(replace(SIZES, paired=True)), 'accelerator', ECP5)
+
+
 def test_an_array_with_several_groups_of_output_channels(tmp_path):
     net, sizes = odd_network(), replace(SIZES, n=8)
     compiled, x = network_program(net, sizes), image(1)
